@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The codecs that codec.c lists, each defined in a file of its own name. */
+#ifndef RAMZSWAP_BACKENDS_H
+#define RAMZSWAP_BACKENDS_H
+
+#include "codec.h"
+
+extern const struct codec codec_lzo;
+extern const struct codec codec_none;
+
+#endif

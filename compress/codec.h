@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Page codecs: each turns one page of CODEC_PAGE_SIZE bytes into a payload and
+ * back.  A codec keeps no state of its own; whatever it needs to work in is a
+ * workspace that the caller prepares once and lends to one call at a time, so
+ * that no call allocates, blocks, logs or makes a system call.
+ */
+#ifndef RAMZSWAP_CODEC_H
+#define RAMZSWAP_CODEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Every codec works on pages of exactly this many bytes. */
+#define CODEC_PAGE_SIZE 4096u
+
+/* A payload that any codec makes of a page is never longer than this. */
+#define CODEC_BOUND_MAX (CODEC_PAGE_SIZE + CODEC_PAGE_SIZE / 16 + 64 + 3)
+
+/*
+ * How much time a compression may take.  Every effort's payload is read by the
+ * same decompress function.
+ */
+enum codec_effort {
+	CODEC_FAST,	/* on the path of a write */
+	CODEC_DENSE,	/* in the background: most of the gain for little time */
+	CODEC_MAX,	/* in the background of an idle machine: the smallest payload */
+	CODEC_EFFORTS,
+};
+
+struct codec {
+	const char *name;	 /* what algorithm= takes */
+	const char *description; /* one line for the help text */
+
+	/*
+	 * Bytes of workspace that compress needs at each effort, 0 for none; to be
+	 * aligned to 64 bytes and zeroed once before its first use.
+	 */
+	size_t workspace_size[CODEC_EFFORTS];
+
+	/*
+	 * Compresses the CODEC_PAGE_SIZE bytes at page into out, which has room for
+	 * CODEC_BOUND_MAX bytes and overlaps neither page nor workspace.  An effort
+	 * that a codec does not distinguish does what the next lower one does.
+	 * Returns the length of the payload, 1 to CODEC_BOUND_MAX, or a negative errno.
+	 */
+	int (*compress)(enum codec_effort effort, void *workspace, const void *page, void *out);
+
+	/*
+	 * Turns the payload of len bytes at payload back into CODEC_PAGE_SIZE bytes at
+	 * page.  Bytes page[CODEC_PAGE_SIZE .. CODEC_PAGE_SIZE + slack - 1] may be
+	 * overwritten with anything: a caller who has room behind the page that it is
+	 * going to fill later gets a faster copy for it; slack 0 is always right.
+	 * Nothing outside the payload is read and nothing else is written, whatever
+	 * the payload holds.
+	 * Returns 0, or -EBADMSG if the payload is not one that makes exactly one
+	 * page; the page's content is undefined then.
+	 */
+	int (*decompress)(const void *payload, size_t len, void *page, size_t slack);
+};
+
+/* The table of all codecs built in; ends with NULL.  The first is the default. */
+extern const struct codec *const codecs[];
+
+/* The codec of this name, or NULL.  Names are matched exactly. */
+const struct codec *codec_find(const char *name);
+
+#endif

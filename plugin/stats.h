@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The statistics that the outside sees, by the names of 2009's ramzswap and
+ * today's zram, and their three forms: text, JSON, Prometheus.
+ *
+ * STATS_FIELDS is the only place where a statistic is listed.  X(type, name,
+ * label, unit, kind, help): label is the word of the text form; unit BYTES is
+ * shown there in kB; kind tells Prometheus a gauge from a counter.
+ */
+#ifndef RAMZSWAP_STATS_H
+#define RAMZSWAP_STATS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum stats_unit { STATS_BYTES, STATS_COUNT, STATS_SECONDS, STATS_FLAG };
+enum stats_kind { STATS_GAUGE, STATS_COUNTER };
+
+#define STATS_FIELDS(X)                                                                            \
+	X(disksize, "DiskSize", BYTES, GAUGE, "Size of the disk")                                  \
+	X(memlimit, "MemLimit", BYTES, GAUGE, "Most memory that the disk may take, 0 for no limit")\
+	X(reserve, "Reserve", BYTES, GAUGE, "Memory kept ready ahead of need")                     \
+	X(reserve_ready, "ReserveReady", BYTES, GAUGE, "The part of the reserve that is ready now")\
+	X(num_reads, "NumReads", COUNT, COUNTER, "Read requests")                                  \
+	X(num_writes, "NumWrites", COUNT, COUNTER, "Write requests")                               \
+	X(failed_reads, "FailedReads", COUNT, COUNTER, "Read requests that failed")                \
+	X(failed_writes, "FailedWrites", COUNT, COUNTER, "Write requests that failed")             \
+	X(invalid_io, "InvalidIO", COUNT, COUNTER, "Requests outside the disk")                    \
+	X(notify_free, "NotifyFree", COUNT, COUNTER, "Pages freed by trim or zero requests")       \
+	X(pages_zero, "ZeroPages", COUNT, GAUGE, "Pages stored that hold only zeroes")             \
+	X(same_pages, "SamePages", COUNT, GAUGE, "Pages stored that repeat one word, zero included")\
+	X(pages_stored, "PagesStored", COUNT, GAUGE, "Pages stored with a payload")                \
+	X(good_compress_pages, "GoodCompress", COUNT, GAUGE, "Pages whose payload is at most half a page")\
+	X(pages_expand, "NoCompress", COUNT, GAUGE, "Pages stored raw because they do not compress")\
+	X(huge_pages, "HugePages", COUNT, GAUGE, "The same, by zram's name")                       \
+	X(orig_data_size, "OrigDataSize", BYTES, GAUGE, "Size of the pages stored with a payload") \
+	X(compr_data_size, "ComprDataSize", BYTES, GAUGE, "Size of their payloads")                \
+	X(mem_used_total, "MemUsedTotal", BYTES, GAUGE, "All memory that the disk holds")          \
+	X(mem_used_max, "MemUsedMax", BYTES, GAUGE, "Most memory that it ever held")               \
+	X(pages_compacted, "PagesCompacted", COUNT, COUNTER, "Pages moved to give memory back")    \
+	X(compact_bytes, "CompactBytes", BYTES, COUNTER, "Memory given back by moving pages")      \
+	X(pool_free, "PoolFree", BYTES, GAUGE, "Free memory inside spans that are in use")         \
+	X(spans, "Spans", COUNT, GAUGE, "Spans of 64 KiB in use")                                  \
+	X(spans_sparse, "SpansSparse", COUNT, GAUGE, "Spans less than half used")                  \
+	X(lock_waits, "LockWaits", COUNT, COUNTER, "Times that a thread found a pool locked")      \
+	X(pages_recompressed, "PagesRecompressed", COUNT, COUNTER, "Idle pages made smaller")      \
+	X(recompress_bytes, "RecompressBytes", BYTES, COUNTER, "Bytes won by that")                \
+	X(recompress_seconds, "RecompressTime", SECONDS, COUNTER, "Processor time spent on that")  \
+	X(bd_count, "BackingPages", COUNT, GAUGE, "Pages in the backing store")                    \
+	X(bd_reads, "BackingReads", COUNT, COUNTER, "Pages read back from it")                     \
+	X(bd_writes, "BackingWrites", COUNT, COUNTER, "Pages written to it")                       \
+	X(connections, "Connections", COUNT, GAUGE, "Clients connected")                           \
+	X(locked, "Locked", FLAG, GAUGE, "Whether the memory is locked")                           \
+	X(io_flusher, "IOFlusher", FLAG, GAUGE, "Whether PR_SET_IO_FLUSHER is in force")           \
+	X(oom_protected, "OOMProtected", FLAG, GAUGE, "Whether the OOM killer spares the server")  \
+	X(minor_faults, "MinorFaults", COUNT, COUNTER, "Minor page faults of the server")          \
+	X(major_faults, "MajorFaults", COUNT, COUNTER, "Major page faults of the server")          \
+	X(uptime_seconds, "Uptime", SECONDS, COUNTER, "Time since the start")
+
+struct ramzswap_stats {
+#define STATS_MEMBER(name, label, unit, kind, help) uint64_t name;
+	STATS_FIELDS(STATS_MEMBER)
+#undef STATS_MEMBER
+};
+
+/*
+ * Write all statistics to a stream.  The text form is that of rzscontrol --stats
+ * in 2009: a label, a colon, blanks, the number, and kB where it is bytes.
+ * 0, or a negative errno if the stream fails.
+ */
+int stats_write_text(const struct ramzswap_stats *stats, FILE *out);
+int stats_write_json(const struct ramzswap_stats *stats, FILE *out);
+int stats_write_prometheus(const struct ramzswap_stats *stats, FILE *out);
+
+#endif
