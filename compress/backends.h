@@ -6,6 +6,7 @@
 #include "codec.h"
 
 extern const struct codec codec_lzo;
+extern const struct codec codec_liblzo2;
 extern const struct codec codec_none;
 
 #endif

@@ -6,6 +6,7 @@
 
 const struct codec *const codecs[] = {
 	&codec_lzo,
+	&codec_liblzo2,
 	&codec_none,
 	NULL,
 };
