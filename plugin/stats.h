@@ -10,6 +10,7 @@
 #ifndef RAMZSWAP_STATS_H
 #define RAMZSWAP_STATS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -55,7 +56,7 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(oom_protected, "OOMProtected", FLAG, GAUGE, "Whether the OOM killer spares the server")  \
 	X(minor_faults, "MinorFaults", COUNT, COUNTER, "Minor page faults of the server")          \
 	X(major_faults, "MajorFaults", COUNT, COUNTER, "Major page faults of the server")          \
-	X(uptime_seconds, "Uptime", SECONDS, COUNTER, "Time since the start")
+	X(uptime_seconds, "Uptime", SECONDS, GAUGE, "Time since the start")
 
 struct ramzswap_stats {
 #define STATS_MEMBER(name, label, unit, kind, help) uint64_t name;
@@ -64,12 +65,36 @@ struct ramzswap_stats {
 };
 
 /*
- * Write all statistics to a stream.  The text form is that of rzscontrol --stats
- * in 2009: a label, a colon, blanks, the number, and kB where it is bytes.
+ * Write all statistics to a stream and flush it.  The text form is that of
+ * rzscontrol --stats in 2009: a label, a colon, blanks, the number, and kB (1024
+ * bytes, rounded down) where it is bytes.  JSON is one flat object of numbers, in
+ * bytes.  Prometheus is its text format 0.0.4, names prefixed with ramzswap_ and
+ * ending in their unit and, for counters, _total.
  * 0, or a negative errno if the stream fails.
  */
 int stats_write_text(const struct ramzswap_stats *stats, FILE *out);
 int stats_write_json(const struct ramzswap_stats *stats, FILE *out);
 int stats_write_prometheus(const struct ramzswap_stats *stats, FILE *out);
+
+/*
+ * The plain form, which crosses the control socket: a line "name value" for each
+ * statistic.  This is room for all of them and a NUL.
+ */
+#define STATS_PLAIN_LINE(name, label, unit, kind, help)                                            \
+	+(sizeof(#name " 18446744073709551615\n") - 1)
+#define STATS_PLAIN_MAX (1 STATS_FIELDS(STATS_PLAIN_LINE))
+
+/*
+ * Writes the plain form into a buffer, without allocating.  Its length without the
+ * NUL, or -ENOSPC if size is too small, which STATS_PLAIN_MAX never is.
+ */
+int stats_format_plain(const struct ramzswap_stats *stats, char *buf, size_t size);
+
+/*
+ * Reads the plain form.  Names that are not ours are ignored (the sender may be
+ * newer).  0, or -EBADMSG for a line that is no name and number, or if one of
+ * ours is missing; *stats is untouched then.
+ */
+int stats_parse_plain(struct ramzswap_stats *stats, const char *text);
 
 #endif
