@@ -101,4 +101,30 @@ int span_refill(struct span_source *source, uint32_t batch);
 
 void span_source_get_stats(struct span_source *source, struct span_source_stats *stats);
 
+/* Bytes of one unit, as the source was created with. */
+size_t span_unit_size(const struct span_source *source);
+
+/*
+ * Zeroed memory that is resident only where it was written, for arrays as large
+ * as the address space allows.  Page-aligned; NULL if the system refuses.  No
+ * budget is charged: what of it is resident, only the owner can tell.
+ */
+void *span_map_zeroed(size_t bytes);
+
+/* Gives back what span_map_zeroed returned, with the same size.  NULL is accepted. */
+void span_unmap(void *address, size_t bytes);
+
+/*
+ * Makes the whole pages inside the range read as zero again and gives their
+ * memory back.  What of the range lies in a page that it does not cover whole is
+ * left alone.
+ */
+void span_drop_zeroed(void *address, size_t bytes);
+
+/*
+ * For tests: after so many more successful requests for memory (a unit from the
+ * system, a source, an array), one is refused as if the system had.  Negative: none.
+ */
+void span_fail_after(int64_t requests);
+
 #endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Verifies a pool.  Written so that whatever the pool's memory holds, the walk
+ * ends and never leaves the spans: a link is followed only after it was found to
+ * name a place inside a span that the pool holds.
+ */
+#include "xv_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+struct check {
+	struct xv_pool *pool;
+	char *why;
+	size_t why_size;
+	uint32_t spans;
+	uint64_t objects;
+	uint64_t requested;
+	uint64_t used_units;
+	uint64_t listed; /* free blocks that must be in a list */
+};
+
+__attribute__((format(printf, 2, 3)))
+static int corrupt(struct check *check, const char *format, ...)
+{
+	va_list args;
+
+	if (check->why && check->why_size) {
+		va_start(args, format);
+		vsnprintf(check->why, check->why_size, format, args);
+		va_end(args);
+	}
+	return -EUCLEAN;
+}
+
+/* Whether a handle names a place where a listed block could be. */
+static bool plausible(const struct xv_pool *pool, uint32_t handle)
+{
+	uint32_t span = handle_span(handle);
+	uint32_t offset = handle & (SPAN_UNITS - 1);
+
+	return span < pool->spans_top && pool->spans[span].state == SPAN_HELD && offset &&
+	       handle_block(handle) + LISTED_MIN <= SPAN_UNITS;
+}
+
+/* The links of a free block must lead to neighbours that link back. */
+static int check_links(struct check *check, uint32_t span, uint32_t block, uint32_t units)
+{
+	struct xv_pool *pool = check->pool;
+	uint32_t *words = span_units(pool, span);
+	uint32_t next = *link_next(words, block), prev = *link_prev(words, block);
+	uint32_t self = make_handle(span, block), class = units_class(units);
+
+	if (next && (!plausible(pool, next) ||
+		     *link_prev(span_units(pool, handle_span(next)), handle_block(next)) != self))
+		return corrupt(check, "span %u block %u: next in list does not link back", span,
+			       block);
+	if (!prev && pool->head[class] != self)
+		return corrupt(check, "span %u block %u: free but not in list %u", span, block,
+			       class);
+	if (prev && (!plausible(pool, prev) ||
+		     *link_next(span_units(pool, handle_span(prev)), handle_block(prev)) != self))
+		return corrupt(check, "span %u block %u: previous in list does not link here",
+			       span, block);
+	check->listed++;
+	return 0;
+}
+
+static int check_span(struct check *check, uint32_t span)
+{
+	struct xv_pool *pool = check->pool;
+	uint32_t *words = span_units(pool, span);
+	uint32_t block, units = 0, used = 0, prev_free = 0;
+	int err;
+
+	for (block = 0; block < SPAN_UNITS; block += units) {
+		uint32_t header = get_header(words, block);
+		uint32_t size = header & SIZE_MASK;
+
+		if (header_prev(header) != units)
+			return corrupt(check, "span %u block %u: block before is %u units, not %u",
+				       span, block, units, header_prev(header));
+		if ((header & PREV_FREE_FLAG) != prev_free)
+			return corrupt(check, "span %u block %u: wrong about the block before",
+				       span, block);
+		if (!size || (!(header & FREE_FLAG) && size > XV_OBJECT_MAX))
+			return corrupt(check, "span %u block %u: size %u", span, block, size);
+		units = block_units(header);
+		if (units > SPAN_UNITS - block)
+			return corrupt(check, "span %u block %u: leaves the span", span, block);
+		if (header & FREE_FLAG) {
+			if (prev_free)
+				return corrupt(check, "span %u block %u: two free blocks touch",
+					       span, block);
+			if (units >= LISTED_MIN && pool->spans[span].state == SPAN_HELD) {
+				err = check_links(check, span, block, units);
+				if (err)
+					return err;
+			}
+			prev_free = PREV_FREE_FLAG;
+		} else {
+			used += units;
+			check->objects++;
+			check->requested += size;
+			prev_free = 0;
+		}
+	}
+	if (!used)
+		return corrupt(check, "span %u: empty but not given back", span);
+	if (used != pool->spans[span].used)
+		return corrupt(check, "span %u: %u units used, not %u", span, used,
+			       pool->spans[span].used);
+	check->used_units += used;
+	check->spans++;
+	return 0;
+}
+
+/* Every list holds blocks of its class, and all lists as many as the spans do. */
+static int check_lists(struct check *check)
+{
+	struct xv_pool *pool = check->pool;
+	uint64_t left = check->listed;
+
+	for (uint32_t class = 0; class < CLASSES; class++) {
+		bool bit = pool->map[class / 64] >> class % 64 & 1;
+		uint32_t handle = pool->head[class];
+
+		if (bit != (handle != XV_NULL))
+			return corrupt(check, "list %u: bitmap says %s", class,
+				       bit ? "there is a block" : "empty");
+		for (; handle; left--) {
+			uint32_t *words, header;
+
+			if (!left || !plausible(pool, handle))
+				return corrupt(check, "list %u: %x is no block", class, handle);
+			words = span_units(pool, handle_span(handle));
+			header = get_header(words, handle_block(handle));
+			if (!(header & FREE_FLAG) || (header & SIZE_MASK) < LISTED_MIN ||
+			    units_class(header & SIZE_MASK) != class)
+				return corrupt(check, "list %u: %x does not belong", class,
+					       handle);
+			handle = *link_next(words, handle_block(handle));
+		}
+	}
+	if (left)
+		return corrupt(check, "%llu free blocks are in no list", (unsigned long long)left);
+	for (uint32_t word = 0; word < MAP_WORDS; word++)
+		if ((pool->summary >> word & 1) != (pool->map[word] != 0))
+			return corrupt(check, "bitmap word %u: summary is wrong", word);
+	if (pool->summary >> MAP_WORDS || pool->map[MAP_WORDS - 1] >> (CLASSES - 1) % 64 >> 1)
+		return corrupt(check, "bitmap: bits past the last list");
+	return 0;
+}
+
+static int check_absent(struct check *check)
+{
+	struct xv_pool *pool = check->pool;
+	uint32_t absent = pool->spans_top - check->spans;
+	uint32_t link = pool->spans_absent;
+
+	for (; link; link = pool->spans[link - 1].unit)
+		if (link > pool->spans_top || pool->spans[link - 1].state != SPAN_ABSENT ||
+		    !absent--)
+			return corrupt(check, "span numbers: %u is wrongly among the unused",
+				       link - 1);
+	if (absent)
+		return corrupt(check, "span numbers: %u lost", absent);
+	return 0;
+}
+
+static int check_total(struct check *check, const char *name, uint64_t found, uint64_t kept)
+{
+	if (found == kept)
+		return 0;
+	return corrupt(check, "%s: %llu, not %llu", name, (unsigned long long)found,
+		       (unsigned long long)kept);
+}
+
+static int check_pool(struct check *check)
+{
+	struct xv_pool *pool = check->pool;
+	int err = 0;
+
+	if (pool->spans_top > pool->spans_max)
+		return corrupt(check, "span numbers: %u given out of %u", pool->spans_top,
+			       pool->spans_max);
+	for (uint32_t span = 0; !err && span < pool->spans_top; span++) {
+		uint8_t state = pool->spans[span].state;
+
+		if (state > SPAN_DRAINING)
+			err = corrupt(check, "span %u: state %u", span, state);
+		else if (state != SPAN_ABSENT)
+			err = check_span(check, span);
+	}
+	if (!err)
+		err = check_lists(check);
+	if (!err)
+		err = check_absent(check);
+	if (!err)
+		err = check_total(check, "spans", check->spans, pool->spans_held);
+	if (!err)
+		err = check_total(check, "objects", check->objects, pool->objects);
+	if (!err)
+		err = check_total(check, "bytes requested", check->requested, pool->requested);
+	if (!err)
+		err = check_total(check, "units used", check->used_units, pool->used_units);
+	return err;
+}
+
+int xv_check(struct xv_pool *pool, char *why, size_t why_size)
+{
+	struct check check = { .pool = pool, .why = why, .why_size = why_size };
+	int err;
+
+	xv_lock(pool);
+	err = check_pool(&check);
+	xv_unlock(pool);
+	return err;
+}

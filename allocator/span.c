@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See span.h.  A source's range has two parts: a prefix that may be read and
+ * written, growing in steps so that it stays one mapping however many units there
+ * are, and a rest that may not be touched.
+ *
+ * A unit below `fresh` is taken, ready (committed ahead of need) or released (no
+ * memory behind it); the last two are stacks linked through `next`.  A unit from
+ * `fresh` on was never touched, and neither was its link: a source for billions of
+ * bytes costs a page until it is used.
+ *
+ * Locks: `lock` for the stacks and counters, never held over a system call;
+ * `prefix_lock` for moving the end of the prefix, taken while holding nothing.
+ */
+#include "span.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
+#endif
+
+/* The prefix grows by so much at a time: a system call per unit would be too many. */
+#define PREFIX_STEP (1u << 20)
+
+/* A stack of units is its topmost number plus one, so that zeroed memory is empty. */
+typedef uint32_t unit_stack;
+
+struct span_source {
+	char *base;
+	size_t bytes;
+	size_t map_bytes; /* of this struct and its links */
+	unsigned int shift;
+	uint32_t units_max;
+	uint32_t prefix_step;
+	bool locked;
+	struct span_budget *budget;
+
+	pthread_mutex_t prefix_lock;
+	atomic_uint_least32_t prefix; /* units that may be touched */
+
+	pthread_mutex_t lock;
+	uint32_t fresh;	       /* units from here on were never taken */
+	unit_stack ready;      /* committed and resident */
+	unit_stack released;   /* nothing behind them */
+	uint32_t ready_count;
+	uint32_t ready_coming; /* being made ready by a span_refill */
+	uint32_t target;
+	uint32_t used;
+	uint32_t used_peak;
+	uint64_t commits;
+	uint64_t commits_late;
+	uint64_t releases;
+
+	unit_stack next[]; /* below unit u in its stack */
+};
+
+static atomic_int_least64_t fail_countdown = -1;
+
+void span_fail_after(int64_t requests)
+{
+	atomic_store(&fail_countdown, requests);
+}
+
+static bool refuse_for_test(void)
+{
+	if (__builtin_expect(atomic_load_explicit(&fail_countdown, memory_order_relaxed) < 0, 1))
+		return false;
+	return atomic_fetch_sub(&fail_countdown, 1) == 0;
+}
+
+void span_budget_init(struct span_budget *budget, uint64_t limit)
+{
+	atomic_init(&budget->limit, limit);
+	atomic_init(&budget->used, 0);
+	atomic_init(&budget->peak, 0);
+}
+
+int span_budget_charge(struct span_budget *budget, uint64_t bytes)
+{
+	uint_least64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+	uint_least64_t limit, peak;
+
+	do {
+		limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
+		if (bytes > limit || used > limit - bytes)
+			return -ENOSPC;
+	} while (!atomic_compare_exchange_weak(&budget->used, &used, used + bytes));
+
+	used += bytes;
+	peak = atomic_load_explicit(&budget->peak, memory_order_relaxed);
+	while (peak < used && !atomic_compare_exchange_weak(&budget->peak, &peak, used))
+		;
+	return 0;
+}
+
+void span_budget_uncharge(struct span_budget *budget, uint64_t bytes)
+{
+	atomic_fetch_sub(&budget->used, bytes);
+}
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t round_up(size_t bytes, size_t to)
+{
+	return (bytes + to - 1) & ~(to - 1);
+}
+
+void *span_map_zeroed(size_t bytes)
+{
+	void *address;
+
+	if (!bytes || bytes > SIZE_MAX / 2 || refuse_for_test())
+		return NULL;
+	address = mmap(NULL, round_up(bytes, page_size()), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (address == MAP_FAILED)
+		return NULL;
+	/* A huge page would make 2 MiB resident for the first byte written. */
+	madvise(address, round_up(bytes, page_size()), MADV_NOHUGEPAGE);
+	return address;
+}
+
+void span_unmap(void *address, size_t bytes)
+{
+	if (address)
+		munmap(address, round_up(bytes, page_size()));
+}
+
+/*
+ * Takes the memory from whole pages; they read as zero afterwards.  Locked pages
+ * need their own advice, which old kernels lack: there the range is unlocked for
+ * the time being.
+ */
+static int discard(void *address, size_t bytes)
+{
+	if (!madvise(address, bytes, MADV_DONTNEED_LOCKED))
+		return 0;
+	if (!madvise(address, bytes, MADV_DONTNEED))
+		return 0;
+	if (munlock(address, bytes) || madvise(address, bytes, MADV_DONTNEED))
+		return -errno;
+	mlock2(address, bytes, MLOCK_ONFAULT);
+	return 0;
+}
+
+void span_drop_zeroed(void *address, size_t bytes)
+{
+	size_t page = page_size();
+	uintptr_t start = round_up((uintptr_t)address, page);
+	uintptr_t end = ((uintptr_t)address + bytes) & ~(page - 1);
+
+	if (start >= end)
+		return;
+	if (discard((void *)start, end - start))
+		memset((void *)start, 0, end - start);
+}
+
+static bool config_valid(const struct span_source_config *config)
+{
+	size_t unit = config->unit;
+
+	return unit >= page_size() && !(unit & (unit - 1)) && config->units_max &&
+	       config->units_max < UINT32_MAX && config->units_max <= (SIZE_MAX / 2) / unit;
+}
+
+int span_source_create(struct span_source **out, const struct span_source_config *config)
+{
+	struct span_source *source;
+	size_t map_bytes;
+
+	if (!config_valid(config))
+		return -EINVAL;
+	map_bytes = sizeof(*source) + (size_t)config->units_max * sizeof(source->next[0]);
+	source = span_map_zeroed(map_bytes);
+	if (!source)
+		return -ENOMEM;
+	source->map_bytes = map_bytes;
+	source->bytes = (size_t)config->units_max * config->unit;
+	source->shift = (unsigned int)__builtin_ctzl(config->unit);
+	source->units_max = config->units_max;
+	source->prefix_step = config->unit < PREFIX_STEP ? PREFIX_STEP / config->unit : 1;
+	source->locked = config->locked;
+	source->budget = config->budget;
+	source->base = MAP_FAILED;
+	if (!refuse_for_test())
+		source->base = mmap(NULL, source->bytes, PROT_NONE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (source->base == MAP_FAILED) {
+		span_unmap(source, map_bytes);
+		return -ENOMEM;
+	}
+	/* After mlockall the whole reservation would count as locked: only units shall. */
+	munlock(source->base, source->bytes);
+	/* What is resident must be what is charged, to the page. */
+	madvise(source->base, source->bytes, MADV_NOHUGEPAGE);
+	pthread_mutex_init(&source->prefix_lock, NULL);
+	pthread_mutex_init(&source->lock, NULL);
+	*out = source;
+	return 0;
+}
+
+void span_source_destroy(struct span_source *source)
+{
+	if (!source)
+		return;
+	munmap(source->base, source->bytes);
+	if (source->budget)
+		span_budget_uncharge(source->budget,
+				     ((uint64_t)source->used + source->ready_count)
+					     << source->shift);
+	pthread_mutex_destroy(&source->prefix_lock);
+	pthread_mutex_destroy(&source->lock);
+	span_unmap(source, source->map_bytes);
+}
+
+static void push(struct span_source *source, unit_stack *stack, uint32_t unit)
+{
+	source->next[unit] = *stack;
+	*stack = unit + 1;
+}
+
+static bool pop(struct span_source *source, unit_stack *stack, uint32_t *unit)
+{
+	if (!*stack)
+		return false;
+	*unit = *stack - 1;
+	*stack = source->next[*unit];
+	return true;
+}
+
+/* Finds a unit without memory.  Units that were in use once come first: they are low. */
+static bool pop_bare(struct span_source *source, uint32_t *unit)
+{
+	if (pop(source, &source->released, unit))
+		return true;
+	if (source->fresh == source->units_max)
+		return false;
+	*unit = source->fresh++;
+	return true;
+}
+
+static void count_used(struct span_source *source)
+{
+	source->used++;
+	if (source->used > source->used_peak)
+		source->used_peak = source->used;
+}
+
+/* Moves the end of the prefix past the unit. */
+static int make_accessible(struct span_source *source, uint32_t unit)
+{
+	int err = 0;
+
+	if (unit < atomic_load_explicit(&source->prefix, memory_order_acquire))
+		return 0;
+	pthread_mutex_lock(&source->prefix_lock);
+	while (!err && unit >= atomic_load(&source->prefix)) {
+		uint32_t prefix = atomic_load(&source->prefix);
+		uint32_t units = source->units_max - prefix;
+		char *start = span_address(source, prefix);
+		size_t bytes;
+
+		if (units > source->prefix_step)
+			units = source->prefix_step;
+		bytes = (size_t)units << source->shift;
+		if (mprotect(start, bytes, PROT_READ | PROT_WRITE) ||
+		    (source->locked && mlock2(start, bytes, MLOCK_ONFAULT)))
+			err = -ENOMEM;
+		else
+			atomic_store_explicit(&source->prefix, prefix + units,
+					      memory_order_release);
+	}
+	pthread_mutex_unlock(&source->prefix_lock);
+	return err;
+}
+
+/*
+ * Makes the unit's pages resident in one call: sixteen page faults cost more.
+ * Kernels without the advice get them one by one.
+ */
+static int populate(struct span_source *source, uint32_t unit)
+{
+	size_t bytes = (size_t)1 << source->shift;
+	volatile char *start = span_address(source, unit);
+
+	if (!madvise((void *)start, bytes, MADV_POPULATE_WRITE))
+		return 0;
+	if (errno != EINVAL)
+		return -ENOMEM;
+	for (size_t at = 0; at < bytes; at += page_size())
+		start[at] = 0;
+	return 0;
+}
+
+/* Puts memory behind a unit that pop_bare found; undoes that if it cannot. */
+static int commit(struct span_source *source, uint32_t unit)
+{
+	uint64_t bytes = (uint64_t)1 << source->shift;
+	int err;
+
+	err = source->budget ? span_budget_charge(source->budget, bytes) : 0;
+	if (!err) {
+		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
+		if (!err)
+			err = populate(source, unit);
+		if (err && source->budget)
+			span_budget_uncharge(source->budget, bytes);
+	}
+	if (err) {
+		pthread_mutex_lock(&source->lock);
+		push(source, &source->released, unit);
+		pthread_mutex_unlock(&source->lock);
+	}
+	return err;
+}
+
+int span_take_ready(struct span_source *source, uint32_t *unit)
+{
+	int err = -EAGAIN;
+
+	pthread_mutex_lock(&source->lock);
+	if (pop(source, &source->ready, unit)) {
+		source->ready_count--;
+		count_used(source);
+		err = 0;
+	}
+	pthread_mutex_unlock(&source->lock);
+	return err;
+}
+
+int span_take(struct span_source *source, uint32_t *unit)
+{
+	uint32_t bare;
+	bool found;
+	int err;
+
+	if (!span_take_ready(source, unit))
+		return 0;
+
+	pthread_mutex_lock(&source->lock);
+	found = pop_bare(source, &bare);
+	pthread_mutex_unlock(&source->lock);
+	if (!found)
+		return -ENOSPC;
+	err = commit(source, bare);
+	if (err)
+		return err;
+
+	pthread_mutex_lock(&source->lock);
+	count_used(source);
+	source->commits++;
+	source->commits_late++;
+	pthread_mutex_unlock(&source->lock);
+	*unit = bare;
+	return 0;
+}
+
+/* Gives the memory of a unit back that is neither used nor ready any more. */
+static void release(struct span_source *source, uint32_t unit)
+{
+	size_t bytes = (size_t)1 << source->shift;
+
+	discard(span_address(source, unit), bytes);
+	if (source->budget)
+		span_budget_uncharge(source->budget, bytes);
+	pthread_mutex_lock(&source->lock);
+	push(source, &source->released, unit);
+	source->releases++;
+	pthread_mutex_unlock(&source->lock);
+}
+
+void span_give(struct span_source *source, uint32_t unit)
+{
+	bool keep;
+
+	pthread_mutex_lock(&source->lock);
+	source->used--;
+	keep = source->ready_count + source->ready_coming < source->target;
+	if (keep) {
+		push(source, &source->ready, unit);
+		source->ready_count++;
+	}
+	pthread_mutex_unlock(&source->lock);
+	if (!keep)
+		release(source, unit);
+}
+
+void *span_address(const struct span_source *source, uint32_t unit)
+{
+	return source->base + ((size_t)unit << source->shift);
+}
+
+uint32_t span_unit(const struct span_source *source, const void *address)
+{
+	return (uint32_t)((size_t)((const char *)address - source->base) >> source->shift);
+}
+
+size_t span_unit_size(const struct span_source *source)
+{
+	return (size_t)1 << source->shift;
+}
+
+void span_reserve(struct span_source *source, uint32_t units)
+{
+	uint32_t unit;
+	bool surplus;
+
+	pthread_mutex_lock(&source->lock);
+	source->target = units;
+	pthread_mutex_unlock(&source->lock);
+	do {
+		pthread_mutex_lock(&source->lock);
+		surplus = source->ready_count > source->target &&
+			  pop(source, &source->ready, &unit);
+		if (surplus)
+			source->ready_count--;
+		pthread_mutex_unlock(&source->lock);
+		if (surplus)
+			release(source, unit);
+	} while (surplus);
+}
+
+/* Makes one unit ready.  1 if it did, 0 if enough are, or a negative errno. */
+static int refill_one(struct span_source *source)
+{
+	uint32_t unit;
+	int err = 0;
+
+	pthread_mutex_lock(&source->lock);
+	if (source->ready_count + source->ready_coming >= source->target)
+		err = -EALREADY;
+	else if (!pop_bare(source, &unit))
+		err = -ENOSPC;
+	else
+		source->ready_coming++;
+	pthread_mutex_unlock(&source->lock);
+	if (err)
+		return err == -EALREADY ? 0 : err;
+
+	err = commit(source, unit);
+	pthread_mutex_lock(&source->lock);
+	source->ready_coming--;
+	if (!err) {
+		push(source, &source->ready, unit);
+		source->ready_count++;
+		source->commits++;
+	}
+	pthread_mutex_unlock(&source->lock);
+	return err ? err : 1;
+}
+
+int span_refill(struct span_source *source, uint32_t batch)
+{
+	uint32_t missing;
+	int got = 1;
+
+	while (batch-- && got > 0)
+		got = refill_one(source);
+	if (got < 0)
+		return got;
+	pthread_mutex_lock(&source->lock);
+	missing = source->target > source->ready_count ? source->target - source->ready_count : 0;
+	pthread_mutex_unlock(&source->lock);
+	return missing > INT32_MAX ? INT32_MAX : (int)missing;
+}
+
+void span_source_get_stats(struct span_source *source, struct span_source_stats *stats)
+{
+	pthread_mutex_lock(&source->lock);
+	*stats = (struct span_source_stats){
+		.units_used = source->used,
+		.units_ready = source->ready_count,
+		.units_target = source->target,
+		.units_peak = source->used_peak,
+		.commits = source->commits,
+		.commits_late = source->commits_late,
+		.releases = source->releases,
+		.metadata = round_up(sizeof(*source) + source->fresh * sizeof(source->next[0]),
+				     page_size()),
+	};
+	pthread_mutex_unlock(&source->lock);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What xvmalloc.c, compact.c and check.c share.  Nobody else includes this, but
+ * for tests that damage a pool on purpose.
+ *
+ * A span is a row of blocks without gaps, in units of 4 bytes, starting at unit 0:
+ *
+ *	| header | object ..... | header | next | prev | free ... | header | object ...
+ *
+ * The header of 4 bytes holds the size of this block, the distance back to the
+ * block before it (0: there is none), and whether this one and that one are free.
+ * A handle is the number of the span and the unit where the object begins, one
+ * past its header, which is why no handle is 0.
+ *
+ * No two free blocks touch.  A free block of LISTED_MIN units or more is in the
+ * list of its class, linked by handles that lie where the object would; a smaller
+ * one is too small for any object and waits for a neighbour to become free.  In a
+ * span that is being drained no block is in a list.
+ */
+#ifndef RAMZSWAP_XV_INTERNAL_H
+#define RAMZSWAP_XV_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "xvmalloc.h"
+
+#define UNIT 4u
+#define SPAN_UNITS (XV_SPAN_SIZE / UNIT)
+#define HEADER_UNITS 1u
+#define LISTED_MIN 3u /* units: header and two links */
+#define OBJECT_UNITS_MAX (HEADER_UNITS + XV_OBJECT_MAX / UNIT)
+
+#define OFFSET_BITS 14
+#define SPAN_BITS 18
+
+/* Header: from the lowest bit up. */
+#define SIZE_BITS 15 /* free: units of the block; in use: bytes of the object */
+#define PREV_BITS 15 /* units of the block before */
+#define PREV_SHIFT SIZE_BITS
+#define SIZE_MASK ((1u << SIZE_BITS) - 1)
+#define PREV_MASK (((1u << PREV_BITS) - 1) << PREV_SHIFT)
+#define FREE_FLAG (1u << 30)
+#define PREV_FREE_FLAG (1u << 31)
+
+/* One class for each block size that an object may have, then four to the octave. */
+#define EXACT_CLASSES (OBJECT_UNITS_MAX - LISTED_MIN + 1)
+#define FIRST_LOG 10
+#define SUB_BITS 2
+#define LOG_CLASSES ((OFFSET_BITS - FIRST_LOG) << SUB_BITS)
+#define CLASSES (EXACT_CLASSES + LOG_CLASSES)
+#define MAP_WORDS ((CLASSES + 63) / 64)
+
+_Static_assert(XV_SPAN_SIZE == UNIT << OFFSET_BITS, "an offset must reach all of a span");
+_Static_assert(XV_SPANS_MAX == 1u << SPAN_BITS, "a handle must number all spans");
+_Static_assert(OFFSET_BITS + SPAN_BITS == 32, "a handle must be 32 bits");
+_Static_assert(SIZE_BITS + PREV_BITS + 2 == 32, "a header must be 4 bytes");
+_Static_assert(SPAN_UNITS <= SIZE_MASK, "a block may be as large as a span");
+_Static_assert(XV_OBJECT_MAX <= SIZE_MASK, "a header must hold any object's size");
+_Static_assert(OBJECT_UNITS_MAX + 1 > 1u << FIRST_LOG && OBJECT_UNITS_MAX + 1 < 2u << FIRST_LOG,
+	       "log classes must begin where the exact ones end");
+_Static_assert(MAP_WORDS <= 64, "one word must summarise the bitmap");
+
+enum span_state {
+	SPAN_ABSENT = 0,
+	SPAN_HELD,
+	SPAN_DRAINING,
+};
+
+struct xv_span {
+	uint32_t unit;	     /* of the source; absent: the next absent number plus one */
+	_Atomic uint16_t used; /* units of objects with their headers */
+	_Atomic uint8_t state; /* enum span_state */
+};
+
+struct xv_pool {
+	char *base; /* where unit 0 of the source begins */
+	struct span_source *source;
+	size_t map_bytes; /* of this struct and its spans */
+	uint32_t spans_max;
+
+	pthread_mutex_t lock; /* guards all that follows; spans[].unit of a span
+			       * that holds an object may be read without it */
+	uint32_t spans_top;    /* numbers from here on were never given out */
+	uint32_t spans_absent; /* stack of numbers below that: the topmost plus one */
+	uint32_t spans_held;
+	uint64_t objects;
+	uint64_t requested;  /* bytes */
+	uint64_t used_units; /* sum of spans[].used */
+	uint64_t spans_drained;
+	uint64_t objects_moved;
+	uint32_t drained_before; /* spans_drained when the current drain began */
+	atomic_uint_least64_t lock_waits;
+
+	uint64_t summary;	  /* bit w: map[w] is not zero */
+	uint64_t map[MAP_WORDS];  /* bit c: head[c] is not XV_NULL */
+	uint32_t head[CLASSES];
+
+	struct xv_span spans[];
+};
+
+static inline uint32_t handle_span(uint32_t handle)
+{
+	return handle >> OFFSET_BITS;
+}
+
+/* The unit where the block of a handle begins. */
+static inline uint32_t handle_block(uint32_t handle)
+{
+	return (handle & (SPAN_UNITS - 1)) - HEADER_UNITS;
+}
+
+static inline uint32_t make_handle(uint32_t span, uint32_t block)
+{
+	return span << OFFSET_BITS | (block + HEADER_UNITS);
+}
+
+/* A span as an array of units. */
+static inline uint32_t *span_units(const struct xv_pool *pool, uint32_t span)
+{
+	return (uint32_t *)(pool->base + (size_t)pool->spans[span].unit * XV_SPAN_SIZE);
+}
+
+/*
+ * Headers are read by xv_size without the lock while a neighbour changes what
+ * they say about it, hence the atomic (though unordered) access.
+ */
+static inline uint32_t get_header(const uint32_t *units, uint32_t block)
+{
+	return __atomic_load_n(&units[block], __ATOMIC_RELAXED);
+}
+
+static inline void set_header(uint32_t *units, uint32_t block, uint32_t header)
+{
+	__atomic_store_n(&units[block], header, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t header_prev(uint32_t header)
+{
+	return (header & PREV_MASK) >> PREV_SHIFT;
+}
+
+/* Units of the block of an object of so many bytes. */
+static inline uint32_t object_units(uint32_t size)
+{
+	uint32_t units = HEADER_UNITS + (size + UNIT - 1) / UNIT;
+
+	return units < LISTED_MIN ? LISTED_MIN : units;
+}
+
+static inline uint32_t block_units(uint32_t header)
+{
+	uint32_t size = header & SIZE_MASK;
+
+	return header & FREE_FLAG ? size : object_units(size);
+}
+
+/* The class that a free block of so many units is listed in. */
+static inline uint32_t units_class(uint32_t units)
+{
+	uint32_t log, sub;
+
+	if (units <= OBJECT_UNITS_MAX)
+		return units - LISTED_MIN;
+	log = 31 - (uint32_t)__builtin_clz(units);
+	sub = units >> (log - SUB_BITS) & ((1u << SUB_BITS) - 1);
+	return EXACT_CLASSES + ((log - FIRST_LOG) << SUB_BITS) + sub;
+}
+
+static inline uint32_t *link_next(uint32_t *units, uint32_t block)
+{
+	return &units[block + 1];
+}
+
+static inline uint32_t *link_prev(uint32_t *units, uint32_t block)
+{
+	return &units[block + 2];
+}
+
+void xv_lock(struct xv_pool *pool);
+void xv_unlock(struct xv_pool *pool);
+
+/* Puts a free block of LISTED_MIN units or more into its list, or takes it out. */
+void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units);
+void xv_list_remove(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units);
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See xvmalloc.h for the interface and xv_internal.h for the layout of a span.
+ *
+ * The lock is never held while the source is asked for a unit or given one:
+ * either may be a system call.
+ */
+#include "xv_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "span.h"
+
+void xv_lock(struct xv_pool *pool)
+{
+	if (!pthread_mutex_trylock(&pool->lock))
+		return;
+	atomic_fetch_add_explicit(&pool->lock_waits, 1, memory_order_relaxed);
+	pthread_mutex_lock(&pool->lock);
+}
+
+void xv_unlock(struct xv_pool *pool)
+{
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static int lock_unless_busy(struct xv_pool *pool, unsigned int flags)
+{
+	if (!(flags & XV_TRY)) {
+		xv_lock(pool);
+		return 0;
+	}
+	if (!pthread_mutex_trylock(&pool->lock))
+		return 0;
+	atomic_fetch_add_explicit(&pool->lock_waits, 1, memory_order_relaxed);
+	return -EBUSY;
+}
+
+int xv_create(struct xv_pool **out, const struct xv_config *config)
+{
+	uint32_t spans_max = config->spans_max ? config->spans_max : XV_SPANS_MAX;
+	struct xv_pool *pool;
+	size_t map_bytes;
+
+	if (!config->source || span_unit_size(config->source) != XV_SPAN_SIZE ||
+	    spans_max > XV_SPANS_MAX)
+		return -EINVAL;
+	map_bytes = sizeof(*pool) + spans_max * sizeof(pool->spans[0]);
+	pool = span_map_zeroed(map_bytes);
+	if (!pool)
+		return -ENOMEM;
+	pool->map_bytes = map_bytes;
+	pool->spans_max = spans_max;
+	pool->source = config->source;
+	pool->base = span_address(config->source, 0);
+	pthread_mutex_init(&pool->lock, NULL);
+	*out = pool;
+	return 0;
+}
+
+void xv_destroy(struct xv_pool *pool)
+{
+	if (!pool)
+		return;
+	for (uint32_t span = 0; span < pool->spans_top; span++)
+		if (pool->spans[span].state != SPAN_ABSENT)
+			span_give(pool->source, pool->spans[span].unit);
+	pthread_mutex_destroy(&pool->lock);
+	span_unmap(pool, pool->map_bytes);
+}
+
+void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units)
+{
+	uint32_t class = units_class(units);
+	uint32_t handle = make_handle(span, block);
+	uint32_t first = pool->head[class];
+	uint32_t *words = span_units(pool, span);
+
+	*link_next(words, block) = first;
+	*link_prev(words, block) = XV_NULL;
+	pool->head[class] = handle;
+	if (first) {
+		*link_prev(span_units(pool, handle_span(first)), handle_block(first)) = handle;
+	} else {
+		pool->map[class / 64] |= 1ull << class % 64;
+		pool->summary |= 1ull << class / 64;
+	}
+}
+
+void xv_list_remove(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units)
+{
+	uint32_t *words = span_units(pool, span);
+	uint32_t next = *link_next(words, block);
+	uint32_t prev = *link_prev(words, block);
+	uint32_t class;
+
+	if (next)
+		*link_prev(span_units(pool, handle_span(next)), handle_block(next)) = prev;
+	if (prev) {
+		*link_next(span_units(pool, handle_span(prev)), handle_block(prev)) = next;
+		return;
+	}
+	class = units_class(units);
+	pool->head[class] = next;
+	if (!next) {
+		pool->map[class / 64] &= ~(1ull << class % 64);
+		if (!pool->map[class / 64])
+			pool->summary &= ~(1ull << class / 64);
+	}
+}
+
+/* The smallest listed block of at least so many units: its handle, or XV_NULL. */
+static uint32_t find_fit(const struct xv_pool *pool, uint32_t units)
+{
+	uint32_t class = units_class(units);
+	uint32_t word = class / 64;
+	uint64_t bits = pool->map[word] & ~0ull << class % 64;
+
+	if (!bits) {
+		uint64_t words = pool->summary & ~0ull << word & ~(1ull << word);
+
+		if (!words)
+			return XV_NULL;
+		word = (uint32_t)__builtin_ctzll(words);
+		bits = pool->map[word];
+	}
+	return pool->head[word * 64 + (uint32_t)__builtin_ctzll(bits)];
+}
+
+/* Tells the block that follows, if any, what is before it now. */
+static void set_prev(uint32_t *words, uint32_t next, uint32_t distance, uint32_t prev_free)
+{
+	if (next < SPAN_UNITS)
+		set_header(words, next,
+			   (get_header(words, next) & ~(PREV_MASK | PREV_FREE_FLAG)) |
+				   distance << PREV_SHIFT | prev_free);
+}
+
+/*
+ * Writes a free block that no free block touches and lists it, unless it is too
+ * small or its span is being emptied.
+ */
+static void make_free(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units,
+		      uint32_t prev)
+{
+	uint32_t *words = span_units(pool, span);
+
+	set_header(words, block, FREE_FLAG | prev << PREV_SHIFT | units);
+	set_prev(words, block + units, units, PREV_FREE_FLAG);
+	if (units >= LISTED_MIN && pool->spans[span].state == SPAN_HELD)
+		xv_list_add(pool, span, block, units);
+}
+
+static void unlist(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units)
+{
+	if (units >= LISTED_MIN && pool->spans[span].state == SPAN_HELD)
+		xv_list_remove(pool, span, block, units);
+}
+
+static void account(struct xv_pool *pool, uint32_t span, int32_t units)
+{
+	uint16_t used = atomic_load_explicit(&pool->spans[span].used, memory_order_relaxed);
+
+	atomic_store_explicit(&pool->spans[span].used, (uint16_t)(used + units),
+			      memory_order_relaxed);
+	pool->used_units += (uint64_t)(int64_t)units;
+}
+
+/* Turns the head of an unlisted free block into an object; the rest stays free. */
+static uint32_t carve(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t size)
+{
+	uint32_t *words = span_units(pool, span);
+	uint32_t header = get_header(words, block);
+	uint32_t have = header & SIZE_MASK;
+	uint32_t want = object_units(size);
+
+	set_header(words, block, (header & PREV_MASK) | size);
+	if (have > want)
+		make_free(pool, span, block + want, have - want, want);
+	else
+		set_prev(words, block + want, want, 0);
+	account(pool, span, (int32_t)want);
+	pool->objects++;
+	pool->requested += size;
+	return make_handle(span, block);
+}
+
+/* Allocates in a unit that becomes a span.  XV_NULL if the pool may not have more. */
+static uint32_t alloc_in_new_span(struct xv_pool *pool, uint32_t unit, uint32_t size)
+{
+	uint32_t span;
+
+	if (pool->spans_absent) {
+		span = pool->spans_absent - 1;
+		pool->spans_absent = pool->spans[span].unit;
+	} else if (pool->spans_top < pool->spans_max) {
+		span = pool->spans_top++;
+	} else {
+		return XV_NULL;
+	}
+	pool->spans[span].unit = unit;
+	atomic_store_explicit(&pool->spans[span].used, 0, memory_order_relaxed);
+	atomic_store_explicit(&pool->spans[span].state, SPAN_HELD, memory_order_relaxed);
+	pool->spans_held++;
+	set_header(span_units(pool, span), 0, FREE_FLAG | SPAN_UNITS);
+	return carve(pool, span, 0, size);
+}
+
+/* Forgets a span without objects, whose free block is not listed.  Returns its unit. */
+static uint32_t remove_span(struct xv_pool *pool, uint32_t span)
+{
+	uint32_t unit = pool->spans[span].unit;
+
+	if (pool->spans[span].state == SPAN_DRAINING)
+		pool->spans_drained++;
+	atomic_store_explicit(&pool->spans[span].state, SPAN_ABSENT, memory_order_relaxed);
+	pool->spans[span].unit = pool->spans_absent;
+	pool->spans_absent = span + 1;
+	pool->spans_held--;
+	return unit;
+}
+
+static uint32_t alloc_listed(struct xv_pool *pool, uint32_t size)
+{
+	uint32_t handle = find_fit(pool, object_units(size));
+	uint32_t span, block;
+
+	if (!handle)
+		return XV_NULL;
+	span = handle_span(handle);
+	block = handle_block(handle);
+	xv_list_remove(pool, span, block,
+		       get_header(span_units(pool, span), block) & SIZE_MASK);
+	return carve(pool, span, block, size);
+}
+
+/*
+ * Takes a span from the source and allocates there.  Called with the lock held,
+ * returns with it held; meanwhile another thread may have freed what fits.
+ */
+static int alloc_growing(struct xv_pool *pool, uint32_t size, uint32_t *handle)
+{
+	uint32_t unit, found;
+	bool surplus;
+	int err;
+
+	if (pool->spans_held == pool->spans_max)
+		return -ENOSPC;
+	xv_unlock(pool);
+	err = span_take(pool->source, &unit);
+	xv_lock(pool);
+	surplus = !err;
+	found = alloc_listed(pool, size);
+	if (!found && !err) {
+		found = alloc_in_new_span(pool, unit, size);
+		surplus = !found;
+	}
+	if (surplus) {
+		xv_unlock(pool);
+		span_give(pool->source, unit);
+		xv_lock(pool);
+	}
+	if (!found)
+		return err ? err : -ENOSPC;
+	*handle = found;
+	return 0;
+}
+
+int xv_alloc(struct xv_pool *pool, size_t size, unsigned int flags, uint32_t *handle)
+{
+	uint32_t found;
+	int err;
+
+	if (!size || size > XV_OBJECT_MAX)
+		return -EINVAL;
+	err = lock_unless_busy(pool, flags);
+	if (err)
+		return err;
+	found = alloc_listed(pool, (uint32_t)size);
+	if (found)
+		*handle = found;
+	else if (flags & XV_NOGROW)
+		err = -ENOSPC;
+	else
+		err = alloc_growing(pool, (uint32_t)size, handle);
+	xv_unlock(pool);
+	return err;
+}
+
+void xv_free(struct xv_pool *pool, uint32_t handle)
+{
+	uint32_t span = handle_span(handle);
+	uint32_t block = handle_block(handle);
+	uint32_t *words;
+	uint32_t header, units, prev, after;
+
+	if (!handle)
+		return;
+	xv_lock(pool);
+	words = span_units(pool, span);
+	header = get_header(words, block);
+	units = block_units(header);
+	prev = header_prev(header);
+	pool->objects--;
+	pool->requested -= header & SIZE_MASK;
+	account(pool, span, -(int32_t)units);
+
+	after = block + units;
+	if (after < SPAN_UNITS) {
+		uint32_t next = get_header(words, after);
+
+		if (next & FREE_FLAG) {
+			unlist(pool, span, after, next & SIZE_MASK);
+			units += next & SIZE_MASK;
+		}
+	}
+	if (header & PREV_FREE_FLAG) {
+		block -= prev;
+		header = get_header(words, block);
+		unlist(pool, span, block, header & SIZE_MASK);
+		units += prev;
+		prev = header_prev(header);
+	}
+	if (units == SPAN_UNITS) {
+		uint32_t unit = remove_span(pool, span);
+
+		xv_unlock(pool);
+		span_give(pool->source, unit);
+		return;
+	}
+	make_free(pool, span, block, units, prev);
+	xv_unlock(pool);
+}
+
+void xv_shrink(struct xv_pool *pool, uint32_t handle, size_t size)
+{
+	uint32_t span = handle_span(handle);
+	uint32_t block = handle_block(handle);
+	uint32_t *words;
+	uint32_t header, had, want, rest;
+
+	xv_lock(pool);
+	words = span_units(pool, span);
+	header = get_header(words, block);
+	had = block_units(header);
+	want = object_units((uint32_t)size);
+	pool->requested -= (header & SIZE_MASK) - size;
+	set_header(words, block, (header & ~SIZE_MASK) | (uint32_t)size);
+	rest = had - want;
+	if (rest) {
+		uint32_t after = block + had;
+		uint32_t next = after < SPAN_UNITS ? get_header(words, after) : 0;
+
+		if (next & FREE_FLAG) {
+			unlist(pool, span, after, next & SIZE_MASK);
+			rest += next & SIZE_MASK;
+		}
+		make_free(pool, span, block + want, rest, want);
+		account(pool, span, (int32_t)want - (int32_t)had);
+	}
+	xv_unlock(pool);
+}
+
+void *xv_map(const struct xv_pool *pool, uint32_t handle)
+{
+	return span_units(pool, handle_span(handle)) + handle_block(handle) + HEADER_UNITS;
+}
+
+size_t xv_size(const struct xv_pool *pool, uint32_t handle)
+{
+	return get_header(span_units(pool, handle_span(handle)), handle_block(handle)) & SIZE_MASK;
+}
+
+void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats)
+{
+	const uint64_t page = 4096;
+	uint32_t top;
+
+	xv_lock(pool);
+	top = pool->spans_top;
+	*stats = (struct xv_stats){
+		.spans = pool->spans_held,
+		.objects = pool->objects,
+		.requested = pool->requested,
+		.used = pool->used_units * UNIT,
+		.free = (uint64_t)pool->spans_held * XV_SPAN_SIZE - pool->used_units * UNIT,
+		.metadata = (sizeof(*pool) + top * sizeof(pool->spans[0]) + page - 1) & -page,
+		.lock_waits = atomic_load(&pool->lock_waits),
+		.spans_drained = pool->spans_drained,
+		.objects_moved = pool->objects_moved,
+	};
+	xv_unlock(pool);
+
+	/* Counted without the lock: exact only while nobody allocates or frees. */
+	for (uint32_t span = 0; span < top; span++) {
+		uint32_t used = atomic_load_explicit(&pool->spans[span].used, memory_order_relaxed);
+
+		if (atomic_load_explicit(&pool->spans[span].state, memory_order_relaxed) !=
+		    SPAN_ABSENT)
+			stats->fullness[used * 10 / SPAN_UNITS]++;
+	}
+}
