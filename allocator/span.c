@@ -50,9 +50,9 @@ struct span_source {
 	uint32_t fresh;	       /* units from here on were never taken */
 	unit_stack ready;      /* committed and resident */
 	unit_stack released;   /* nothing behind them */
-	uint32_t ready_count;
+	_Atomic uint32_t ready_count; /* these two are read without the lock for a hint */
+	_Atomic uint32_t target;
 	uint32_t ready_coming; /* being made ready by a span_refill */
-	uint32_t target;
 	uint32_t used;
 	uint32_t used_peak;
 	uint64_t commits;
@@ -473,6 +473,14 @@ int span_refill(struct span_source *source, uint32_t batch)
 	missing = source->target > source->ready_count ? source->target - source->ready_count : 0;
 	pthread_mutex_unlock(&source->lock);
 	return missing > INT32_MAX ? INT32_MAX : (int)missing;
+}
+
+bool span_short(const struct span_source *source)
+{
+	uint32_t target = atomic_load_explicit(&source->target, memory_order_relaxed);
+
+	return atomic_load_explicit(&source->ready_count, memory_order_relaxed) <
+	       target - target / 4;
 }
 
 void span_source_get_stats(struct span_source *source, struct span_source_stats *stats)

@@ -99,6 +99,12 @@ void span_reserve(struct span_source *source, uint32_t units);
  */
 int span_refill(struct span_source *source, uint32_t batch);
 
+/*
+ * Whether so few units are ready that span_refill should come soon: fewer than
+ * three quarters of the target.  Takes no lock: a hint.
+ */
+bool span_short(const struct span_source *source);
+
 void span_source_get_stats(struct span_source *source, struct span_source_stats *stats);
 
 /* Bytes of one unit, as the source was created with. */

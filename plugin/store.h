@@ -96,6 +96,19 @@ void store_reset(struct store *store);
 uint64_t store_compact(struct store *store);
 
 /*
+ * Brings the reserve nearer to its size, by a batch.  Blocks in system calls: for a
+ * background thread, and before the first request.  Returns whether more is
+ * missing and can be had.
+ */
+bool store_refill(struct store *store);
+
+/*
+ * Has kick(opaque) called, by any thread and at the end of a request, when the
+ * reserve runs short: so that store_work comes before it is gone.  To be set once.
+ */
+void store_on_need(struct store *store, void (*kick)(void *opaque), void *opaque);
+
+/*
  * One step of what is to be done in the background: refills the reserve, then
  * compacts if there is much to win.  Returns the milliseconds until the next step
  * should come.  The owner calls it from a thread of its own (see worker.h).

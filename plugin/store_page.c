@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One page: how it is read, written, modified and forgotten. */
+#include <errno.h>
+#include <string.h>
+
+#include "store_internal.h"
+
+/* Whether the page repeats one word. */
+static bool same_filled(const void *page, uint64_t *word)
+{
+	const unsigned char *bytes = page;
+	uint64_t first, at;
+
+	memcpy(&first, bytes, sizeof(first));
+	/* Most pages that are not differ at the end already. */
+	memcpy(&at, bytes + STORE_PAGE_SIZE - sizeof(at), sizeof(at));
+	if (at != first)
+		return false;
+	if (memcmp(bytes, bytes + sizeof(first), STORE_PAGE_SIZE - sizeof(first)) != 0)
+		return false;
+	*word = first;
+	return true;
+}
+
+static void fill_page(void *page, uint64_t word)
+{
+	unsigned char *bytes = page;
+
+	if (word == 0) {
+		memset(page, 0, STORE_PAGE_SIZE);
+		return;
+	}
+	for (size_t i = 0; i < STORE_PAGE_SIZE; i += sizeof(word))
+		memcpy(bytes + i, &word, sizeof(word));
+}
+
+static void free_object(struct store *store, uint64_t entry)
+{
+	if (!entry_has_object(entry))
+		return;
+	if (store->trace)
+		store_trace_free(store, entry_pool(entry), entry_handle(entry));
+	xv_free(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+static size_t object_size(const struct store *store, uint64_t entry)
+{
+	return xv_size(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+static void *object_map(const struct store *store, uint64_t entry)
+{
+	return xv_map(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+void page_account(struct request *req, uint64_t entry, int sign)
+{
+	switch (entry_kind(entry)) {
+	case KIND_EMPTY:
+		break;
+	case KIND_SAME:
+		req->count[COUNT_SAME] += sign;
+		if (entry_word(entry) == 0)
+			req->count[COUNT_ZERO] += sign;
+		break;
+	case KIND_SAME_OBJ:
+		req->count[COUNT_SAME] += sign;
+		req->count[COUNT_SAME_OBJ] += sign;
+		break;
+	case KIND_RAW:
+		req->count[COUNT_STORED] += sign;
+		req->count[COUNT_RAW] += sign;
+		break;
+	case KIND_PAYLOAD:
+		req->count[COUNT_STORED] += sign;
+		if (object_size(req->store, entry) <= STORE_PAGE_SIZE / 2)
+			req->count[COUNT_GOOD] += sign;
+		break;
+	}
+}
+
+int page_decode(const struct store *store, uint64_t entry, void *page, size_t slack)
+{
+	uint64_t word;
+
+	switch (entry_kind(entry)) {
+	case KIND_EMPTY:
+		memset(page, 0, STORE_PAGE_SIZE);
+		return 0;
+	case KIND_SAME:
+		fill_page(page, entry_word(entry));
+		return 0;
+	case KIND_SAME_OBJ:
+		memcpy(&word, object_map(store, entry), sizeof(word));
+		fill_page(page, word);
+		return 0;
+	case KIND_RAW:
+		memcpy(page, object_map(store, entry), STORE_PAGE_SIZE);
+		return 0;
+	case KIND_PAYLOAD:
+		if (store->codec->decompress(object_map(store, entry), object_size(store, entry),
+					     page, slack))
+			return -EIO;
+		return 0;
+	}
+	return -EIO;
+}
+
+static uint64_t with_present_age(const struct store *store, uint64_t entry)
+{
+	if (entry_kind(entry) < KIND_RAW)
+		return entry;
+	return entry_with_age(entry, atomic_load_explicit(&store->age, memory_order_relaxed));
+}
+
+int page_read(struct request *req, table_entry *entry, void *page, size_t slack)
+{
+	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
+	int err;
+
+	if (!entry_has_object(content))
+		return page_decode(req->store, content, page, slack);
+	content = entry_lock(entry);
+	err = page_decode(req->store, content, page, slack);
+	entry_unlock(entry, with_present_age(req->store, content));
+	if (err)
+		req->count[COUNT_FAILED_READS] = 1;
+	return err;
+}
+
+/* What a page is to be stored as, before there is room for it. */
+struct image {
+	enum table_kind kind;
+	uint64_t word;
+	const void *data; /* of the object */
+	size_t size;	  /* of the object, 0 for none */
+};
+
+static int make_image(struct request *req, const void *page, struct image *image)
+{
+	const struct codec *codec = req->store->codec;
+	struct writer *writer;
+	int len;
+
+	if (same_filled(page, &image->word)) {
+		bool fits = entry_word_fits(image->word);
+
+		image->kind = fits ? KIND_SAME : KIND_SAME_OBJ;
+		image->data = &image->word;
+		image->size = fits ? 0 : sizeof(image->word);
+		return 0;
+	}
+	writer = request_writer(req);
+	len = codec->compress(CODEC_FAST, writer->workspace, page, writer->payload);
+	if (len < 0)
+		return len;
+	image->kind = len <= (int)PAYLOAD_MAX ? KIND_PAYLOAD : KIND_RAW;
+	image->data = image->kind == KIND_RAW ? page : writer->payload;
+	image->size = image->kind == KIND_RAW ? STORE_PAGE_SIZE : (size_t)len;
+	return 0;
+}
+
+/* Finds room for an image and gives the entry that names it. */
+static int place_image(struct request *req, const struct image *image, uint64_t *entry)
+{
+	struct store *store = req->store;
+	unsigned int pool;
+	uint32_t handle;
+	int err;
+
+	if (image->size == 0) {
+		*entry = entry_make_same(image->word);
+		return 0;
+	}
+	err = pools_alloc(&store->pools, req->stripe_number, image->size, &pool, &handle);
+	if (err)
+		return err;
+	if (store->trace)
+		store_trace_alloc(store, pool, handle, image->size);
+	memcpy(xv_map(pools_get(&store->pools, pool), handle), image->data, image->size);
+	*entry = with_present_age(store, entry_make(image->kind, pool, handle));
+	return 0;
+}
+
+/*
+ * Puts an image where the old one is, if it is no larger: nothing can fail then,
+ * so a full store still takes such pages.  The entry is locked.
+ */
+static int replace_image(struct request *req, uint64_t old, const struct image *image,
+			 uint64_t *entry)
+{
+	struct store *store = req->store;
+	size_t room;
+
+	if (!entry_has_object(old))
+		return -ENOSPC;
+	room = object_size(store, old);
+	if (image->size > room)
+		return -ENOSPC;
+	memcpy(object_map(store, old), image->data, image->size);
+	if (image->size < room)
+		xv_shrink(pools_get(&store->pools, entry_pool(old)), entry_handle(old),
+			  image->size);
+	*entry = with_present_age(store, entry_make(image->kind, entry_pool(old),
+						    entry_handle(old)));
+	return 0;
+}
+
+/* As replace_image, after a last try to make the payload small enough. */
+static int squeeze_image(struct request *req, uint64_t old, const void *page,
+			 const struct image *image, uint64_t *entry)
+{
+	struct dense *dense = &req->store->dense;
+	struct image smaller = { .kind = KIND_PAYLOAD, .data = dense->payload };
+	int err, len;
+
+	err = replace_image(req, old, image, entry);
+	if (!err || image->size == sizeof(image->word) || !entry_has_object(old))
+		return err;
+	pthread_mutex_lock(&dense->lock);
+	len = req->store->codec->compress(CODEC_DENSE, dense->workspace, page, dense->payload);
+	if (len > 0 && len <= (int)PAYLOAD_MAX) {
+		smaller.size = (size_t)len;
+		err = replace_image(req, old, &smaller, entry);
+	}
+	pthread_mutex_unlock(&dense->lock);
+	return err;
+}
+
+static void count_change(struct request *req, struct table_ref *ref, uint64_t old, uint64_t new)
+{
+	ref->live_delta += (entry_kind(new) != KIND_EMPTY) - (entry_kind(old) != KIND_EMPTY);
+}
+
+/*
+ * Stores what page holds in an entry that is locked and says old, and unlocks it.
+ * The gauges are taken down before the old object may change in place.
+ */
+static int store_locked(struct request *req, struct table_ref *ref, table_entry *entry,
+			uint64_t old, const void *page)
+{
+	struct image image;
+	uint64_t new;
+	int err;
+
+	err = make_image(req, page, &image);
+	if (!err)
+		err = place_image(req, &image, &new);
+	page_account(req, old, -1);
+	if (err == -ENOSPC || err == -ENOMEM) {
+		if (squeeze_image(req, old, page, &image, &new) == 0) {
+			page_account(req, new, 1);
+			entry_unlock(entry, new);
+			return 0;
+		}
+	}
+	if (err) {
+		page_account(req, old, 1);
+		entry_unlock(entry, old);
+		return err;
+	}
+	page_account(req, new, 1);
+	count_change(req, ref, old, new);
+	entry_unlock(entry, new);
+	free_object(req->store, old);
+	return 0;
+}
+
+/* Gives an entry new content, whoever has it locked; returns the old. */
+static uint64_t entry_swap(table_entry *entry, uint64_t new)
+{
+	uint64_t old = atomic_load_explicit(entry, memory_order_relaxed);
+
+	if (!(old & ENTRY_LOCK) &&
+	    atomic_compare_exchange_strong_explicit(entry, &old, new, memory_order_acq_rel,
+						    memory_order_relaxed))
+		return old;
+	old = entry_lock(entry);
+	entry_unlock(entry, new);
+	return old;
+}
+
+static void publish(struct request *req, struct table_ref *ref, table_entry *entry, uint64_t new)
+{
+	uint64_t old;
+
+	page_account(req, new, 1);
+	old = entry_swap(entry, new);
+	page_account(req, old, -1);
+	count_change(req, ref, old, new);
+	free_object(req->store, old);
+}
+
+int page_write(struct request *req, struct table_ref *ref, table_entry *entry, const void *page)
+{
+	struct image image;
+	uint64_t new;
+	int err;
+
+	err = make_image(req, page, &image);
+	if (err)
+		return err;
+	err = place_image(req, &image, &new);
+	if (!err) {
+		publish(req, ref, entry, new);
+		return 0;
+	}
+	err = store_locked(req, ref, entry, entry_lock(entry), page);
+	if (err && store_make_room(req->store))
+		err = store_locked(req, ref, entry, entry_lock(entry), page);
+	return err;
+}
+
+static int modify_once(struct request *req, struct table_ref *ref, table_entry *entry,
+		       const void *data, size_t offset, size_t count)
+{
+	struct writer *writer = request_writer(req);
+	uint64_t old = entry_lock(entry);
+	int err;
+
+	err = page_decode(req->store, old, writer->page, 0);
+	if (err) {
+		entry_unlock(entry, old);
+		return err;
+	}
+	if (data)
+		memcpy(writer->page + offset, data, count);
+	else
+		memset(writer->page + offset, 0, count);
+	return store_locked(req, ref, entry, old, writer->page);
+}
+
+int page_modify(struct request *req, struct table_ref *ref, table_entry *entry,
+		const void *data, size_t offset, size_t count)
+{
+	int err = modify_once(req, ref, entry, data, offset, count);
+
+	if ((err == -ENOSPC || err == -ENOMEM) && store_make_room(req->store))
+		err = modify_once(req, ref, entry, data, offset, count);
+	return err;
+}
+
+void page_forget(struct request *req, struct table_ref *ref, table_entry *entry)
+{
+	if (entry_kind(atomic_load_explicit(entry, memory_order_relaxed)) == KIND_EMPTY)
+		return;
+	publish(req, ref, entry, 0);
+	req->count[COUNT_NOTIFY_FREE]++;
+}
