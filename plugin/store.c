@@ -71,8 +71,6 @@ static int dense_init(struct dense *dense, const struct codec *codec)
 {
 	pthread_mutex_init(&dense->lock, NULL);
 	dense->workspace_size = codec->workspace_size[CODEC_DENSE];
-	if (codec->workspace_size[CODEC_MAX] > dense->workspace_size)
-		dense->workspace_size = codec->workspace_size[CODEC_MAX];
 	if (dense->workspace_size == 0)
 		return 0;
 	dense->workspace = span_map_zeroed(dense->workspace_size);
@@ -124,8 +122,12 @@ static int init_parts(struct store *store, const struct store_config *config)
 	err = dense_init(&store->dense, store->codec);
 	if (err)
 		return err;
+	err = recompress_init(store, config->recompress_seconds, config->recompress_percent);
+	if (err)
+		return err;
 	return span_budget_charge(&store->budget,
-				  sizeof(*store) + store->writers.memory_size);
+				  sizeof(*store) + store->writers.memory_size +
+					  store->dense.workspace_size);
 }
 
 static bool config_valid(const struct store_config *config)
@@ -175,6 +177,7 @@ void store_destroy(struct store *store)
 	table_fini(&store->table);
 	writers_fini(&store->writers);
 	dense_fini(&store->dense);
+	recompress_fini(store);
 	free(store);
 }
 

@@ -39,6 +39,8 @@ struct store_config {
 	uint64_t reserve;	   /* bytes kept committed and resident ahead of need */
 	const struct codec *codec; /* NULL for the first of the table */
 	unsigned int writers;	   /* compressions at once; 0 for 2 per processor */
+	unsigned int recompress_seconds; /* pages untouched for so long; 0 for never */
+	unsigned int recompress_percent; /* of one processor at most; 0 for 100 */
 	bool locked;		   /* lock the memory; what is locked is what is in use */
 	FILE *trace;		   /* record what is asked of the pools here, or NULL */
 };
@@ -94,6 +96,12 @@ void store_reset(struct store *store);
  * Returns the bytes that went back to the system.
  */
 uint64_t store_compact(struct store *store);
+
+/*
+ * Encodes all pages again that have not been yet, however young, with more time.
+ * *bytes is what was won.  0, or -ENOMEM or -ENOSPC if there is no memory to work in.
+ */
+int store_recompress(struct store *store, uint64_t *bytes);
 
 /*
  * Brings the reserve nearer to its size, by a batch.  Blocks in system calls: for a

@@ -231,7 +231,11 @@ static unsigned int compact_step(struct store *store)
 
 unsigned int store_work(struct store *store)
 {
+	unsigned int compaction, recompression;
+
 	if (store_refill(store))
 		return 0;
-	return compact_step(store);
+	compaction = compact_step(store);
+	recompression = recompress_step(store);
+	return compaction < recompression ? compaction : recompression;
 }

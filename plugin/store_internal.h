@@ -5,7 +5,8 @@
  * store_stats.c counts and checks.
  *
  * Lock order, outermost first:
- *	compact.lock	one thread compacts (or recompresses) at a time
+ *	recompress.lock	one thread recompresses at a time
+ *	compact.lock	one thread compacts at a time
  *	writers.lock	held for a few instructions, nothing is taken inside
  *	a table entry	one at a time
  *	dense.lock	the workspace for the dense encoder
@@ -94,6 +95,24 @@ struct compaction {
 	struct timespec rest_until;	/* a pass that won nothing is not repeated at once */
 };
 
+struct recompression {
+	pthread_mutex_t lock;
+	unsigned int idle_seconds; /* 0: only when asked to */
+	unsigned int cpu_percent;  /* of one processor */
+	unsigned int tick_ms;
+	uint64_t next_tick;  /* all three: milliseconds of CLOCK_MONOTONIC */
+	uint64_t rest_until;
+	uint64_t cursor;	/* the next page of the disk */
+	uint64_t requests_seen; /* when it was last asked whether the disk is at work */
+	atomic_uint_least64_t pages; /* made smaller since the start */
+	atomic_uint_least64_t bytes; /* won by that */
+	atomic_uint_least64_t ns;    /* processor time taken */
+	unsigned char *workspace;
+	size_t workspace_size;
+	_Alignas(CACHE_LINE) unsigned char page[STORE_PAGE_SIZE];
+	_Alignas(CACHE_LINE) unsigned char payload[CODEC_BOUND_MAX];
+};
+
 struct store {
 	uint64_t size;
 	uint64_t pages;
@@ -106,6 +125,7 @@ struct store {
 	struct writers writers;
 	struct dense dense;
 	struct compaction compact;
+	struct recompression recompress;
 	atomic_uint age; /* the present age, ENTRY_AGE_BITS of it count */
 	FILE *trace;
 	pthread_mutex_t trace_lock;
@@ -160,6 +180,18 @@ int page_decode(const struct store *store, uint64_t entry, void *page, size_t sl
  * finds some now.  No entry may be locked by the caller.
  */
 bool store_make_room(struct store *store);
+
+/* store_recompress.c */
+
+/* 0 or -ENOMEM, -ENOSPC. */
+int recompress_init(struct store *store, unsigned int idle_seconds, unsigned int cpu_percent);
+void recompress_fini(struct store *store);
+
+/* One step in the background.  Milliseconds until the next. */
+unsigned int recompress_step(struct store *store);
+
+/* store_stats.c: the number of reads and writes so far. */
+uint64_t store_requests(const struct store *store);
 
 /* store_trace.c: what is asked of the pools, one line each. */
 void store_trace_alloc(struct store *store, unsigned int pool, uint32_t handle, size_t size);

@@ -16,6 +16,11 @@ static uint64_t counter(const struct store *store, enum store_counter which)
 	return sum < 0 ? 0 : (uint64_t)sum;
 }
 
+uint64_t store_requests(const struct store *store)
+{
+	return counter(store, COUNT_READS) + counter(store, COUNT_WRITES);
+}
+
 static uint64_t source_metadata(struct span_source *source)
 {
 	struct span_source_stats stats;
@@ -72,6 +77,9 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 	stats->orig_data_size = stats->pages_stored * STORE_PAGE_SIZE;
 	stats->pages_compacted = atomic_load(&store->compact.pages);
 	stats->compact_bytes = atomic_load(&store->compact.bytes);
+	stats->pages_recompressed = atomic_load(&store->recompress.pages);
+	stats->recompress_bytes = atomic_load(&store->recompress.bytes);
+	stats->recompress_seconds = atomic_load(&store->recompress.ns) / 1000000000;
 	pool_stats(store, stats);
 }
 
@@ -206,5 +214,8 @@ void store_reset(struct store *store)
 	}
 	atomic_store(&store->compact.pages, 0);
 	atomic_store(&store->compact.bytes, 0);
+	atomic_store(&store->recompress.pages, 0);
+	atomic_store(&store->recompress.bytes, 0);
+	atomic_store(&store->recompress.ns, 0);
 	atomic_store(&store->budget.peak, atomic_load(&store->budget.used));
 }

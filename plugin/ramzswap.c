@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The nbdkit plugin: callbacks only.  What they do is in the store. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+#include "control.h"
+#include "params.h"
+#include "residency.h"
+#include "size.h"
+#include "store.h"
+#include "worker.h"
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+/* What nbdkit takes at most in one request. */
+#define REQUEST_MAX (64u * 1024 * 1024)
+
+static struct params params;
+static struct residency residency;
+static struct store *store;
+static struct worker *worker;
+static struct control *control;
+static atomic_uint connections;
+static atomic_uint_least64_t invalid_io;
+static struct timespec started;
+static bool signals_held;
+
+/* -D ramzswap.requests=1: each request in the debug output. */
+NBDKIT_DLL_PUBLIC int ramzswap_debug_requests;
+
+static void ramzswap_load(void)
+{
+	params_init(&params, size_of_ram());
+}
+
+static int ramzswap_config(const char *key, const char *value)
+{
+	char why[PARAMS_WHY_MAX];
+
+	if (params_set(&params, key, value, why, sizeof(why)) == 0)
+		return 0;
+	nbdkit_error("%s", why);
+	return -1;
+}
+
+static int ramzswap_config_complete(void)
+{
+	char why[PARAMS_WHY_MAX];
+
+	if (params_complete(&params, why, sizeof(why)) == 0)
+		return 0;
+	nbdkit_error("%s", why);
+	return -1;
+}
+
+static uint64_t memory_at_most(void)
+{
+	uint64_t most = params.size + params.size / 8;
+
+	return params.memlimit < most ? params.memlimit : most;
+}
+
+static int get_protections(void)
+{
+	char missing[RESIDENCY_WHY_MAX];
+
+	if (params.swap == SWAP_OFF)
+		return 0;
+	residency_prepare(&residency, memory_at_most());
+	if (residency_missing(&residency, missing, sizeof(missing)) == 0)
+		return 0;
+	if (params.swap == SWAP_STRICT) {
+		nbdkit_error("swap=strict: missing: %s", missing);
+		return -1;
+	}
+	/* nbdkit has no level between error and debug, and stderr is still the user's. */
+	fprintf(stderr, "ramzswap: warning: not safe as swap of this machine, missing: %s\n",
+		missing);
+	return 0;
+}
+
+static int ramzswap_get_ready(void)
+{
+	char why[CONTROL_WHY_MAX];
+
+	if (get_protections() < 0)
+		return -1;
+	if (!params.control)
+		return 0;
+	if (control_bind(&control, params.control, why, sizeof(why)) == 0)
+		return 0;
+	nbdkit_error("control: %s", why);
+	return -1;
+}
+
+static void get_stats(void *opaque, struct ramzswap_stats *stats)
+{
+	struct timespec now;
+
+	store_get_stats(store, stats);
+	residency_faults(&stats->minor_faults, &stats->major_faults);
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	stats->uptime_seconds = (uint64_t)(now.tv_sec - started.tv_sec);
+	stats->connections = connections;
+	stats->invalid_io = invalid_io;
+	stats->locked = residency.locked;
+	stats->io_flusher = residency.io_flusher;
+	stats->oom_protected = residency.oom_protected;
+}
+
+static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size)
+{
+	int err = store_set_memlimit(store, bytes);
+
+	if (err)
+		snprintf(why, why_size,
+			 "memlimit: %llu bytes are too few: give more than %llu and than the "
+			 "reserve of %llu, or none",
+			 (unsigned long long)bytes,
+			 (unsigned long long)store_memlimit_min(params.size),
+			 (unsigned long long)params.reserve);
+	return err;
+}
+
+static int compact(void *opaque, uint64_t *bytes, char *why, size_t why_size)
+{
+	*bytes = store_compact(store);
+	return 0;
+}
+
+static int recompress(void *opaque, uint64_t *bytes, char *why, size_t why_size)
+{
+	return store_recompress(store, bytes);
+}
+
+static int reset(void *opaque, char *why, size_t why_size)
+{
+	unsigned int clients = connections;
+
+	if (clients) {
+		snprintf(why, why_size,
+			 "%u clients are connected and would lose their data: disconnect them first",
+			 clients);
+		return -EBUSY;
+	}
+	store_reset(store);
+	return 0;
+}
+
+static int check(void *opaque, char *why, size_t why_size)
+{
+	return store_check(store, why, why_size);
+}
+
+static const struct control_ops control_ops = {
+	.get_stats = get_stats,
+	.compact = compact,
+	.set_memlimit = set_memlimit,
+	.reset = reset,
+	.check = check,
+	.recompress = recompress,
+};
+
+/* A server that swap depends on does not go away because it is asked to. */
+static void quit_if_wanted(void)
+{
+	static bool said;
+
+	if (!signals_held || !residency_quit_wanted())
+		return;
+	if (residency_swap_is_on()) {
+		if (!said)
+			nbdkit_error("asked to quit, but this machine swaps to an nbd device: "
+				     "going on until swapoff");
+		said = true;
+		return;
+	}
+	signals_held = false;
+	nbdkit_shutdown();
+}
+
+static unsigned int work(void *opaque)
+{
+	quit_if_wanted();
+	return store_work(store);
+}
+
+static void kick(void *opaque)
+{
+	worker_kick(worker);
+}
+
+static int make_store(void)
+{
+	struct store_config config = {
+		.size = params.size,
+		.memlimit = params.memlimit,
+		.reserve = params.reserve,
+		.codec = params.codec,
+		.recompress_seconds = params.recompress_seconds,
+		.recompress_percent = params.recompress_percent,
+		.locked = residency.locked,
+	};
+	int err = store_create(&store, &config);
+
+	if (err) {
+		errno = -err;
+		nbdkit_error("a disk of %llu bytes: %m", (unsigned long long)params.size);
+		return -1;
+	}
+	/* All of the reserve before the first request. */
+	while (store_refill(store))
+		;
+	return 0;
+}
+
+static int start_threads(void)
+{
+	int err = worker_start(&worker, work, NULL);
+
+	if (!err) {
+		store_on_need(store, kick, NULL);
+		if (control)
+			err = control_run(control, &control_ops, NULL);
+	}
+	if (!err)
+		return 0;
+	errno = -err;
+	nbdkit_error("starting threads: %m");
+	return -1;
+}
+
+static int ramzswap_after_fork(void)
+{
+	clock_gettime(CLOCK_BOOTTIME, &started);
+	if (residency_lock(&residency) < 0)
+		nbdkit_error("warning: memory cannot be locked: %m");
+	if (make_store() < 0 || start_threads() < 0)
+		return -1;
+	if (residency_lock_future(&residency) < 0)
+		nbdkit_error("warning: later memory cannot be locked: %m");
+	if (params.swap != SWAP_OFF) {
+		residency_hold_signals();
+		signals_held = true;
+	}
+	nbdkit_debug("swap=%s: locked=%d io_flusher=%d oom_protected=%d reserve=%llu",
+		     swap_mode_name(params.swap), residency.locked, residency.io_flusher,
+		     residency.oom_protected, (unsigned long long)params.reserve);
+	return 0;
+}
+
+static void ramzswap_cleanup(void)
+{
+	control_stop(control);
+	control = NULL;
+	worker_stop(worker);
+	worker = NULL;
+	store_destroy(store);
+	store = NULL;
+}
+
+static void ramzswap_dump_plugin(void)
+{
+	printf("ramzswap_page_size=%u\n", STORE_PAGE_SIZE);
+	printf("ramzswap_default_size=%llu\n", (unsigned long long)size_of_ram() / 4);
+	printf("ramzswap_size_max=%llu\n", (unsigned long long)STORE_SIZE_MAX);
+	printf("ramzswap_swap=%s\n", swap_mode_name(params.swap));
+	printf("ramzswap_algorithms=");
+	for (size_t i = 0; codecs[i]; i++)
+		printf("%s%s", i ? " " : "", codecs[i]->name);
+	printf("\n");
+	if (params.swap != SWAP_OFF) {
+		residency_prepare(&residency, memory_at_most());
+		printf("ramzswap_locked=%d\n", residency.locked);
+		printf("ramzswap_io_flusher=%d\n", residency.io_flusher);
+		printf("ramzswap_oom_protected=%d\n", residency.oom_protected);
+	}
+}
+
+static void *ramzswap_open(int readonly)
+{
+	atomic_fetch_add(&connections, 1);
+	return NBDKIT_HANDLE_NOT_NEEDED;
+}
+
+static void ramzswap_close(void *handle)
+{
+	atomic_fetch_sub(&connections, 1);
+}
+
+static int64_t ramzswap_get_size(void *handle)
+{
+	return (int64_t)params.size;
+}
+
+static int ramzswap_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,
+			       uint32_t *maximum)
+{
+	*minimum = 1;
+	*preferred = STORE_PAGE_SIZE;
+	*maximum = REQUEST_MAX;
+	return 0;
+}
+
+static const char *ramzswap_export_description(void *handle)
+{
+	return "ramzswap compressed RAM disk";
+}
+
+static int always(void *handle)
+{
+	return 1;
+}
+
+static int never(void *handle)
+{
+	return 0;
+}
+
+static int can_fua(void *handle)
+{
+	return NBDKIT_FUA_NATIVE;
+}
+
+static int can_cache(void *handle)
+{
+	return NBDKIT_CACHE_NATIVE;
+}
+
+/* The store says -errno; nbdkit wants an errno, a line, and -1. */
+static int done(int err, const char *what, uint64_t count, uint64_t offset)
+{
+	if (!err)
+		return 0;
+	if (err == -EINVAL)
+		atomic_fetch_add(&invalid_io, 1);
+	nbdkit_set_error(-err);
+	if (err != -ENOSPC) {
+		errno = -err;
+		nbdkit_error("%s of %llu bytes at %llu: %m", what, (unsigned long long)count,
+			     (unsigned long long)offset);
+	}
+	return -1;
+}
+
+static void enter(const char *what, uint64_t count, uint64_t offset)
+{
+	residency_warm_thread();
+	if (ramzswap_debug_requests)
+		nbdkit_debug("%s count=%llu offset=%llu", what, (unsigned long long)count,
+			     (unsigned long long)offset);
+}
+
+static int ramzswap_pread(void *handle, void *buf, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	enter("read", count, offset);
+	return done(store_read(store, buf, count, offset), "read", count, offset);
+}
+
+static int ramzswap_pwrite(void *handle, const void *buf, uint32_t count, uint64_t offset,
+			   uint32_t flags)
+{
+	enter("write", count, offset);
+	return done(store_write(store, buf, count, offset), "write", count, offset);
+}
+
+static int ramzswap_zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	enter("zero", count, offset);
+	return done(store_zero(store, count, offset), "zero", count, offset);
+}
+
+static int ramzswap_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	enter("trim", count, offset);
+	return done(store_zero(store, count, offset), "trim", count, offset);
+}
+
+/* Everything is in memory, and a server that dies takes all of it along. */
+static int ramzswap_flush(void *handle, uint32_t flags)
+{
+	return 0;
+}
+
+static int ramzswap_cache(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	return 0;
+}
+
+static int add_extent(void *opaque, uint64_t offset, uint64_t length, bool hole)
+{
+	uint32_t type = hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0;
+
+	return nbdkit_add_extent(opaque, offset, length, type);
+}
+
+static int ramzswap_extents(void *handle, uint32_t count, uint64_t offset, uint32_t flags,
+			    struct nbdkit_extents *extents)
+{
+	int err = store_extents(store, count, offset, add_extent, extents);
+
+	return err < -1 ? done(err, "extents", count, offset) : err;
+}
+
+static struct nbdkit_plugin plugin = {
+	.name = "ramzswap",
+	.longname = "ramzswap: compressed RAM disk",
+	.version = RAMZSWAP_VERSION,
+	.description = "A RAM disk whose pages are compressed, safe as swap",
+	.load = ramzswap_load,
+	.config = ramzswap_config,
+	.config_complete = ramzswap_config_complete,
+	.magic_config_key = "size",
+	.config_help =
+		"[size=]SIZE           Size of the disk (default 25% of RAM); disksize= too.\n"
+		"memlimit=SIZE|none    Most memory that the disk may take.\n"
+		"reserve=SIZE          Memory kept ready ahead of need.\n"
+		"algorithm=NAME        Codec for writes (default lzo).\n"
+		"recompress=SECONDS|off  Recompress pages untouched for so long (default off).\n"
+		"recompress-cpu=N%     Processor time that may take (default 20%).\n"
+		"swap=auto|strict|off  Protections for swap on this machine.\n"
+		"control=PATH          Control socket for rzscontrol.",
+	.dump_plugin = ramzswap_dump_plugin,
+	.get_ready = ramzswap_get_ready,
+	.after_fork = ramzswap_after_fork,
+	.cleanup = ramzswap_cleanup,
+	.open = ramzswap_open,
+	.close = ramzswap_close,
+	.get_size = ramzswap_get_size,
+	.block_size = ramzswap_block_size,
+	.export_description = ramzswap_export_description,
+	.can_write = always,
+	.can_flush = always,
+	.is_rotational = never,
+	.can_trim = always,
+	.can_zero = always,
+	.can_fast_zero = always,
+	.can_extents = always,
+	.can_multi_conn = always,
+	.can_fua = can_fua,
+	.can_cache = can_cache,
+	.pread = ramzswap_pread,
+	.pwrite = ramzswap_pwrite,
+	.flush = ramzswap_flush,
+	.trim = ramzswap_trim,
+	.zero = ramzswap_zero,
+	.cache = ramzswap_cache,
+	.extents = ramzswap_extents,
+	/* What a callback leaves in errno is not meant for the client. */
+	.errno_is_preserved = 0,
+};
+
+NBDKIT_REGISTER_PLUGIN(plugin)

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "residency.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+#ifndef MCL_ONFAULT
+#define MCL_ONFAULT 4
+#endif
+
+/*
+ * Stacks of the threads that nbdkit makes: all of one counts as locked, and a
+ * request needs some 10 KiB of it.
+ */
+#define THREAD_STACK (256 * 1024)
+#define WARM_STACK   (48 * 1024)
+
+/*
+ * nbdkit keeps a buffer of the largest request for each of a connection's threads.
+ * The kernel's are at most 128 KiB.  So much heap is made resident for them.
+ */
+#define WARM_HEAP (8 * (128 + 4) * 1024)
+
+/* What the process itself may lock beside its disk: libraries, stacks, nbdkit's buffers. */
+#define PROCESS_LOCK_BYTES (UINT64_C(320) << 20)
+
+static volatile sig_atomic_t quit_wanted;
+
+static bool set_oom_score(void)
+{
+	static const char score[] = "-1000";
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, score, sizeof(score) - 1) == (ssize_t)sizeof(score) - 1;
+	close(fd);
+	return done;
+}
+
+static bool has_capability(unsigned int capability)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	memset(data, 0, sizeof(data));
+	if (syscall(SYS_capget, &header, data) != 0)
+		return false;
+	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
+}
+
+/* Whether so many bytes may be locked: by privilege, or within the limit, raised if need be. */
+static bool can_lock(uint64_t bytes)
+{
+	struct rlimit limit;
+
+	if (has_capability(CAP_IPC_LOCK))
+		return true;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_max < bytes)
+		return false;
+	if (limit.rlim_cur >= bytes)
+		return true;
+	limit.rlim_cur = bytes;
+	return setrlimit(RLIMIT_MEMLOCK, &limit) == 0;
+}
+
+void residency_prepare(struct residency *residency, uint64_t bytes)
+{
+	pthread_attr_t attr;
+
+	memset(residency, 0, sizeof(*residency));
+	residency->lock_bytes = bytes + PROCESS_LOCK_BYTES;
+	residency->lock_wanted = can_lock(residency->lock_bytes);
+	residency->locked = residency->lock_wanted;
+	residency->io_flusher = prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0;
+	residency->oom_protected = set_oom_score();
+	if (pthread_attr_init(&attr) == 0) {
+		if (pthread_attr_setstacksize(&attr, THREAD_STACK) == 0)
+			(void)pthread_setattr_default_np(&attr);
+		pthread_attr_destroy(&attr);
+	}
+}
+
+unsigned int residency_missing(const struct residency *residency, char *why, size_t why_size)
+{
+	unsigned int missing = 0;
+	int at = 0;
+
+	*why = '\0';
+	if (!residency->locked) {
+		missing++;
+		at += snprintf(why + at, why_size - (size_t)at,
+			       "memory lock (needs CAP_IPC_LOCK, or RLIMIT_MEMLOCK of %llu kB: "
+			       "ulimit -l)", (unsigned long long)(residency->lock_bytes >> 10));
+	}
+	if (!residency->io_flusher) {
+		missing++;
+		at += snprintf(why + at, why_size - (size_t)at,
+			       "%sIO flusher (needs CAP_SYS_RESOURCE and Linux 5.6)",
+			       at ? "; " : "");
+	}
+	if (!residency->oom_protected) {
+		missing++;
+		at += snprintf(why + at, why_size - (size_t)at,
+			       "%sOOM score of -1000 (needs CAP_SYS_RESOURCE)", at ? "; " : "");
+	}
+	return missing;
+}
+
+int residency_lock(struct residency *residency)
+{
+	if (!residency->lock_wanted)
+		return 0;
+	if (mlockall(MCL_CURRENT | MCL_ONFAULT) == 0)
+		return 0;
+	residency->lock_wanted = false;
+	residency->locked = false;
+	return -errno;
+}
+
+/*
+ * Request buffers are to come from memory that is resident already, and to stay
+ * there: one arena, no mappings of their own, nothing trimmed.
+ */
+static void warm_heap(void)
+{
+	void *heap;
+
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 256 * 1024 * 1024);
+	heap = malloc(WARM_HEAP);
+	if (heap) {
+		memset(heap, 0, WARM_HEAP);
+		/* Keeps the compiler from taking all of this away. */
+		__asm__ volatile("" : : "r"(heap) : "memory");
+	}
+	free(heap);
+}
+
+int residency_lock_future(struct residency *residency)
+{
+	if (!residency->lock_wanted)
+		return 0;
+	warm_heap();
+	if (mlockall(MCL_FUTURE | MCL_ONFAULT) == 0)
+		return 0;
+	residency->locked = false;
+	return -errno;
+}
+
+static __attribute__((noinline)) void touch_stack(void)
+{
+	volatile unsigned char stack[WARM_STACK];
+
+	for (size_t i = 0; i < sizeof(stack); i += 1024)
+		stack[i] = 0;
+}
+
+void residency_warm_thread(void)
+{
+	static _Thread_local bool warm;
+
+	if (warm)
+		return;
+	warm = true;
+	touch_stack();
+}
+
+void residency_faults(uint64_t *minor_faults, uint64_t *major_faults)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage) != 0)
+		return;
+	*minor_faults = (uint64_t)usage.ru_minflt;
+	*major_faults = (uint64_t)usage.ru_majflt;
+}
+
+static void note_signal(int signal)
+{
+	quit_wanted = 1;
+}
+
+void residency_hold_signals(void)
+{
+	struct sigaction action = { .sa_handler = note_signal, .sa_flags = SA_RESTART };
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+bool residency_quit_wanted(void)
+{
+	return quit_wanted;
+}
+
+bool residency_swap_is_on(void)
+{
+	char swaps[4096];
+	ssize_t length;
+	int fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	length = read(fd, swaps, sizeof(swaps) - 1);
+	close(fd);
+	if (length <= 0)
+		return false;
+	swaps[length] = '\0';
+	return strstr(swaps, "/nbd") != NULL;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Everything that keeps a server alive that holds the swap of its own machine: it
+ * must never need the memory that it is being asked to free.
+ *
+ *	lock		no page of the server is ever reclaimed
+ *	IO flusher	its allocations neither wait for I/O (which may be its own) nor
+ *			are throttled as a writer's
+ *	OOM score	the OOM killer takes somebody else
+ *	signals		SIGTERM is put off while swap is on
+ *
+ * The order of calls is nbdkit's: residency_prepare while the user still reads
+ * stderr and all privileges are there, residency_lock first thing after the fork
+ * (memory locks do not survive one), residency_lock_future when the large address
+ * ranges have been reserved, which need not count as locked.
+ */
+#ifndef RAMZSWAP_RESIDENCY_H
+#define RAMZSWAP_RESIDENCY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct residency {
+	uint64_t lock_bytes; /* what RLIMIT_MEMLOCK has to be without CAP_IPC_LOCK */
+	bool lock_wanted; /* whether residency_lock is to do anything */
+	bool locked;
+	bool io_flusher;
+	bool oom_protected;
+};
+
+/* Room for what residency_missing says. */
+#define RESIDENCY_WHY_MAX 1024
+
+/*
+ * Takes the protections that survive a fork, and finds out whether memory can be
+ * locked: bytes is how much the server will lock at most, its own included.
+ */
+void residency_prepare(struct residency *residency, uint64_t bytes);
+
+/*
+ * Says which protections are missing and how to get each, in one line.  Returns
+ * their number.
+ */
+unsigned int residency_missing(const struct residency *residency, char *why, size_t why_size);
+
+/* Locks what the process has now.  0 or a negative errno. */
+int residency_lock(struct residency *residency);
+
+/* Locks what it will get from now on, and readies the heap.  0 or a negative errno. */
+int residency_lock_future(struct residency *residency);
+
+/*
+ * Touches the stack of the thread that calls, once, so that no later request takes
+ * a fault for it.  Cheap when done already.
+ */
+void residency_warm_thread(void);
+
+/* Minor and major page faults of the process until now. */
+void residency_faults(uint64_t *minor_faults, uint64_t *major_faults);
+
+/*
+ * From now on SIGTERM, SIGINT and SIGHUP only make residency_quit_wanted true.
+ * Call after the fork.
+ */
+void residency_hold_signals(void);
+bool residency_quit_wanted(void);
+
+/*
+ * Whether this machine swaps to an nbd device: perhaps to us.  No allocation.
+ * false where /proc/swaps cannot be read.
+ */
+bool residency_swap_is_on(void);
+
+#endif
