@@ -10,6 +10,16 @@
 
 #include "span.h"
 
+/*
+ * The free blocks that are left when all survivors have moved are many and small.
+ * With less than this share of the bytes in use, moves begin to fail and spans
+ * stay behind with a few objects each.
+ */
+#define LEAST_GOAL(used) ((used) / 128)
+
+/* After drains that failed the next picks as little as 1/2^5 of what it might. */
+#define DRAIN_SHIFT_MAX 5u
+
 /* Spans are ranked by how much of them is used, in so many steps. */
 #define RANKS 256u
 
@@ -60,17 +70,22 @@ uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal)
 {
 	uint32_t count[RANKS + 1] = { 0 };
 	uint32_t top, wanted = 0, below = 0, picked = 0, rank = 0;
-	uint64_t free_bytes;
+	uint64_t used, free_bytes;
 
 	xv_lock(pool);
 	top = pool->spans_top;
-	free_bytes = (uint64_t)pool->spans_held * XV_SPAN_SIZE - pool->used_units * UNIT;
-	pool->drained_before = (uint32_t)pool->spans_drained;
+	used = pool->used_units * UNIT;
+	free_bytes = (uint64_t)pool->spans_held * XV_SPAN_SIZE - used;
+	pool->drained_before = pool->spans_drained;
 	xv_unlock(pool);
+	pool->drain_picked = 0;
+	if (goal < LEAST_GOAL(used))
+		goal = LEAST_GOAL(used);
 	if (free_bytes > goal)
 		wanted = (uint32_t)((free_bytes - goal) / XV_SPAN_SIZE);
 	if (!wanted)
 		return 0;
+	wanted = (wanted >> pool->drain_shift) + !(wanted >> pool->drain_shift);
 
 	for (uint32_t span = 0; span < top; span++)
 		if (span_state(pool, span) == SPAN_HELD)
@@ -85,6 +100,7 @@ uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal)
 	for (uint32_t span = 0; picked < wanted && span < top; span++)
 		if (span_state(pool, span) == SPAN_HELD && span_rank(pool, span) == rank)
 			picked += pick(pool, span, rank);
+	pool->drain_picked = picked;
 	return picked;
 }
 
@@ -103,11 +119,22 @@ int xv_move(struct xv_pool *pool, uint32_t handle, uint32_t *moved)
 	if (err)
 		return err;
 	memcpy(xv_map(pool, copy), xv_map(pool, handle), size);
-	xv_lock(pool);
-	pool->objects_moved++;
-	xv_unlock(pool);
+	atomic_fetch_add_explicit(&pool->objects_moved, 1, memory_order_relaxed);
 	*moved = copy;
 	return 0;
+}
+
+/*
+ * Too many spans at once compete for the same free blocks, and each keeps a few
+ * objects in the end: all that was moved was moved in vain.
+ */
+static void limit_next_drain(struct xv_pool *pool, uint32_t given_back)
+{
+	if (given_back < pool->drain_picked)
+		pool->drain_shift += pool->drain_shift < DRAIN_SHIFT_MAX;
+	else
+		pool->drain_shift -= pool->drain_shift > 0;
+	pool->drain_picked = 0;
 }
 
 uint32_t xv_drain_end(struct xv_pool *pool)
@@ -126,7 +153,8 @@ uint32_t xv_drain_end(struct xv_pool *pool)
 		xv_unlock(pool);
 	}
 	xv_lock(pool);
-	given_back = (uint32_t)pool->spans_drained - pool->drained_before;
+	given_back = (uint32_t)(pool->spans_drained - pool->drained_before);
 	xv_unlock(pool);
+	limit_next_drain(pool, given_back);
 	return given_back;
 }

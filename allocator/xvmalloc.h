@@ -91,6 +91,14 @@ void *xv_map(const struct xv_pool *pool, uint32_t handle);
 /* The exact size that the object was allocated with (or shrunk to).  Takes no lock. */
 size_t xv_size(const struct xv_pool *pool, uint32_t handle);
 
+/*
+ * Says that the object will soon be read or freed: its header and its first bytes
+ * begin to come into the cache meanwhile, and a free some hundred nanoseconds later
+ * takes half the time.  Takes no lock, waits for nothing; a handle whose object was
+ * freed meanwhile does no harm, as long as the pool has ever returned it.
+ */
+void xv_prefetch(const struct xv_pool *pool, uint32_t handle);
+
 void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats);
 
 /*
@@ -112,8 +120,10 @@ void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats);
 
 /*
  * Picks spans to empty as long as what the pool would have free afterwards is at
- * least goal bytes and the survivors fit elsewhere.  Returns the number of spans
- * picked.  Holds the lock for one span at a time.
+ * least goal bytes and the survivors fit elsewhere.  A goal below 1/128 of the
+ * bytes in use counts as that: with less room, moves begin to fail.  After a drain
+ * that left spans behind the next one picks half, and more again as that succeeds.
+ * Returns the number of spans picked.  Holds the lock for one span at a time.
  */
 uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal);
 

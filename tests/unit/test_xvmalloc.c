@@ -143,6 +143,7 @@ static int make(struct xv_pool *pool, struct object *object, uint32_t size)
 
 static void drop(struct xv_pool *pool, struct object *object)
 {
+	xv_prefetch(pool, object->handle);
 	assert_intact(pool, object);
 	xv_free(pool, object->handle);
 	object->handle = XV_NULL;
