@@ -228,7 +228,8 @@ static void return_writer(struct writers *writers, struct writer *writer)
 	pthread_mutex_lock(&writers->lock);
 	writer->next = writers->top;
 	writers->top = writer;
-	if (!writer->next)
+	/* Even if others are free: who was woken for those may not have run yet. */
+	if (writers->waiting)
 		pthread_cond_signal(&writers->returned);
 	pthread_mutex_unlock(&writers->lock);
 }
@@ -240,8 +241,11 @@ struct writer *request_writer(struct request *req)
 	if (req->writer)
 		return req->writer;
 	pthread_mutex_lock(&writers->lock);
-	while (!writers->top)
+	while (!writers->top) {
+		writers->waiting++;
 		pthread_cond_wait(&writers->returned, &writers->lock);
+		writers->waiting--;
+	}
 	req->writer = writers->top;
 	writers->top = req->writer->next;
 	pthread_mutex_unlock(&writers->lock);

@@ -72,6 +72,7 @@ struct writer {
 struct writers {
 	pthread_mutex_t lock;
 	pthread_cond_t returned;
+	unsigned int waiting; /* threads that wait for one */
 	struct writer *top;
 	unsigned char *memory;
 	size_t memory_size;

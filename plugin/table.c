@@ -20,6 +20,12 @@
  */
 #define DIR_LIVE_BIAS UINT64_C(0x8000)
 
+/*
+ * Threads that come to a new table page at once each take a unit and all but one
+ * give theirs back; a page that is being given up still has its own meanwhile.
+ */
+#define SPARE_UNITS 4096u
+
 #define DIR_PAGE_ENTRIES (TABLE_PAGE_SIZE / sizeof(uint64_t))
 
 /* Tries before a thread goes to sleep: a holder is done in a few microseconds. */
@@ -108,7 +114,8 @@ int table_init(struct table *table, uint64_t pages, struct span_budget *budget, 
 	uint64_t entries = (pages + TABLE_PAGE_ENTRIES - 1) / TABLE_PAGE_ENTRIES;
 	struct span_source_config config = {
 		.unit = TABLE_PAGE_SIZE,
-		.units_max = entries < UINT32_MAX / 2 ? (uint32_t)entries : UINT32_MAX / 2,
+		.units_max = (entries < UINT32_MAX / 2 ? (uint32_t)entries : UINT32_MAX / 2) +
+			     SPARE_UNITS,
 		.budget = budget,
 		.locked = locked,
 	};
