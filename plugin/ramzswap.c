@@ -15,6 +15,7 @@
 #include "residency.h"
 #include "size.h"
 #include "store.h"
+#include "watch.h"
 #include "worker.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
@@ -186,9 +187,28 @@ static void quit_if_wanted(void)
 	nbdkit_shutdown();
 }
 
+/* At most twice a second: what it reads takes locks. */
+static void tell_what_changed(void)
+{
+	static struct watch watch;
+	static struct timespec last;
+	struct ramzswap_stats stats = { 0 };
+	char line[WATCH_LINE_MAX];
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000 < 500)
+		return;
+	last = now;
+	store_get_stats(store, &stats);
+	if (watch_look(&watch, &stats, line, sizeof(line)))
+		nbdkit_error("%s", line);
+}
+
 static unsigned int work(void *opaque)
 {
 	quit_if_wanted();
+	tell_what_changed();
 	return store_work(store);
 }
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "codec.h"
+#include "params.h"
+#include "store.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+static int setup(void **state)
+{
+	static struct params params;
+
+	params_init(&params, 4 * GIB);
+	*state = &params;
+	return 0;
+}
+
+static void set(struct params *params, const char *key, const char *value)
+{
+	char why[PARAMS_WHY_MAX] = "";
+	int err = params_set(params, key, value, why, sizeof(why));
+
+	if (err)
+		fail_msg("%s=%s: %s", key, value, why);
+}
+
+static void complete(struct params *params)
+{
+	char why[PARAMS_WHY_MAX] = "";
+
+	if (params_complete(params, why, sizeof(why)))
+		fail_msg("%s", why);
+}
+
+/* The value is refused with a line that names the parameter, and nothing changes. */
+static void refused(struct params *params, const char *key, const char *value)
+{
+	char why[PARAMS_WHY_MAX] = "";
+	struct params before = *params;
+
+	assert_int_equal(params_set(params, key, value, why, sizeof(why)), -EINVAL);
+	assert_int_equal(strncmp(why, key, strlen(key)), 0);
+	assert_null(strchr(why, '\n'));
+	assert_memory_equal(&before, params, sizeof(before));
+}
+
+static void the_defaults_are_those_of_the_manual(void **state)
+{
+	struct params *params = *state;
+
+	complete(params);
+	assert_int_equal(params->size, GIB);
+	assert_true(params->memlimit == STORE_NO_LIMIT);
+	assert_string_equal(params->codec->name, "lzo");
+	assert_int_equal(params->swap, SWAP_AUTO);
+	assert_null(params->control);
+	assert_int_equal(params->recompress_seconds, 0);
+	assert_in_range(params->reserve, MIB, 16 * MIB);
+}
+
+static void every_parameter_takes_its_values(void **state)
+{
+	struct params *params = *state;
+
+	set(params, "size", "1.5G");
+	assert_int_equal(params->size, 3 * GIB / 2);
+	set(params, "disksize", "50%");
+	assert_int_equal(params->size, 2 * GIB);
+	set(params, "size", "1T");
+	assert_int_equal(params->size, 1024 * GIB);
+	set(params, "memlimit", "512M");
+	assert_int_equal(params->memlimit, 512 * MIB);
+	set(params, "memlimit", "none");
+	assert_true(params->memlimit == STORE_NO_LIMIT);
+	set(params, "reserve", "0");
+	assert_int_equal(params->reserve, 0);
+	set(params, "reserve", "1M");
+	assert_int_equal(params->reserve, MIB);
+	set(params, "algorithm", "none");
+	assert_string_equal(params->codec->name, "none");
+	set(params, "swap", "strict");
+	assert_int_equal(params->swap, SWAP_STRICT);
+	set(params, "swap", "off");
+	assert_int_equal(params->swap, SWAP_OFF);
+	set(params, "recompress", "600");
+	assert_int_equal(params->recompress_seconds, 600);
+	set(params, "recompress", "off");
+	assert_int_equal(params->recompress_seconds, 0);
+	set(params, "recompress-cpu", "35%");
+	assert_int_equal(params->recompress_percent, 35);
+	set(params, "control", "/run/x");
+	assert_string_equal(params->control, "/run/x");
+	complete(params);
+}
+
+static void bad_values_are_refused_and_change_nothing(void **state)
+{
+	struct params *params = *state;
+	static const char *const sizes[] = { "", "0", "-1", "12Q", "G", "1G2", "99E", "-5%" };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		refused(params, "size", sizes[i]);
+		refused(params, "disksize", sizes[i]);
+		refused(params, "memlimit", sizes[i]);
+	}
+	refused(params, "size", "2E");
+	refused(params, "reserve", "-1");
+	refused(params, "algorithm", "lzma");
+	refused(params, "algorithm", "");
+	refused(params, "swap", "yes");
+	refused(params, "control", "");
+	refused(params, "recompress", "0");
+	refused(params, "recompress", "-1");
+	refused(params, "recompress", "soon");
+	refused(params, "recompress-cpu", "0");
+	refused(params, "recompress-cpu", "101%");
+}
+
+static void an_unknown_parameter_is_told_from_a_bad_value(void **state)
+{
+	char why[PARAMS_WHY_MAX];
+
+	assert_int_equal(params_set(*state, "szie", "1G", why, sizeof(why)), -ENOENT);
+	assert_non_null(strstr(why, "szie"));
+}
+
+static void refused_together(struct params *params, const char *key)
+{
+	char why[PARAMS_WHY_MAX] = "";
+
+	assert_int_equal(params_complete(params, why, sizeof(why)), -EINVAL);
+	assert_int_equal(strncmp(why, key, strlen(key)), 0);
+}
+
+static void a_limit_that_holds_nothing_is_refused(void **state)
+{
+	set(*state, "memlimit", "4K");
+	refused_together(*state, "memlimit");
+}
+
+static void a_limit_beyond_the_memory_is_refused(void **state)
+{
+	set(*state, "memlimit", "5G");
+	refused_together(*state, "memlimit");
+}
+
+static void a_reserve_that_leaves_no_room_is_refused(void **state)
+{
+	set(*state, "memlimit", "64M");
+	set(*state, "reserve", "60M");
+	refused_together(*state, "reserve");
+}
+
+static void the_reserve_fits_a_small_limit(void **state)
+{
+	struct params *params = *state;
+
+	set(params, "memlimit", "2M");
+	complete(params);
+	assert_true(params->reserve <= MIB / 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(the_defaults_are_those_of_the_manual, setup),
+		cmocka_unit_test_setup(every_parameter_takes_its_values, setup),
+		cmocka_unit_test_setup(bad_values_are_refused_and_change_nothing, setup),
+		cmocka_unit_test_setup(an_unknown_parameter_is_told_from_a_bad_value, setup),
+		cmocka_unit_test_setup(a_limit_that_holds_nothing_is_refused, setup),
+		cmocka_unit_test_setup(a_limit_beyond_the_memory_is_refused, setup),
+		cmocka_unit_test_setup(a_reserve_that_leaves_no_room_is_refused, setup),
+		cmocka_unit_test_setup(the_reserve_fits_a_small_limit, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
