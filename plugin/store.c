@@ -199,8 +199,12 @@ void store_on_need(struct store *store, void (*kick)(void *opaque), void *opaque
 bool store_refill(struct store *store)
 {
 	/* Small batches: a compaction step or a stop need not wait for long. */
-	return span_refill(store->table.source, 16) > 0 ||
-	       span_refill(store->pools.source, 4) > 0;
+	int tables = span_refill(store->table.source, 16);
+	int spans = span_refill(store->pools.source, 4);
+
+	atomic_store_explicit(&store->refill_refused, tables < 0 || spans < 0,
+			      memory_order_relaxed);
+	return tables > 0 || spans > 0;
 }
 
 /* Threads get stripes in turn, so that few share one. */
@@ -267,7 +271,7 @@ void request_end(struct request *req)
 /* Has the background refill the reserve before it is gone. */
 static void kick_if_short(struct store *store)
 {
-	if (!store->kick)
+	if (!store->kick || atomic_load_explicit(&store->refill_refused, memory_order_relaxed))
 		return;
 	if (span_short(store->pools.source) || span_short(store->table.source))
 		store->kick(store->kick_opaque);

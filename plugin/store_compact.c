@@ -192,10 +192,10 @@ bool store_make_room(struct store *store)
 	uint64_t spans = 0;
 
 	pthread_mutex_lock(&compact->lock);
-	if (!earlier(now(), compact->rest_until)) {
+	if (!earlier(now(), compact->forced_rest_until)) {
 		spans = pass_whole(store);
 		if (spans == 0)
-			compact->rest_until = later_by_ms(now(), REST_FRUITLESS_FORCED_MS);
+			compact->forced_rest_until = later_by_ms(now(), REST_FRUITLESS_FORCED_MS);
 	}
 	pthread_mutex_unlock(&compact->lock);
 	return spans > 0;

@@ -93,7 +93,9 @@ struct compaction {
 	bool running;			/* a pass has begun: spans are being drained */
 	uint64_t cursor;		/* of the pass: the next table page */
 	uint64_t pass_spans;		/* spans drained before the pass, to tell its yield */
-	struct timespec rest_until;	/* a pass that won nothing is not repeated at once */
+	/* A pass that won nothing is not repeated at once: in the background, at need. */
+	struct timespec rest_until;
+	struct timespec forced_rest_until;
 };
 
 struct recompression {
@@ -130,6 +132,7 @@ struct store {
 	atomic_uint age; /* the present age, ENTRY_AGE_BITS of it count */
 	FILE *trace;
 	pthread_mutex_t trace_lock;
+	atomic_bool refill_refused; /* the last time: limit or system, asking again is idle */
 	void (*kick)(void *opaque);
 	void *kick_opaque;
 	struct stripe stripe[STRIPES];
