@@ -3,15 +3,11 @@
 #include <lzo/lzo1x.h>
 
 #include "backends.h"
+#include "lzo1x.h"
 
 static int lzo_compress(enum codec_effort effort, void *workspace, const void *page, void *out)
 {
 	return codec_liblzo2.compress(effort, workspace, page, out);
-}
-
-static int lzo_decompress(const void *payload, size_t len, void *page, size_t slack)
-{
-	return codec_liblzo2.decompress(payload, len, page, slack);
 }
 
 const struct codec codec_lzo = {
@@ -23,5 +19,5 @@ const struct codec codec_lzo = {
 		LZO1X_999_MEM_COMPRESS,
 	},
 	.compress = lzo_compress,
-	.decompress = lzo_decompress,
+	.decompress = lzo1x_decode_page,
 };
