@@ -124,17 +124,6 @@ unsigned int residency_missing(const struct residency *residency, char *why, siz
 	return missing;
 }
 
-int residency_lock(struct residency *residency)
-{
-	if (!residency->lock_wanted)
-		return 0;
-	if (mlockall(MCL_CURRENT | MCL_ONFAULT) == 0)
-		return 0;
-	residency->lock_wanted = false;
-	residency->locked = false;
-	return -errno;
-}
-
 /*
  * Request buffers are to come from memory that is resident already, and to stay
  * there: one arena, no mappings of their own, nothing trimmed.
@@ -155,12 +144,29 @@ static void warm_heap(void)
 	free(heap);
 }
 
-int residency_lock_future(struct residency *residency)
+int residency_lock(struct residency *residency)
 {
 	if (!residency->lock_wanted)
 		return 0;
 	warm_heap();
-	if (mlockall(MCL_FUTURE | MCL_ONFAULT) == 0)
+	if (mlockall(MCL_CURRENT | MCL_ONFAULT) == 0)
+		return 0;
+	residency->lock_wanted = false;
+	residency->locked = false;
+	return -errno;
+}
+
+int residency_lock_future(struct residency *residency)
+{
+	if (!residency->lock_wanted)
+		return 0;
+	/*
+	 * What came since residency_lock (heap, stacks, tables) is not locked: a server
+	 * whose request buffer is swapped out waits for itself for ever.  Without
+	 * privilege the reserved ranges may count for too much; then at least the rest.
+	 */
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0 ||
+	    mlockall(MCL_FUTURE | MCL_ONFAULT) == 0)
 		return 0;
 	residency->locked = false;
 	return -errno;
