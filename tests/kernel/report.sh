@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Reads what tests/kernel/guest-swap found.  Sourced by bash.
+
+# value RESULTS KEY: the last one, or nothing
+value()
+{
+	sed -n "s/^$2=//p" "$1/result" "$1/init" 2>/dev/null | tail -n 1
+}
+
+# all_values RESULTS KEY
+all_values()
+{
+	sed -n "s/^$2=//p" "$1/result" 2>/dev/null
+}
+
+megabytes()
+{
+	echo "$((${1:-0} >> 20)) MB"
+}
+
+row()
+{
+	printf '  %-34s %s\n' "$1" "$2"
+}
+
+# The table that a person reads: report RESULTS
+report()
+{
+	local load original payload memory bad=0 n
+	load=$(sed -n 's/^pages=//p' "$1/load1")
+	original=$(value "$1" orig_data_size)
+	payload=$(value "$1" compr_data_size)
+	memory=$(value "$1" mem_used_total)
+	for n in $(all_values "$1" mismatches); do
+		bad=$((bad + n))
+	done
+	echo
+	row "memory of the machine" "$(($(value "$1" memory_kb) / 1024)) MB"
+	row "load" "$((load / 256)) MB"
+	row "pages swapped out" "$(value "$1" pages_out)"
+	row "pages swapped in" "$(value "$1" pages_in)"
+	row "pages touched per second" "$(value "$1" touches_per_second)"
+	row "bytes stored at the fullest" "$(megabytes "$original")"
+	row "compressed to" "$(megabytes "$payload")"
+	row "memory that they take, all in all" "$(megabytes "$memory")"
+	row "ratio" "$(awk -v o="${original:-0}" -v m="${memory:-1}" 'BEGIN { printf "%.2f", o / m }')"
+	row "mismatches" "$bad"
+	echo
+}

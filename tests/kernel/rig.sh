@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What the two rigs (uml, qemu) have in common: arguments, bounds, verdict.
+# Sourced by bash.
+
+rig_skip()
+{
+	echo "$(basename "$0"): skipped: $*" >&2
+	exit 77
+}
+
+rig_fail()
+{
+	echo "$(basename "$0"): $*" >&2
+	exit 2
+}
+
+# Sets rig_memory (MB), rig_deadline (s), rig_init, rig_results, rig_script, and
+# rig_bounded, the words in front of the command that keep it from running for ever.
+rig_arguments()
+{
+	rig_memory=256
+	rig_deadline=120
+	rig_init=
+	rig_accel=${RIG_ACCEL:-}
+	local option
+	while getopts m:t:i:a: option; do
+		case $option in
+		m) rig_memory=$OPTARG ;;
+		t) rig_deadline=$OPTARG ;;
+		i) rig_init=$OPTARG ;;
+		a) rig_accel=$OPTARG ;;
+		*) rig_fail "usage: [-m MEGABYTES] [-t SECONDS] -i INIT RESULTS SCRIPT [KEY=VALUE...]" ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+	[ $# -ge 2 ] || rig_fail "RESULTS and SCRIPT are needed"
+	[ -x "$rig_init" ] || rig_fail "-i: $rig_init: not a program (build it first)"
+	rig_init=$(realpath "$rig_init")
+	mkdir -p "$1" || exit 2
+	rig_results=$(realpath "$1")
+	rig_script=$(realpath "$2")
+	[ -f "$rig_script" ] || rig_fail "$2: no such script"
+	case "$rig_results$rig_script" in
+	*[[:space:]]*) rig_fail "a path with a blank cannot be put on a kernel's command line" ;;
+	esac
+	shift 2
+	rm -rf "${rig_results:?}"/*
+	local word
+	for word; do
+		printf '%s=%q\n' "${word%%=*}" "${word#*=}"
+	done >"$rig_results/params"
+	# The guest ends itself at its deadline; this is for one that cannot.
+	rig_bounded=(timeout -k 10 $((rig_deadline + 30)))
+}
+
+# rig_verdict STATUS-OF-THE-EMULATOR
+rig_verdict()
+{
+	if grep -q '^alive=1' "$rig_results/init" 2>/dev/null; then
+		exit 0
+	fi
+	[ -f "$rig_results/init" ] || tail -n 5 "$rig_results/console" >&2
+	case $1 in
+	124 | 137) echo "hung=2" >>"$rig_results/init" ;;
+	esac
+	exit 1
+}
