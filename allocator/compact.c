@@ -17,9 +17,6 @@
  */
 #define LEAST_GOAL(used) ((used) / 128)
 
-/* After drains that failed the next picks as little as 1/2^5 of what it might. */
-#define DRAIN_SHIFT_MAX 5u
-
 /* Spans are ranked by how much of them is used, in so many steps. */
 #define RANKS 256u
 
@@ -78,14 +75,12 @@ uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal)
 	free_bytes = (uint64_t)pool->spans_held * XV_SPAN_SIZE - used;
 	pool->drained_before = pool->spans_drained;
 	xv_unlock(pool);
-	pool->drain_picked = 0;
 	if (goal < LEAST_GOAL(used))
 		goal = LEAST_GOAL(used);
 	if (free_bytes > goal)
 		wanted = (uint32_t)((free_bytes - goal) / XV_SPAN_SIZE);
 	if (!wanted)
 		return 0;
-	wanted = (wanted >> pool->drain_shift) + !(wanted >> pool->drain_shift);
 
 	for (uint32_t span = 0; span < top; span++)
 		if (span_state(pool, span) == SPAN_HELD)
@@ -100,7 +95,6 @@ uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal)
 	for (uint32_t span = 0; picked < wanted && span < top; span++)
 		if (span_state(pool, span) == SPAN_HELD && span_rank(pool, span) == rank)
 			picked += pick(pool, span, rank);
-	pool->drain_picked = picked;
 	return picked;
 }
 
@@ -109,6 +103,19 @@ bool xv_draining(const struct xv_pool *pool, uint32_t handle)
 	return span_state(pool, handle_span(handle)) == SPAN_DRAINING;
 }
 
+static void stop_draining(struct xv_pool *pool, uint32_t span)
+{
+	xv_lock(pool);
+	if (span_state(pool, span) == SPAN_DRAINING)
+		relist_span(pool, span, SPAN_HELD);
+	xv_unlock(pool);
+}
+
+/*
+ * An object that finds no room keeps its span, so the span may as well take in
+ * others: too many picked spans cost one of them now and then, but no move is in
+ * vain, where otherwise each would be left with a few objects in the end.
+ */
 int xv_move(struct xv_pool *pool, uint32_t handle, uint32_t *moved)
 {
 	size_t size = xv_size(pool, handle);
@@ -116,25 +123,14 @@ int xv_move(struct xv_pool *pool, uint32_t handle, uint32_t *moved)
 	int err;
 
 	err = xv_alloc(pool, size, XV_NOGROW, &copy);
-	if (err)
+	if (err) {
+		stop_draining(pool, handle_span(handle));
 		return err;
+	}
 	memcpy(xv_map(pool, copy), xv_map(pool, handle), size);
 	atomic_fetch_add_explicit(&pool->objects_moved, 1, memory_order_relaxed);
 	*moved = copy;
 	return 0;
-}
-
-/*
- * Too many spans at once compete for the same free blocks, and each keeps a few
- * objects in the end: all that was moved was moved in vain.
- */
-static void limit_next_drain(struct xv_pool *pool, uint32_t given_back)
-{
-	if (given_back < pool->drain_picked)
-		pool->drain_shift += pool->drain_shift < DRAIN_SHIFT_MAX;
-	else
-		pool->drain_shift -= pool->drain_shift > 0;
-	pool->drain_picked = 0;
 }
 
 uint32_t xv_drain_end(struct xv_pool *pool)
@@ -144,17 +140,11 @@ uint32_t xv_drain_end(struct xv_pool *pool)
 	xv_lock(pool);
 	top = pool->spans_top;
 	xv_unlock(pool);
-	for (uint32_t span = 0; span < top; span++) {
-		if (span_state(pool, span) != SPAN_DRAINING)
-			continue;
-		xv_lock(pool);
+	for (uint32_t span = 0; span < top; span++)
 		if (span_state(pool, span) == SPAN_DRAINING)
-			relist_span(pool, span, SPAN_HELD);
-		xv_unlock(pool);
-	}
+			stop_draining(pool, span);
 	xv_lock(pool);
 	given_back = (uint32_t)(pool->spans_drained - pool->drained_before);
 	xv_unlock(pool);
-	limit_next_drain(pool, given_back);
 	return given_back;
 }

@@ -90,11 +90,7 @@ struct xv_pool {
 	uint64_t spans_drained;
 	atomic_uint_least64_t objects_moved;
 	atomic_uint_least64_t lock_waits;
-
-	/* Only the thread that drains uses these. */
 	uint64_t drained_before; /* spans_drained when the current drain began */
-	uint32_t drain_picked;	 /* spans that it picked */
-	uint32_t drain_shift;	 /* the next picks 1/2^this of what it might */
 
 	uint64_t summary;	  /* bit w: map[w] is not zero */
 	uint64_t map[MAP_WORDS];  /* bit c: head[c] is not XV_NULL */

@@ -121,8 +121,7 @@ void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats);
 /*
  * Picks spans to empty as long as what the pool would have free afterwards is at
  * least goal bytes and the survivors fit elsewhere.  A goal below 1/128 of the
- * bytes in use counts as that: with less room, moves begin to fail.  After a drain
- * that left spans behind the next one picks half, and more again as that succeeds.
+ * bytes in use counts as that: with less room, too many moves fail.
  * Returns the number of spans picked.  Holds the lock for one span at a time.
  */
 uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal);
@@ -133,7 +132,8 @@ bool xv_draining(const struct xv_pool *pool, uint32_t handle);
 /*
  * Allocates a copy of the object in a span that is not being emptied, without
  * growing the pool.  The old object stays: the owner frees it once the new handle
- * is published.  0 or -ENOSPC.
+ * is published.  0; or -ENOSPC, and the object's span is in use again, so that
+ * others that are to be moved find room in it.
  */
 int xv_move(struct xv_pool *pool, uint32_t handle, uint32_t *moved);
 

@@ -442,6 +442,33 @@ static void test_nothing_is_allocated_in_a_span_being_drained(void **state)
 	assert_sound(f->pool);
 }
 
+/*
+ * Each of 28 spans holds one large object, and 20 are filled up with others until
+ * no gap is large enough for it.  All 8 sparse spans are picked, and what is in
+ * them fits nowhere else: one must be given up, to take in the others.
+ */
+static void test_objects_without_room_elsewhere_are_packed_together(void **state)
+{
+	struct fixture *f = *state;
+	enum { SPANS = 28, FULL = 20, PER_SPAN = XV_SPAN_SIZE / 4100 };
+	struct object objects[SPANS * PER_SPAN];
+	uint32_t handle;
+
+	for (int i = 0; i < SPANS * PER_SPAN; i++)
+		assert_int_equal(make(f->pool, &objects[i], 4096), 0);
+	for (int i = 0; i < SPANS * PER_SPAN; i++)
+		if (i % PER_SPAN)
+			drop(f->pool, &objects[i]);
+	for (int i = 0; i < FULL * 14; i++)
+		assert_int_equal(xv_alloc(f->pool, 4092, XV_NOGROW, &handle), 0);
+	assert_int_equal(stats_of(f->pool).spans, SPANS);
+	assert_int_equal(compact(f->pool, objects, SPANS * PER_SPAN, 0), SPANS - FULL - 1);
+	assert_int_equal(stats_of(f->pool).spans, FULL + 1);
+	assert_sound(f->pool);
+	for (int i = 0; i < SPANS * PER_SPAN; i += PER_SPAN)
+		drop(f->pool, &objects[i]);
+}
+
 static void test_goal_keeps_so_much_free(void **state)
 {
 	struct fixture *f = *state;
@@ -565,6 +592,7 @@ int main(void)
 		pool_test(test_random_work_agrees_with_a_shadow),
 		pool_test(test_compaction_returns_what_was_freed),
 		pool_test(test_nothing_is_allocated_in_a_span_being_drained),
+		pool_test(test_objects_without_room_elsewhere_are_packed_together),
 		pool_test(test_goal_keeps_so_much_free),
 		pool_test(test_threads_share_a_pool),
 		pool_test(test_pools_share_a_source_and_a_budget),
