@@ -77,6 +77,7 @@ struct xv_pool {
 	char *base; /* where unit 0 of the source begins */
 	struct span_source *source;
 	size_t map_bytes; /* of this struct and its spans */
+	bool resident;	  /* all of it, from the start */
 	uint32_t spans_max;
 
 	pthread_mutex_t lock; /* guards all that follows; spans[].unit of a span

@@ -50,7 +50,11 @@ int xv_create(struct xv_pool **out, const struct xv_config *config)
 	pool = span_map_zeroed(map_bytes);
 	if (!pool)
 		return -ENOMEM;
+	/* Written, not only read: a page that is only read is the system's one of zeroes. */
+	if (config->resident)
+		memset(pool, 0, map_bytes);
 	pool->map_bytes = map_bytes;
+	pool->resident = config->resident;
 	pool->spans_max = spans_max;
 	pool->source = config->source;
 	pool->base = span_address(config->source, 0);
@@ -396,7 +400,8 @@ void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats)
 		.requested = pool->requested,
 		.used = pool->used_units * UNIT,
 		.free = (uint64_t)pool->spans_held * XV_SPAN_SIZE - pool->used_units * UNIT,
-		.metadata = (sizeof(*pool) + top * sizeof(pool->spans[0]) + page - 1) & -page,
+		.metadata = ((pool->resident ? pool->map_bytes :
+				sizeof(*pool) + top * sizeof(pool->spans[0])) + page - 1) & -page,
 		.lock_waits = atomic_load(&pool->lock_waits),
 		.spans_drained = pool->spans_drained,
 		.objects_moved = atomic_load(&pool->objects_moved),

@@ -44,6 +44,7 @@ struct xv_pool;
 struct xv_config {
 	struct span_source *source; /* of XV_SPAN_SIZE units; several pools may share it */
 	uint32_t spans_max;	    /* at most XV_SPANS_MAX; 0 means that */
+	bool resident;		    /* 8 bytes per possible span now, no page fault for them later */
 };
 
 /* Everything in bytes but where it says otherwise. */

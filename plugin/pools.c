@@ -12,11 +12,16 @@
 /* Addresses cost nothing, but a process has only so many: 16 TiB leave room for all else. */
 #define ADDRESSES_MAX (UINT64_C(16) << 40)
 
-#define POOL_BYTES ((uint64_t)XV_SPANS_MAX * XV_SPAN_SIZE)
+/* Up to so many spans (2 GiB) what a locked pool keeps of each is made resident at once. */
+#define RESIDENT_SPANS_MAX (1u << 15)
 
 static int add_pool(struct pools *pools, uint32_t seen)
 {
-	struct xv_config config = { .source = pools->source };
+	struct xv_config config = {
+		.source = pools->source,
+		.spans_max = pools->spans_max,
+		.resident = pools->resident,
+	};
 	struct xv_pool *pool;
 	int err = 0;
 
@@ -57,6 +62,8 @@ int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *bu
 	pthread_mutex_init(&pools->grow_lock, NULL);
 	pools->budget = budget;
 	pools->spread_max = processors < 1 ? 1 : processors > 256 ? 256 : (uint32_t)processors;
+	pools->spans_max = config.units_max < XV_SPANS_MAX ? config.units_max : XV_SPANS_MAX;
+	pools->resident = locked && pools->spans_max <= RESIDENT_SPANS_MAX;
 	err = span_source_create(&pools->source, &config);
 	if (!err)
 		err = add_pool(pools, 0);
@@ -96,7 +103,8 @@ static int alloc_elsewhere(struct pools *pools, uint32_t home, size_t size, unsi
 		if (!err)
 			return 0;
 	}
-	if (count * POOL_BYTES > atomic_load_explicit(&pools->budget->used, memory_order_relaxed))
+	if ((uint64_t)count * pools->spans_max * XV_SPAN_SIZE >
+	    atomic_load_explicit(&pools->budget->used, memory_order_relaxed))
 		return err;
 	if (add_pool(pools, count) || pools->count == count)
 		return err;

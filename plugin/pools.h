@@ -27,6 +27,8 @@ struct pools {
 	struct span_budget *budget;
 	pthread_mutex_t grow_lock; /* guards the making of a pool */
 	_Atomic uint32_t count;	   /* pools in use; only ever grows */
+	uint32_t spans_max;	   /* of one pool */
+	bool resident;		   /* what a pool keeps of its spans */
 	uint32_t spread_max;	   /* pools that are made to keep threads apart */
 	struct xv_pool *_Atomic pool[POOLS_MAX];
 };

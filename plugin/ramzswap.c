@@ -103,10 +103,14 @@ static int ramzswap_get_ready(void)
 
 static void get_stats(void *opaque, struct ramzswap_stats *stats)
 {
+	struct residency_faults faults;
 	struct timespec now;
 
 	store_get_stats(store, stats);
-	residency_faults(&stats->minor_faults, &stats->major_faults);
+	residency_get_faults(&faults);
+	stats->minor_faults = faults.minor;
+	stats->major_faults = faults.major;
+	stats->request_faults = faults.requests;
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	stats->uptime_seconds = (uint64_t)(now.tv_sec - started.tv_sec);
 	stats->connections = connections;
@@ -207,6 +211,7 @@ static void tell_what_changed(void)
 
 static unsigned int work(void *opaque)
 {
+	residency_note_background_faults();
 	quit_if_wanted();
 	tell_what_changed();
 	return store_work(store);
@@ -262,10 +267,12 @@ static int ramzswap_after_fork(void)
 	clock_gettime(CLOCK_BOOTTIME, &started);
 	if (residency_lock(&residency) < 0)
 		nbdkit_error("warning: memory cannot be locked: %m");
-	if (make_store() < 0 || start_threads() < 0)
+	if (make_store() < 0)
 		return -1;
-	if (residency_lock_future(&residency) < 0)
+	if (residency_populate(&residency) < 0)
 		nbdkit_error("warning: later memory cannot be locked: %m");
+	if (start_threads() < 0)
+		return -1;
 	if (params.swap != SWAP_OFF) {
 		residency_hold_signals();
 		signals_held = true;
@@ -372,7 +379,6 @@ static int done(int err, const char *what, uint64_t count, uint64_t offset)
 
 static void enter(const char *what, uint64_t count, uint64_t offset)
 {
-	residency_warm_thread();
 	if (ramzswap_debug_requests)
 		nbdkit_debug("%s count=%llu offset=%llu", what, (unsigned long long)count,
 			     (unsigned long long)offset);

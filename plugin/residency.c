@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,22 +26,29 @@
 #endif
 
 /*
- * Stacks of the threads that nbdkit makes: all of one counts as locked, and a
- * request needs some 10 KiB of it.
+ * Stacks of the threads that nbdkit makes, 16 for a connection unless told
+ * otherwise: all of each is resident once memory is locked, and a request needs
+ * some 10 KiB of it.  Sanitizers need far more.
  */
-#define THREAD_STACK (256 * 1024)
-#define WARM_STACK   (48 * 1024)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define THREAD_STACK (2 * 1024 * 1024)
+#else
+#define THREAD_STACK (128 * 1024)
+#endif
 
 /*
  * nbdkit keeps a buffer of the largest request for each of a connection's threads.
- * The kernel's are at most 128 KiB.  So much heap is made resident for them.
+ * The kernel's are at most 128 KiB.  So much heap is made resident for four of them,
+ * as scripts/ramzswap has; further ones find theirs at their first request.
  */
-#define WARM_HEAP (8 * (128 + 4) * 1024)
+#define WARM_HEAP (4 * (128 + 4) * 1024)
 
 /* What the process itself may lock beside its disk: libraries, stacks, nbdkit's buffers. */
-#define PROCESS_LOCK_BYTES (UINT64_C(320) << 20)
+#define PROCESS_LOCK_BYTES (UINT64_C(512) << 20)
 
 static volatile sig_atomic_t quit_wanted;
+static atomic_uint_least64_t background_faults;
+static uint64_t faults_at_start;
 
 static bool set_oom_score(void)
 {
@@ -124,6 +132,17 @@ unsigned int residency_missing(const struct residency *residency, char *why, siz
 	return missing;
 }
 
+int residency_lock(struct residency *residency)
+{
+	if (!residency->lock_wanted)
+		return 0;
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
+		return 0;
+	residency->lock_wanted = false;
+	residency->locked = false;
+	return -errno;
+}
+
 /*
  * Request buffers are to come from memory that is resident already, and to stay
  * there: one arena, no mappings of their own, nothing trimmed.
@@ -144,60 +163,50 @@ static void warm_heap(void)
 	free(heap);
 }
 
-int residency_lock(struct residency *residency)
-{
-	if (!residency->lock_wanted)
-		return 0;
-	warm_heap();
-	if (mlockall(MCL_CURRENT | MCL_ONFAULT) == 0)
-		return 0;
-	residency->lock_wanted = false;
-	residency->locked = false;
-	return -errno;
-}
-
-int residency_lock_future(struct residency *residency)
-{
-	if (!residency->lock_wanted)
-		return 0;
-	/*
-	 * What came since residency_lock (heap, stacks, tables) is not locked: a server
-	 * whose request buffer is swapped out waits for itself for ever.  Without
-	 * privilege the reserved ranges may count for too much; then at least the rest.
-	 */
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0 ||
-	    mlockall(MCL_FUTURE | MCL_ONFAULT) == 0)
-		return 0;
-	residency->locked = false;
-	return -errno;
-}
-
-static __attribute__((noinline)) void touch_stack(void)
-{
-	volatile unsigned char stack[WARM_STACK];
-
-	for (size_t i = 0; i < sizeof(stack); i += 1024)
-		stack[i] = 0;
-}
-
-void residency_warm_thread(void)
-{
-	static _Thread_local bool warm;
-
-	if (warm)
-		return;
-	warm = true;
-	touch_stack();
-}
-
-void residency_faults(uint64_t *minor_faults, uint64_t *major_faults)
+static bool count_faults(int who, uint64_t *minor_faults, uint64_t *major_faults)
 {
 	struct rusage usage;
 
-	if (getrusage(RUSAGE_SELF, &usage) != 0)
-		return;
+	if (getrusage(who, &usage) != 0)
+		return false;
 	*minor_faults = (uint64_t)usage.ru_minflt;
 	*major_faults = (uint64_t)usage.ru_majflt;
+	return true;
+}
+
+int residency_populate(struct residency *residency)
+{
+	uint64_t minor_faults, major_faults;
+
+	if (!residency->lock_wanted)
+		return 0;
+	if (mlockall(MCL_FUTURE) != 0) {
+		residency->locked = false;
+		return -errno;
+	}
+	warm_heap();
+	if (count_faults(RUSAGE_SELF, &minor_faults, &major_faults))
+		faults_at_start = minor_faults + major_faults;
+	return 0;
+}
+
+void residency_note_background_faults(void)
+{
+	uint64_t minor_faults, major_faults;
+
+	if (count_faults(RUSAGE_THREAD, &minor_faults, &major_faults))
+		atomic_store_explicit(&background_faults, minor_faults + major_faults,
+				      memory_order_relaxed);
+}
+
+void residency_get_faults(struct residency_faults *faults)
+{
+	uint64_t background = atomic_load_explicit(&background_faults, memory_order_relaxed);
+
+	memset(faults, 0, sizeof(*faults));
+	if (!count_faults(RUSAGE_SELF, &faults->minor, &faults->major))
+		return;
+	faults->requests = faults->minor + faults->major - background - faults_at_start;
 }
 
 static void note_signal(int signal)

@@ -11,8 +11,8 @@
  *
  * The order of calls is nbdkit's: residency_prepare while the user still reads
  * stderr and all privileges are there, residency_lock first thing after the fork
- * (memory locks do not survive one), residency_lock_future when the large address
- * ranges have been reserved, which need not count as locked.
+ * (memory locks do not survive one), residency_populate when the large address ranges
+ * have been reserved, which must not become resident, and before threads are made.
  */
 #ifndef RAMZSWAP_RESIDENCY_H
 #define RAMZSWAP_RESIDENCY_H
@@ -44,20 +44,33 @@ void residency_prepare(struct residency *residency, uint64_t bytes);
  */
 unsigned int residency_missing(const struct residency *residency, char *why, size_t why_size);
 
-/* Locks what the process has now.  0 or a negative errno. */
+/*
+ * Locks what the process has now, and until residency_populate what it maps, each page
+ * when it becomes resident.  0 or a negative errno.
+ */
 int residency_lock(struct residency *residency);
 
-/* Locks what it will get from now on, and readies the heap.  0 or a negative errno. */
-int residency_lock_future(struct residency *residency);
+/*
+ * From now on all that is mapped becomes resident and locked at once: the stacks of
+ * threads that are still to come above all.  Readies the heap for their buffers.
+ * 0 or a negative errno.
+ */
+int residency_populate(struct residency *residency);
+
+/* Page faults until now. */
+struct residency_faults {
+	uint64_t minor;	   /* of the whole process, since its start */
+	uint64_t major;	   /* of the whole process, since its start */
+	uint64_t requests; /* both kinds, since the fork, but for the background thread's */
+};
+
+void residency_get_faults(struct residency_faults *faults);
 
 /*
- * Touches the stack of the thread that calls, once, so that no later request takes
- * a fault for it.  Cheap when done already.
+ * Called by the background thread now and then: what it takes faults for, it does
+ * so that requests need not.
  */
-void residency_warm_thread(void);
-
-/* Minor and major page faults of the process until now. */
-void residency_faults(uint64_t *minor_faults, uint64_t *major_faults);
+void residency_note_background_faults(void);
 
 /*
  * From now on SIGTERM, SIGINT and SIGHUP only make residency_quit_wanted true.

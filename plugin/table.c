@@ -28,6 +28,9 @@
 
 #define DIR_PAGE_ENTRIES (TABLE_PAGE_SIZE / sizeof(uint64_t))
 
+/* Up to so many entries (a disk of 16 GiB) the directory of a locked table is resident at once. */
+#define DIRECTORY_RESIDENT_MAX 8192u
+
 /* Tries before a thread goes to sleep: a holder is done in a few microseconds. */
 #define LOCK_SPINS 64
 
@@ -129,6 +132,10 @@ int table_init(struct table *table, uint64_t pages, struct span_budget *budget, 
 	if (!table->directory || !table->directory_touched) {
 		table_fini(table);
 		return -ENOMEM;
+	}
+	if (locked && entries <= DIRECTORY_RESIDENT_MAX) {
+		memset((void *)table->directory, 0, entries * sizeof(uint64_t));
+		memset((void *)table->directory_touched, 0, entries / DIR_PAGE_ENTRIES + 1);
 	}
 	err = span_source_create(&table->source, &config);
 	if (err)
