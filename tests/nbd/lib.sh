@@ -1,0 +1,135 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# For the tests that are scripts: real servers on private sockets, and TAP.
+#
+# A test is a function whose name starts with test_ and says what is promised.  Each
+# runs in a shell of its own with set -e and a directory of its own ($dir); what it
+# prints is shown if it fails.  It ends with 77 where it cannot be run here, and the
+# last line printed says why.
+#
+# From the environment: RAMZSWAP_PLUGIN, RZSCONTROL, and RAMZSWAP_PRELOAD, the runtime
+# of the sanitizer that the plugin was built with.
+
+: "${RAMZSWAP_PLUGIN:?does not name the plugin}"
+: "${RZSCONTROL:?does not name rzscontrol}"
+
+export LC_ALL=C
+
+# A build with a sanitizer is slower and larger: what measures has no sense there.
+sanitized() {
+	[ -n "${RAMZSWAP_PRELOAD-}" ]
+}
+
+skip() {
+	echo "$*"
+	exit 77
+}
+
+# Ends the test with what was expected and what was seen.
+fail() {
+	echo "FAILED: $*"
+	exit 1
+}
+
+# equal WHAT SEEN WANTED
+equal() {
+	[ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"
+}
+
+# within WHAT SEEN LOW HIGH
+within() {
+	[ "$2" -ge "$3" ] && [ "$2" -le "$4" ] || fail "$1 is $2, not within $3 and $4"
+}
+
+nbdkit_plugin() {
+	env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit "$@"
+}
+
+# start_server [PARAMETER...]: sets server_pid, socket, uri, log
+start_server() {
+	socket=$dir/nbd
+	uri="nbd+unix:///?socket=$socket"
+	log=$dir/log
+	env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} \
+		nbdkit -f --exit-with-parent -U "$socket" "$RAMZSWAP_PLUGIN" "$@" >"$log" 2>&1 &
+	server_pid=$!
+	for _ in $(seq 300); do
+		if nbdinfo --size "$uri" >/dev/null 2>&1; then
+			return 0
+		fi
+		if ! kill -0 "$server_pid" 2>/dev/null; then
+			break
+		fi
+		sleep 0.1
+	done
+	cat "$log"
+	fail "nbdkit did not start"
+}
+
+# Stops the server as an administrator does; it must end well and complain of nothing.
+stop_server() {
+	local status=0
+	kill "$server_pid"
+	( sleep 30; kill -9 "$server_pid" 2>/dev/null ) &
+	local watchdog=$!
+	wait "$server_pid" || status=$?
+	kill "$watchdog" 2>/dev/null || true
+	server_pid=
+	if [ "$status" -ne 0 ] || grep -qE 'Sanitizer|runtime error:|Assertion' "$log"; then
+		cat "$log"
+		fail "nbdkit ended with status $status"
+	fi
+	rm -f "$socket"
+}
+
+# A number of the server's statistics by its JSON name.
+stat() {
+	"$RZSCONTROL" -c "$control" stats --json | jq -er ".$1"
+}
+
+# Resident memory of the server in bytes.
+resident() {
+	echo $(($(awk '$1 == "VmRSS:" { print $2 }' "/proc/$server_pid/status") * 1024))
+}
+
+end_test() {
+	local status=$?
+	if [ -n "${server_pid-}" ]; then
+		kill -9 "$server_pid" 2>/dev/null
+		wait "$server_pid" 2>/dev/null
+		if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
+			sed 's/^/nbdkit: /' "$log"
+		fi
+	fi
+	rm -rf "$dir"
+	exit "$status"
+}
+
+# Runs every function whose name starts with test_, in alphabetical order.
+run_tests() {
+	local number=0 failed=0 name output status
+	output=$(mktemp)
+	for name in $(declare -F | awk '$3 ~ /^test_/ { print $3 }'); do
+		number=$((number + 1))
+		(
+			set -eu
+			dir=$(mktemp -d /tmp/ramzswap-test-XXXXXX)
+			server_pid=
+			trap end_test EXIT
+			"$name"
+		) >"$output" 2>&1 </dev/null
+		status=$?
+		case $status in
+		0) echo "ok $number - ${name#test_}" ;;
+		77) echo "ok $number - ${name#test_} # SKIP $(tail -n 1 "$output")" ;;
+		*)
+			echo "not ok $number - ${name#test_}"
+			tail -n 40 "$output" | sed 's/^/# /'
+			failed=1
+			;;
+		esac
+	done
+	rm -f "$output"
+	echo "1..$number"
+	return "$failed"
+}

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the plugin says of itself, and how a disk of 16 TiB starts.
+# shellcheck source=tests/nbd/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+test_dump_plugin_tells_what_it_is() {
+	nbdkit_plugin "$RAMZSWAP_PLUGIN" --dump-plugin >"$dir/dump"
+	cat "$dir/dump"
+	grep -qx 'name=ramzswap' "$dir/dump"
+	grep -qx 'max_thread_model=parallel' "$dir/dump"
+	grep -qx 'thread_model=parallel' "$dir/dump"
+	grep -qx 'magic_config_key=size' "$dir/dump"
+	grep -qE '^ramzswap_default_size=[1-9][0-9]*$' "$dir/dump"
+	grep -qE '^ramzswap_algorithms=lzo' "$dir/dump"
+	local callback
+	for callback in pread pwrite flush trim zero extents cache can_multi_conn can_fua \
+		can_fast_zero can_extents can_cache is_rotational block_size \
+		export_description config_help; do
+		grep -qx "has_$callback=1" "$dir/dump" || fail "no $callback"
+	done
+}
+
+# Asking what a plugin is must neither take memory nor leave a socket behind.
+test_dump_plugin_with_parameters_does_nothing() {
+	nbdkit_plugin "$RAMZSWAP_PLUGIN" size=1T control="$dir/control" --dump-plugin >"$dir/dump"
+	grep -qx 'name=ramzswap' "$dir/dump"
+	[ ! -e "$dir/control" ]
+}
+
+test_help_names_every_parameter() {
+	local name
+	nbdkit_plugin "$RAMZSWAP_PLUGIN" --help >"$dir/help"
+	cat "$dir/help"
+	for name in size disksize memlimit reserve algorithm recompress swap control; do
+		grep -q "$name" "$dir/help" || fail "no $name"
+	done
+}
+
+test_nbdinfo_shows_a_complete_disk() {
+	start_server swap=off size=1000000
+	nbdinfo --json "$uri" >"$dir/info"
+	cat "$dir/info"
+	jq -e '.exports[0] | ."export-size" == 1000000 and .is_read_only == false
+		and .is_rotational == false and .can_multi_conn and .can_flush and .can_fua
+		and .can_trim and .can_zero and .can_fast_zero and .can_cache and .can_df
+		and .block_size_minimum == 1 and .block_size_preferred == 4096
+		and (.contexts | index("base:allocation") != null)
+		and (.description | test("ramzswap|ompressed"))' "$dir/info" >/dev/null ||
+		fail "a capability is missing"
+	stop_server
+}
+
+test_maps_tell_data_from_holes() {
+	start_server swap=off size=1T
+	nbdinfo --map "$uri" >"$dir/map"
+	cat "$dir/map"
+	equal "a fresh disk" "$(awk '{ print $1, $2, $3 }' "$dir/map")" "0 1099511627776 3"
+	# Data at the front, alone in the middle, and in the last page.
+	head -c 40960 /dev/urandom >"$dir/data"
+	qemu-io -f raw -c "write -P 7 512G 4k" -c "write -P 8 1099511623680 4k" \
+		-c "write -s $dir/data 0 40960" -c "discard 8192 16384" \
+		-c "write -z 32768 4096" "$uri"
+	nbdinfo --map "$uri" >"$dir/map"
+	cat "$dir/map"
+	cat >"$dir/wanted" <<-END
+		0 8192 0
+		8192 16384 3
+		24576 8192 0
+		32768 4096 3
+		36864 4096 0
+		40960 549755772928 3
+		549755813888 4096 0
+		549755817984 549755805696 3
+		1099511623680 4096 0
+	END
+	awk '{ print $1, $2, $3 }' "$dir/map" | diff - "$dir/wanted"
+	stop_server
+}
+
+test_a_disk_of_16_tib_starts_at_once_and_small() {
+	! sanitized || skip "a sanitizer takes memory and time of its own"
+	local start end
+	start=$(date +%s%N)
+	start_server swap=off size=16T
+	end=$(date +%s%N)
+	equal size "$(nbdinfo --size "$uri")" $((16 << 40))
+	echo "started in $(((end - start) / 1000000)) ms, $(resident) bytes resident"
+	within "time to start in ms" $(((end - start) / 1000000)) 0 999
+	within "resident memory" "$(resident)" 1 $((8 << 20))
+	stop_server
+}
+
+# Locking must not make resident what is only reserved.
+test_a_disk_of_16_tib_stays_small_with_every_protection() {
+	! sanitized || skip "a sanitizer takes memory and time of its own"
+	control=$dir/control
+	start_server size=16T memlimit=64M reserve=0 control="$control"
+	cat "$log"
+	echo "$(resident) bytes resident, locked: $(stat locked)"
+	within "resident memory" "$(resident)" 1 $((8 << 20))
+	stop_server
+}
+
+test_the_map_of_an_empty_16_tib_disk_is_quick_and_costs_nothing() {
+	start_server swap=off size=16T
+	local before
+	before=$(resident)
+	timeout 20 nbdinfo --map "$uri" >"$dir/map"
+	equal map "$(awk '{ print $1, $2, $3 }' "$dir/map")" "0 17592186044416 3"
+	sanitized || within "growth of resident memory" $(($(resident) - before)) -1000000 4000000
+	stop_server
+}
+
+run_tests
