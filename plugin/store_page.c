@@ -294,12 +294,17 @@ static void publish(struct request *req, struct table_ref *ref, table_entry *ent
 int page_write(struct request *req, struct table_ref *ref, table_entry *entry, const void *page)
 {
 	struct image image;
-	uint64_t new;
+	uint64_t old, new;
 	int err;
 
+	/* The entry comes while the page is compressed, and what it names while room is found. */
+	__builtin_prefetch(entry, 1);
 	err = make_image(req, page, &image);
 	if (err)
 		return err;
+	old = atomic_load_explicit(entry, memory_order_relaxed);
+	if (entry_has_object(old))
+		xv_prefetch(pools_get(&req->store->pools, entry_pool(old)), entry_handle(old));
 	err = place_image(req, &image, &new);
 	if (!err) {
 		publish(req, ref, entry, new);

@@ -25,7 +25,7 @@
 #include "crew.h"
 #include "engine_bench.h"
 
-#define SEGMENT_PAGES	 4096u
+#define SEGMENT_PAGES	 1024u
 #define OVERWRITE_PASSES 3u
 #define SAMPLE_MS	 250u
 
@@ -158,6 +158,58 @@ static uint32_t *new_order(struct round *round, uint32_t runs, bool shuffled)
 	return order;
 }
 
+static void note_ratio(struct ratios *ratios, const struct spent *engine, const struct spent *peer)
+{
+	if (ratios->count == ratios->room) {
+		ratios->room = ratios->room ? ratios->room * 2 : 256;
+		ratios->wall = realloc(ratios->wall, ratios->room * sizeof(*ratios->wall));
+		ratios->cpu = realloc(ratios->cpu, ratios->room * sizeof(*ratios->cpu));
+		if (!ratios->wall || !ratios->cpu) {
+			fprintf(stderr, "engine_bench: out of memory\n");
+			exit(1);
+		}
+	}
+	if (peer->wall_ns == 0 || peer->cpu_ns == 0)
+		return;
+	ratios->wall[ratios->count] = (double)engine->wall_ns / peer->wall_ns;
+	ratios->cpu[ratios->count] = (double)engine->cpu_ns / peer->cpu_ns;
+	ratios->count++;
+}
+
+/* Has each peer do the segment that list_requests listed. */
+static int run_segment(struct round *round, enum phase phase, uint32_t count, unsigned int first,
+		       struct spent *total)
+{
+	struct bench *bench = round->bench;
+	struct spent spent[PEERS_MAX] = {{0}};
+	int r = 0;
+
+	for (unsigned int p = 0; p < bench->peers && r == 0; p++) {
+		/* Nobody is always the one who runs after the other. */
+		unsigned int turn = (p + first) % bench->peers;
+		struct job job = {
+			.peer = round->peer[turn],
+			.set = &bench->set,
+			.requests = round->requests,
+			.count = count,
+			.request_pages = bench->options.request_pages,
+			.write = phase == FILL || phase == OVERWRITE,
+		};
+
+		r = crew_run(round->crew, &job, &spent[turn]);
+		if (r)
+			fprintf(stderr, "engine_bench: %s: %s: %s\n", phase_names[phase],
+				job.peer->name, strerror(-r));
+	}
+	for (unsigned int p = 0; p < bench->peers; p++) {
+		total[p].wall_ns += spent[p].wall_ns;
+		total[p].cpu_ns += spent[p].cpu_ns;
+		if (p > 0 && r == 0)
+			note_ratio(&round->results->ratios[phase][p], &spent[0], &spent[p]);
+	}
+	return r;
+}
+
 static int run_phase(struct round *round, enum phase phase)
 {
 	struct bench *bench = round->bench;
@@ -173,24 +225,7 @@ static int run_phase(struct round *round, enum phase phase)
 		uint32_t count = total - first < step ? total - first : step;
 
 		list_requests(round, phase, first, count, order);
-		for (unsigned int p = 0; p < bench->peers && r == 0; p++) {
-			/* Nobody is always the one who runs after the other. */
-			unsigned int turn = (p + first / step) % bench->peers;
-			struct job job = {
-				.peer = round->peer[turn],
-				.set = &bench->set,
-				.requests = round->requests,
-				.count = count,
-				.request_pages = pages,
-				.write = phase == FILL || phase == OVERWRITE,
-			};
-
-			if (job.peer)
-				r = crew_run(round->crew, &job, &spent[turn]);
-			if (r)
-				fprintf(stderr, "engine_bench: %s: %s: %s\n", phase_names[phase],
-					job.peer->name, strerror(-r));
-		}
+		r = run_segment(round, phase, count, first / step, spent);
 	}
 	free(order);
 	for (unsigned int p = 0; p < bench->peers; p++) {

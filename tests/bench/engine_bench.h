@@ -36,6 +36,16 @@ struct options {
 	const char *zram_algorithm;
 };
 
+/*
+ * What the engine took over what a peer took for the same requests, a segment
+ * each: side by side within milliseconds, so that their median is steady on a
+ * machine that is not.
+ */
+struct ratios {
+	double *wall, *cpu;
+	unsigned int count, room;
+};
+
 /* Everything in bytes. */
 struct memory_sample {
 	double seconds;	 /* since the pages were freed; only while waiting */
@@ -50,6 +60,7 @@ struct memory_sample {
 struct results {
 	double wall_us[PHASES][PEERS_MAX][ROUNDS_MAX]; /* per page, all threads together */
 	double cpu_us[PHASES][PEERS_MAX][ROUNDS_MAX];  /* per page, sum over threads */
+	struct ratios ratios[PHASES][PEERS_MAX];
 	uint64_t lock_waits[PHASES];		       /* of the last round, like what follows */
 	double free_us;				       /* per page freed */
 	struct memory_sample moments[MOMENTS];

@@ -44,7 +44,7 @@ static double over(uint64_t a, uint64_t b)
 	return b ? (double)a / b : 0;
 }
 
-static void text_times(const struct bench *bench, const struct results *results)
+static void text_times(const struct bench *bench, struct results *results)
 {
 	unsigned int rounds = bench->options.rounds;
 
@@ -60,10 +60,10 @@ static void text_times(const struct bench *bench, const struct results *results)
 			printf("%10.3f", median_of(results->wall_us[phase][p], rounds));
 		for (unsigned int p = 1; p < bench->peers; p++)
 			printf("%8.3f (%5.3f)",
-			       median_ratio(results->wall_us[phase][0], results->wall_us[phase][p],
-					    rounds),
-			       median_ratio(results->cpu_us[phase][0], results->cpu_us[phase][p],
-					    rounds));
+			       bench_median(results->ratios[phase][p].wall,
+					    results->ratios[phase][p].count),
+			       bench_median(results->ratios[phase][p].cpu,
+					    results->ratios[phase][p].count));
 		printf("%12" PRIu64 "\n", results->lock_waits[phase]);
 	}
 	printf("  %-16s%10.3f\n", "free", results->free_us);
@@ -96,7 +96,7 @@ void report_text(struct bench *bench)
 	const struct options *options = &bench->options;
 
 	printf("%u pages, codec %s, requests of %u KiB, median of %u rounds; "
-	       "ratios by wall clock (by processor time)\n",
+	       "ratios within segments by wall clock (by processor time)\n",
 	       bench->set.pages.count, options->codec->name, options->request_pages * 4,
 	       options->rounds);
 	for (unsigned int t = 0; t < options->thread_sets; t++) {
@@ -118,7 +118,7 @@ void report_text(struct bench *bench)
 	}
 }
 
-static void json_times(const struct bench *bench, const struct results *results)
+static void json_times(const struct bench *bench, struct results *results)
 {
 	unsigned int rounds = bench->options.rounds;
 
@@ -134,8 +134,10 @@ static void json_times(const struct bench *bench, const struct results *results)
 			       median_of(cpu, rounds));
 			if (p > 0)
 				printf(", \"engine_ratio_wall\": %.4f, \"engine_ratio_cpu\": %.4f",
-				       median_ratio(results->wall_us[phase][0], wall, rounds),
-				       median_ratio(results->cpu_us[phase][0], cpu, rounds));
+				       bench_median(results->ratios[phase][p].wall,
+						    results->ratios[phase][p].count),
+				       bench_median(results->ratios[phase][p].cpu,
+						    results->ratios[phase][p].count));
 			printf("}");
 		}
 		printf("}");
@@ -161,7 +163,7 @@ void report_json(struct bench *bench)
 	       bench->set.pages.count, options->codec->name, options->request_pages,
 	       options->rounds);
 	for (unsigned int t = 0; t < options->thread_sets; t++) {
-		const struct results *results = &bench->results[t];
+		struct results *results = &bench->results[t];
 
 		printf("%s\n{\"threads\": %u, \"phases\": [", t ? "," : "", options->threads[t]);
 		json_times(bench, results);
