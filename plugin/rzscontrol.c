@@ -155,7 +155,8 @@ static void receive_answer(int fd, const struct invocation *invocation, char *an
 		fail("what listens on %s is no ramzswap", invocation->socket);
 	answer[used] = '\0';
 	if (used == 0 || answer[used - 1] != '\n')
-		fail("the server at %s went away in the middle of its answer", invocation->socket);
+		fail("the server at %s went away before its answer was complete",
+		     invocation->socket);
 }
 
 static void show_stats(const struct invocation *invocation, const char *body)

@@ -10,8 +10,12 @@
 /* A store takes this much at least, however little it holds: see store_memlimit_min. */
 #define MEMLIMIT_BASE (UINT64_C(1) << 20)
 
-/* Of the limit, what the pools keep outside their spans: 1/2^10 covers it. */
-#define METADATA_SHIFT 10
+/*
+ * Of the limit, what pools and sources keep outside their spans: some pages for the first
+ * pool and the sources, and 1/2^9 covers what comes with more spans and pools.
+ */
+#define METADATA_BASE  (UINT64_C(32) << 10)
+#define METADATA_SHIFT 9
 
 /* Part of the reserve that is for table pages rather than for spans. */
 #define RESERVE_TABLE_SHIFT 4
@@ -90,7 +94,9 @@ static void dense_fini(struct dense *dense)
 
 static uint64_t budget_limit(uint64_t memlimit)
 {
-	return memlimit == STORE_NO_LIMIT ? memlimit : memlimit - (memlimit >> METADATA_SHIFT);
+	if (memlimit == STORE_NO_LIMIT)
+		return memlimit;
+	return memlimit - METADATA_BASE - (memlimit >> METADATA_SHIFT);
 }
 
 /* The reserve, as far as the disk can ever use it. */

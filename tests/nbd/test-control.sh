@@ -223,6 +223,19 @@ test_the_limit_changes_at_run_time() {
 	stop_server
 }
 
+test_memory_told_stays_within_the_smallest_limits() {
+	local limit
+	head -c 8388608 /dev/urandom >"$dir/random"
+	for limit in 1 2 3; do
+		start_controlled size=64M reserve=0 memlimit=${limit}M
+		timeout 60 qemu-io -f raw -c "write -s $dir/random 0 8M" "$uri" >"$dir/qio" 2>&1 || true
+		grep -q "No space left" "$dir/qio" || fail "$limit MiB held 8"
+		within "memory of $limit MiB" "$(stat mem_used_max)" 0 $((limit << 20))
+		within "memory now" "$(stat mem_used_total)" $((limit << 18)) $((limit << 20))
+		stop_server
+	done
+}
+
 test_compact_gives_memory_back_and_loses_nothing() {
 	start_controlled size=64M
 	make_text >"$dir/data"

@@ -231,11 +231,11 @@ static void answers_that_are_none_are_failures(void **state)
 	static const struct {
 		const char *answer, *command, *said;
 	} cases[] = {
-		{"", "stats", "went away in the middle of its answer"},
-		{"ok\ndisksi", "stats", "went away in the middle of its answer"},
+		{"", "stats", "went away before its answer was complete"},
+		{"ok\ndisksi", "stats", "went away before its answer was complete"},
 		{"ok\n", "stats", "cut short or those of another version"},
 		{"ok\ndisksize 5\n", "stats", "cut short or those of another version"},
-		{"ok", "reset", "went away in the middle of its answer"},
+		{"ok", "reset", "went away before its answer was complete"},
 		{"okay\n", "reset", "is no ramzswap"},
 		{"HTTP/1.1 400 Bad Request\r\n", "check", "is no ramzswap"},
 		{"error first\nsecond\n", "check", "rzscontrol: first\n"},

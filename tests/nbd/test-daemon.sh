@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A server that nbdkit leaves in the background, and the control socket that it was given
+# by a path relative to where it was started.
+# shellcheck source=tests/nbd/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Sets daemon; fails as nbdkit does.
+start_daemon() {
+	cd "$dir"
+	nbdkit_plugin -U "$dir/nbd" -P "$dir/pid" "$RAMZSWAP_PLUGIN" swap=off 64M \
+		control=control || return
+	# nbdkit returns before the server that it leaves behind has written this.
+	for _ in $(seq 100); do
+		if [ -s "$dir/pid" ]; then
+			daemon=$(cat "$dir/pid")
+			trap 'kill -9 "$daemon" 2>/dev/null; end_test' EXIT
+			return
+		fi
+		sleep 0.1
+	done
+	fail "no server within 10 s"
+}
+
+# end_daemon SIGNAL
+end_daemon() {
+	kill "-$1" "$daemon"
+	# A process that has ended but was not reaped yet has no program any more.
+	for _ in $(seq 100); do
+		readlink "/proc/$daemon/exe" >/dev/null || break
+		sleep 0.1
+	done
+	[ ! -e "/proc/$daemon/exe" ] || fail "the server does not end"
+	rm -f "$dir/nbd" "$dir/pid"
+}
+
+size_told() {
+	"$RZSCONTROL" -c "$dir/control" stats --json | jq .disksize
+}
+
+test_the_daemon_serves_a_relative_control_path_and_removes_it() {
+	start_daemon
+	equal "where the server is" "$(readlink "/proc/$daemon/cwd")" /
+	equal "mode of the socket" "$(command stat -c %a "$dir/control")" 600
+	equal "disksize" "$(size_told)" $((64 << 20))
+	end_daemon TERM
+	[ ! -e "$dir/control" ] || fail "the socket is left behind"
+}
+
+test_the_socket_of_a_killed_server_is_replaced() {
+	start_daemon
+	end_daemon KILL
+	[ -S "$dir/control" ] || fail "a killed server has removed its socket"
+	start_daemon
+	equal "disksize" "$(size_told)" $((64 << 20))
+	end_daemon TERM
+}
+
+test_a_second_server_does_not_take_a_live_ones_socket() {
+	local status=0 said
+	start_daemon
+	said=$(nbdkit_plugin -U "$dir/other" "$RAMZSWAP_PLUGIN" swap=off 32M \
+		control="$dir/control" 2>&1) || status=$?
+	equal "status" "$status" 1
+	[[ $said == *"a server listens on $dir/control already"* ]] || fail "says: $said"
+	equal "lines of: $said" "$(wc -l <<<"$said")" 1
+	equal "disksize" "$(size_told)" $((64 << 20))
+	end_daemon TERM
+}
+
+run_tests
