@@ -292,6 +292,27 @@ int xv_alloc(struct xv_pool *pool, size_t size, unsigned int flags, uint32_t *ha
 	return err;
 }
 
+void xv_prefetch(const struct xv_pool *pool, uint32_t handle)
+{
+	if (handle)
+		__builtin_prefetch(span_units(pool, handle_span(handle)) + handle_block(handle), 1);
+}
+
+void xv_will_free(const struct xv_pool *pool, uint32_t handle)
+{
+	const uint32_t *block;
+	uint32_t header;
+
+	if (!handle)
+		return;
+	block = span_units(pool, handle_span(handle)) + handle_block(handle);
+	header = get_header(block, 0);
+	__builtin_prefetch(block + block_units(header), 1);
+	/* A block in use is not touched when the one after it is freed. */
+	if (header & PREV_FREE_FLAG)
+		__builtin_prefetch(block - header_prev(header), 1);
+}
+
 void xv_free(struct xv_pool *pool, uint32_t handle)
 {
 	uint32_t span = handle_span(handle);
@@ -301,13 +322,9 @@ void xv_free(struct xv_pool *pool, uint32_t handle)
 
 	if (!handle)
 		return;
-	words = span_units(pool, span);
-	header = get_header(words, block);
-	/* The neighbours are likely in no cache: let them come while the lock is taken. */
-	__builtin_prefetch(&words[block + block_units(header)], 1);
-	if (header & PREV_FREE_FLAG)
-		__builtin_prefetch(&words[block - header_prev(header)], 1);
+	xv_will_free(pool, handle);
 	xv_lock(pool);
+	words = span_units(pool, span);
 	header = get_header(words, block);
 	units = block_units(header);
 	prev = header_prev(header);
@@ -379,12 +396,6 @@ void *xv_map(const struct xv_pool *pool, uint32_t handle)
 size_t xv_size(const struct xv_pool *pool, uint32_t handle)
 {
 	return get_header(span_units(pool, handle_span(handle)), handle_block(handle)) & SIZE_MASK;
-}
-
-void xv_prefetch(const struct xv_pool *pool, uint32_t handle)
-{
-	if (handle)
-		__builtin_prefetch(span_units(pool, handle_span(handle)) + handle_block(handle), 1);
 }
 
 void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats)

@@ -100,12 +100,19 @@ static bool alloc_slot(struct replay *replay, const struct trace_op *op)
 	return xv_alloc(replay->pool, op->size, 0, &replay->slots[op->slot].handle) == 0;
 }
 
-static void free_slot(struct replay *replay, const struct trace_op *op)
+static bool will_free_slot(struct replay *replay, const struct trace_op *op)
+{
+	xv_will_free(replay->pool, replay->slots[op->slot].handle);
+	return true;
+}
+
+static bool free_slot(struct replay *replay, const struct trace_op *op)
 {
 	if (replay->allocator == REPLAY_MALLOC)
 		free(replay->slots[op->slot].pointer);
 	else
 		xv_free(replay->pool, replay->slots[op->slot].handle);
+	return true;
 }
 
 static void touch_slot(struct replay *replay, const struct trace_op *op)
@@ -257,40 +264,47 @@ static double take_median(struct times *times)
 	return (double)times->ns[count / 2];
 }
 
+static uint64_t do_kind(struct replay *replay, const struct trace_op *first,
+			const struct trace_op *last, enum trace_kind kind,
+			bool (*action)(struct replay *, const struct trace_op *), uint32_t *done)
+{
+	uint64_t start = now_ns();
+
+	*done = 0;
+	for (const struct trace_op *op = first; op < last; op++)
+		if (op->kind == kind)
+			*done += action(replay, op);
+	return now_ns() - start;
+}
+
 /* Does operations first to last - 1, allocations first.  False if one fails. */
 static bool do_window(struct replay *replay, const struct trace_op *first,
 		      const struct trace_op *last, bool touch, struct times times[2])
 {
-	uint32_t allocs = 0, frees = 0;
-	uint64_t start;
+	bool prefetch = replay->allocator == REPLAY_OURS_PREFETCH;
+	uint32_t allocs = 0, wanted = 0, frees, done;
+	uint64_t ns = 0;
 
-	if (replay->allocator == REPLAY_OURS_PREFETCH)
-		for (const struct trace_op *op = first; op < last; op++)
-			if (op->kind == TRACE_FREE && replay->sizes[op->slot])
-				xv_prefetch(replay->pool, replay->slots[op->slot].handle);
-	start = now_ns();
 	for (const struct trace_op *op = first; op < last; op++) {
-		if (op->kind != TRACE_ALLOC)
-			continue;
-		if (!alloc_slot(replay, op))
-			return false;
-		allocs++;
+		wanted += op->kind == TRACE_ALLOC;
+		if (prefetch && op->kind == TRACE_FREE && replay->sizes[op->slot])
+			xv_prefetch(replay->pool, replay->slots[op->slot].handle);
 	}
-	add_time(&times[TRACE_ALLOC], now_ns() - start, allocs);
+	ns = do_kind(replay, first, last, TRACE_ALLOC, alloc_slot, &allocs);
+	add_time(&times[TRACE_ALLOC], ns, allocs);
+	if (allocs < wanted)
+		return false;
 	if (touch)
 		for (const struct trace_op *op = first; op < last; op++)
 			if (op->kind == TRACE_ALLOC)
 				touch_slot(replay, op);
 	for (const struct trace_op *op = first; op < last; op++)
 		account(replay, op);
-	start = now_ns();
-	for (const struct trace_op *op = first; op < last; op++) {
-		if (op->kind != TRACE_FREE)
-			continue;
-		free_slot(replay, op);
-		frees++;
-	}
-	add_time(&times[TRACE_FREE], now_ns() - start, frees);
+	ns = 0;
+	if (prefetch)
+		ns = do_kind(replay, first, last, TRACE_FREE, will_free_slot, &done);
+	ns += do_kind(replay, first, last, TRACE_FREE, free_slot, &frees);
+	add_time(&times[TRACE_FREE], ns, frees);
 	return true;
 }
 

@@ -145,6 +145,7 @@ static void drop(struct xv_pool *pool, struct object *object)
 {
 	xv_prefetch(pool, object->handle);
 	assert_intact(pool, object);
+	xv_will_free(pool, object->handle);
 	xv_free(pool, object->handle);
 	object->handle = XV_NULL;
 }
@@ -174,6 +175,8 @@ static void test_bad_arguments_are_refused_and_outputs_untouched(void **state)
 	assert_int_equal(xv_alloc(f->pool, SIZE_MAX, 0, &handle), -EINVAL);
 	assert_int_equal(handle, 5);
 	xv_free(f->pool, XV_NULL);
+	xv_prefetch(f->pool, XV_NULL);
+	xv_will_free(f->pool, XV_NULL);
 	xv_destroy(NULL);
 	assert_sound(f->pool);
 }
