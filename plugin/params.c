@@ -24,6 +24,9 @@
 #define RESERVE_SWAP_MAX   (4 * MIB)
 #define RESERVE_DISK	   (MIB / 2)
 
+/* A disk larger than so many times the RAM is no swap area, whatever swap= says. */
+#define SWAP_RAM_FACTOR 16
+
 /* Of a limit, the reserve takes at most 1/2^3. */
 #define RESERVE_LIMIT_SHIFT 3
 
@@ -197,7 +200,7 @@ static uint64_t reserve_default(const struct params *params)
 {
 	uint64_t reserve = RESERVE_DISK;
 
-	if (params->swap != SWAP_OFF) {
+	if (params->swap != SWAP_OFF && params->size / SWAP_RAM_FACTOR <= params->ram) {
 		reserve = params->size >> RESERVE_SWAP_SHIFT;
 		if (reserve < RESERVE_SWAP_MIN)
 			reserve = RESERVE_SWAP_MIN;

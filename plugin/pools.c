@@ -7,7 +7,10 @@
 #include "span.h"
 
 /* A pool more costs about a span that is half empty: worth it past this much each. */
-#define SPREAD_BYTES (UINT64_C(8) << 20)
+#define SPREAD_BYTES (UINT64_C(16) << 20)
+
+/* Pools for each processor at most: a thread may be preempted with a pool locked. */
+#define SPREAD_PER_PROCESSOR 4
 
 /* Addresses cost nothing, but a process has only so many: 16 TiB leave room for all else. */
 #define ADDRESSES_MAX (UINT64_C(16) << 40)
@@ -61,7 +64,8 @@ int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *bu
 	memset(pools, 0, sizeof(*pools));
 	pthread_mutex_init(&pools->grow_lock, NULL);
 	pools->budget = budget;
-	pools->spread_max = processors < 1 ? 1 : processors > 256 ? 256 : (uint32_t)processors;
+	pools->spread_max = SPREAD_PER_PROCESSOR *
+			    (processors < 1 ? 1 : processors > 256 ? 256 : (uint32_t)processors);
 	pools->spans_max = config.units_max < XV_SPANS_MAX ? config.units_max : XV_SPANS_MAX;
 	pools->resident = locked && pools->spans_max <= RESIDENT_SPANS_MAX;
 	err = span_source_create(&pools->source, &config);

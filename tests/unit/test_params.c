@@ -169,6 +169,15 @@ static void the_reserve_fits_a_small_limit(void **state)
 	assert_true(params->reserve <= MIB / 2);
 }
 
+static void a_disk_too_large_for_swap_has_the_reserve_of_a_disk(void **state)
+{
+	struct params *params = *state;
+
+	set(params, "size", "16T");
+	complete(params);
+	assert_true(params->reserve < MIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +189,7 @@ int main(void)
 		cmocka_unit_test_setup(a_limit_beyond_the_memory_is_refused, setup),
 		cmocka_unit_test_setup(a_reserve_that_leaves_no_room_is_refused, setup),
 		cmocka_unit_test_setup(the_reserve_fits_a_small_limit, setup),
+		cmocka_unit_test_setup(a_disk_too_large_for_swap_has_the_reserve_of_a_disk, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
