@@ -68,7 +68,7 @@ enum span_state {
 };
 
 struct xv_span {
-	uint32_t unit;	     /* of the source; absent: the next absent number plus one */
+	_Atomic uint32_t unit; /* of the source; absent: the next absent number plus one */
 	_Atomic uint16_t used; /* units of objects with their headers */
 	_Atomic uint8_t state; /* enum span_state */
 };
@@ -80,8 +80,11 @@ struct xv_pool {
 	bool resident;	  /* all of it, from the start */
 	uint32_t spans_max;
 
-	pthread_mutex_t lock; /* guards all that follows; spans[].unit of a span
-			       * that holds an object may be read without it */
+	/*
+	 * Guards all that follows.  Read without it: the unit of a span that holds
+	 * an object, and the state and the use of any for a guess.
+	 */
+	pthread_mutex_t lock;
 	uint32_t spans_top;    /* numbers from here on were never given out */
 	uint32_t spans_absent; /* stack of numbers below that: the topmost plus one */
 	uint32_t spans_held;
@@ -119,7 +122,9 @@ static inline uint32_t make_handle(uint32_t span, uint32_t block)
 /* A span as an array of units. */
 static inline uint32_t *span_units(const struct xv_pool *pool, uint32_t span)
 {
-	return (uint32_t *)(pool->base + (size_t)pool->spans[span].unit * XV_SPAN_SIZE);
+	uint32_t unit = atomic_load_explicit(&pool->spans[span].unit, memory_order_relaxed);
+
+	return (uint32_t *)(pool->base + (size_t)unit * XV_SPAN_SIZE);
 }
 
 /*

@@ -203,7 +203,7 @@ static uint32_t alloc_in_new_span(struct xv_pool *pool, uint32_t unit, uint32_t 
 	} else {
 		return XV_NULL;
 	}
-	pool->spans[span].unit = unit;
+	atomic_store_explicit(&pool->spans[span].unit, unit, memory_order_relaxed);
 	atomic_store_explicit(&pool->spans[span].used, 0, memory_order_relaxed);
 	atomic_store_explicit(&pool->spans[span].state, SPAN_HELD, memory_order_relaxed);
 	pool->spans_held++;
@@ -219,7 +219,7 @@ static uint32_t remove_span(struct xv_pool *pool, uint32_t span)
 	if (pool->spans[span].state == SPAN_DRAINING)
 		pool->spans_drained++;
 	atomic_store_explicit(&pool->spans[span].state, SPAN_ABSENT, memory_order_relaxed);
-	pool->spans[span].unit = pool->spans_absent;
+	atomic_store_explicit(&pool->spans[span].unit, pool->spans_absent, memory_order_relaxed);
 	pool->spans_absent = span + 1;
 	pool->spans_held--;
 	return unit;

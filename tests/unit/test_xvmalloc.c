@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -561,6 +563,115 @@ static void test_threads_share_a_pool(void **state)
 	assert_int_equal(stats_of(f->pool).spans, 0);
 }
 
+/* Objects with an owner's lock each, as xvmalloc.h wants it of those who compact. */
+struct owners {
+	struct xv_pool *pool;
+	struct owned {
+		pthread_mutex_t lock;
+		struct object object;
+	} *owned;
+	uint32_t count;
+	atomic_uint_least32_t working;
+	atomic_uint_least32_t seed;
+	const char *_Atomic failed;
+};
+
+static bool intact(struct xv_pool *pool, const struct object *object)
+{
+	const unsigned char *bytes = xv_map(pool, object->handle);
+
+	if (xv_size(pool, object->handle) != object->size)
+		return false;
+	for (uint32_t i = 0; i < object->size; i++)
+		if (bytes[i] != expected_byte(object, i))
+			return false;
+	return true;
+}
+
+/* Replaces, shrinks and drops objects at random; mostly drops in the second half. */
+static void *own(void *data)
+{
+	enum { STEPS = 30000 };
+	struct owners *owners = data;
+	uint32_t seed = atomic_fetch_add(&owners->seed, 7919);
+
+	for (int step = 0; step < STEPS; step++) {
+		struct owned *owned;
+		struct object made, old;
+
+		seed = seed * 1664525 + 1013904223;
+		owned = &owners->owned[(seed >> 8) % owners->count];
+		made.size = 1 + (seed >> 7) % 3000;
+		made.seed = seed;
+		if (step > STEPS / 2 && seed >> 30)
+			made.handle = XV_NULL;
+		else if (xv_alloc(owners->pool, made.size, 0, &made.handle))
+			owners->failed = "no memory";
+		else
+			fill(owners->pool, &made);
+
+		pthread_mutex_lock(&owned->lock);
+		old = owned->object;
+		xv_prefetch(owners->pool, old.handle);
+		if (old.handle && !intact(owners->pool, &old))
+			owners->failed = "an object changed";
+		owned->object = made;
+		if (old.handle)
+			xv_free(owners->pool, old.handle);
+		pthread_mutex_unlock(&owned->lock);
+	}
+	atomic_fetch_sub(&owners->working, 1);
+	return NULL;
+}
+
+static void compact_owned(struct owners *owners)
+{
+	if (!xv_drain_begin(owners->pool, 0))
+		return;
+	for (uint32_t i = 0; i < owners->count; i++) {
+		struct owned *owned = &owners->owned[i];
+		uint32_t moved;
+
+		pthread_mutex_lock(&owned->lock);
+		if (owned->object.handle && xv_draining(owners->pool, owned->object.handle) &&
+		    !xv_move(owners->pool, owned->object.handle, &moved)) {
+			xv_free(owners->pool, owned->object.handle);
+			owned->object.handle = moved;
+		}
+		pthread_mutex_unlock(&owned->lock);
+	}
+	xv_drain_end(owners->pool);
+}
+
+static void test_compaction_beside_threads_loses_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct owners owners = { .pool = f->pool, .count = 3000, .working = 3, .seed = 1 };
+	pthread_t threads[3];
+
+	owners.owned = calloc(owners.count, sizeof(*owners.owned));
+	for (uint32_t i = 0; i < owners.count; i++)
+		pthread_mutex_init(&owners.owned[i].lock, NULL);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, own, &owners), 0);
+	while (atomic_load(&owners.working)) {
+		compact_owned(&owners);
+		assert_sound(f->pool);
+	}
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	if (owners.failed)
+		fail_msg("%s", owners.failed);
+	assert_int_not_equal(stats_of(f->pool).objects_moved, 0);
+	for (uint32_t i = 0; i < owners.count; i++) {
+		if (owners.owned[i].object.handle)
+			drop(f->pool, &owners.owned[i].object);
+		pthread_mutex_destroy(&owners.owned[i].lock);
+	}
+	assert_int_equal(stats_of(f->pool).spans, 0);
+	free(owners.owned);
+}
+
 static void test_pools_share_a_source_and_a_budget(void **state)
 {
 	struct fixture *f = *state;
@@ -598,6 +709,7 @@ int main(void)
 		pool_test(test_objects_without_room_elsewhere_are_packed_together),
 		pool_test(test_goal_keeps_so_much_free),
 		pool_test(test_threads_share_a_pool),
+		pool_test(test_compaction_beside_threads_loses_nothing),
 		pool_test(test_pools_share_a_source_and_a_budget),
 	};
 
