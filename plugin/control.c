@@ -35,8 +35,16 @@
 /* How long to leave the system alone after it had no descriptor or memory for us. */
 #define PAUSE_MS 200
 
-/* Enough for the operations, which are no deep calls, under a sanitizer too. */
-#define STACK_SIZE (256u << 10)
+/*
+ * Stacks.  All of them is resident where the server's memory is locked, and the deepest
+ * operation takes some 8 KiB (a page on the stack, and a message printed).  Sanitizers
+ * need far more.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_SIZE (1u << 20)
+#else
+#define STACK_SIZE (64u << 10)
+#endif
 
 enum client_state { CLIENT_NONE, CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING };
 
