@@ -137,6 +137,11 @@ void span_unmap(void *address, size_t bytes)
 		munmap(address, round_up(bytes, page_size()));
 }
 
+int span_lock(void *address, size_t bytes)
+{
+	return mlock2(address, bytes, MLOCK_ONFAULT) ? -errno : 0;
+}
+
 /*
  * Takes the memory from whole pages; they read as zero afterwards.  Locked pages
  * need their own advice, which old kernels lack: there the range is unlocked for

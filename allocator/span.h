@@ -120,6 +120,9 @@ void *span_map_zeroed(size_t bytes);
 /* Gives back what span_map_zeroed returned, with the same size.  NULL is accepted. */
 void span_unmap(void *address, size_t bytes);
 
+/* Locks what span_map_zeroed returned, as it becomes resident.  0 or a negative errno. */
+int span_lock(void *address, size_t bytes);
+
 /*
  * Makes the whole pages inside the range read as zero again and gives their
  * memory back.  What of the range lies in a page that it does not cover whole is

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A medium in memory that fails when it is told to. */
+#ifndef RAMZSWAP_FAKE_MEDIUM_H
+#define RAMZSWAP_FAKE_MEDIUM_H
+
+#include <stdatomic.h>
+
+#include "medium.h"
+
+struct fake_medium {
+	struct medium medium;
+	unsigned char *bytes;
+	uint64_t real_size;	/* what is written behind it goes to its beginning again */
+	atomic_int write_error; /* errno that writes fail with; 0 for none */
+	atomic_int write_fails; /* how many of them; negative: all */
+	atomic_int read_error;
+	atomic_uint delay_us;			/* of each read and write */
+	atomic_uint_least64_t bad_from, bad_to; /* this range does not take writes */
+	atomic_uint writes, reads, discards;
+	atomic_uint misaligned; /* requests that were no whole blocks */
+};
+
+/* size is what the medium says of itself; real_size what it has, 0 for the same. */
+struct fake_medium *fake_medium_new(uint64_t size, uint64_t real_size);
+
+/* After the store that owned it is gone. */
+void fake_medium_free(struct fake_medium *fake);
+
+#endif
