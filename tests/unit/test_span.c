@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Promises of allocator/span.h. */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -223,6 +228,78 @@ static void test_units_are_released_under_mlockall(void **state)
 	munlockall();
 }
 
+/*
+ * Makes madvise refuse MADV_POPULATE_WRITE (Linux 5.14) and MADV_DONTNEED_LOCKED
+ * (5.18), as kernels before them do.  For good, so only in a child.
+ */
+static bool pretend_old_kernel(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_madvise, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 23, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 24, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+	};
+	struct sock_fprog program = {
+		.len = sizeof(filter) / sizeof(filter[0]), .filter = filter
+	};
+	char *page;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		return false;
+	page = span_map_zeroed(4096);
+	return page && madvise(page, 4096, 24) && errno == EINVAL && !madvise(page, 4096, MADV_DONTNEED);
+}
+
+static int run_on_old_kernel(bool locked)
+{
+	struct span_source_config config = {
+		.unit = UNIT_BYTES, .units_max = 64, .locked = locked
+	};
+	struct span_source *source;
+	unsigned char vector[16];
+	uint32_t unit;
+
+	if (!pretend_old_kernel())
+		return 77;
+	if (span_source_create(&source, &config))
+		return 1;
+	if (span_take(source, &unit))
+		return locked ? 77 : 2;
+	if (mincore(span_address(source, unit), UNIT_BYTES, vector) || !vector[0] || !vector[15])
+		return 3;
+	memset(span_address(source, unit), 1, UNIT_BYTES);
+	span_give(source, unit);
+	if (mincore(span_address(source, unit), UNIT_BYTES, vector) || vector[0] || vector[15])
+		return 4;
+	if (span_take(source, &unit) || *(char *)span_address(source, unit))
+		return 5;
+	span_source_destroy(source);
+	return 0;
+}
+
+static void test_old_kernels_release_and_populate_too(void **state)
+{
+	for (int locked = 0; locked < 2; locked++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			_exit(run_on_old_kernel(locked));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 77)
+			print_message("seccomp or mlock refused: %s units not tested\n",
+				      locked ? "locked" : "unlocked");
+		else
+			assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
 static uint64_t resident_bytes(void)
 {
 	FILE *statm = fopen("/proc/self/statm", "r");
@@ -357,6 +434,7 @@ int main(void)
 		cmocka_unit_test(test_ready_units_are_resident_charged_and_taken_without_commit),
 		cmocka_unit_test(test_locked_units_are_released_too),
 		cmocka_unit_test(test_units_are_released_under_mlockall),
+		cmocka_unit_test(test_old_kernels_release_and_populate_too),
 		cmocka_unit_test(test_huge_source_costs_nothing_until_used),
 		cmocka_unit_test(test_dropped_array_reads_zero_and_is_not_resident),
 		cmocka_unit_test(test_each_refused_request_is_reported_and_undone),
