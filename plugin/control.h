@@ -61,10 +61,10 @@ struct control_ops {
  * that a dead server left behind is replaced.  path may be relative, even if the
  * process changes its directory later.
  *
- * 0, or with one line of why, which names the path: -ENAMETOOLONG; -EADDRINUSE if a
- * server listens there; -EEXIST if something else is there; -ENOENT or -ENOTDIR if the
- * directory is not; -EACCES, -EPERM or -EROFS if it cannot be written; -ENOMEM, -EMFILE.
- * *control is untouched then.
+ * 0, or with one line of why: -EINVAL for a path without a name at its end;
+ * -ENAMETOOLONG; -EADDRINUSE if a server listens there; -EEXIST if something else is there;
+ * -ENOENT or -ENOTDIR if the directory is not; -EACCES, -EPERM or -EROFS if it cannot be
+ * written; -ENOMEM, -EMFILE.  *control is untouched then.
  */
 int control_bind(struct control **control, const char *path, char *why, size_t why_size);
 
