@@ -15,6 +15,7 @@ struct check {
 	char *why;
 	size_t why_size;
 	uint32_t spans;
+	uint32_t draining;
 	uint64_t objects;
 	uint64_t requested;
 	uint64_t used_units;
@@ -113,6 +114,7 @@ static int check_span(struct check *check, uint32_t span)
 			       pool->spans[span].used);
 	check->used_units += used;
 	check->spans++;
+	check->draining += pool->spans[span].state == SPAN_DRAINING;
 	return 0;
 }
 
@@ -199,6 +201,9 @@ static int check_pool(struct check *check)
 		err = check_absent(check);
 	if (!err)
 		err = check_total(check, "spans", check->spans, pool->spans_held);
+	if (!err)
+		err = check_total(check, "spans being emptied", check->draining,
+				  pool->spans_draining);
 	if (!err)
 		err = check_total(check, "objects", check->objects, pool->objects);
 	if (!err)

@@ -48,6 +48,19 @@ static void relist_span(struct xv_pool *pool, uint32_t span, enum span_state sta
 			xv_list_remove(pool, span, block, units);
 	}
 	atomic_store_explicit(&pool->spans[span].state, state, memory_order_relaxed);
+	pool->spans_draining += state == SPAN_DRAINING ? 1 : -1u;
+}
+
+bool xv_undrain(struct xv_pool *pool, uint32_t units)
+{
+	for (uint32_t span = 0; pool->spans_draining && span < pool->spans_top; span++) {
+		if (span_state(pool, span) != SPAN_DRAINING ||
+		    SPAN_UNITS - atomic_load(&pool->spans[span].used) < units)
+			continue;
+		relist_span(pool, span, SPAN_HELD);
+		return true;
+	}
+	return false;
 }
 
 /* Begins to drain a span that is still held and of that rank.  Whether it was. */

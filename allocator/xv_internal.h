@@ -88,6 +88,7 @@ struct xv_pool {
 	uint32_t spans_top;    /* numbers from here on were never given out */
 	uint32_t spans_absent; /* stack of numbers below that: the topmost plus one */
 	uint32_t spans_held;
+	uint32_t spans_draining; /* of those */
 	uint64_t objects;
 	uint64_t requested;  /* bytes */
 	uint64_t used_units; /* sum of spans[].used */
@@ -189,5 +190,11 @@ void xv_unlock(struct xv_pool *pool);
 /* Puts a free block of LISTED_MIN units or more into its list, or takes it out. */
 void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units);
 void xv_list_remove(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units);
+
+/*
+ * Puts a span that is being emptied and has so many units free, in one block or
+ * in several, back into use.  False if there is none.
+ */
+bool xv_undrain(struct xv_pool *pool, uint32_t units);
 
 #endif

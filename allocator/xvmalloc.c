@@ -216,8 +216,10 @@ static uint32_t remove_span(struct xv_pool *pool, uint32_t span)
 {
 	uint32_t unit = pool->spans[span].unit;
 
-	if (pool->spans[span].state == SPAN_DRAINING)
+	if (pool->spans[span].state == SPAN_DRAINING) {
 		pool->spans_drained++;
+		pool->spans_draining--;
+	}
 	atomic_store_explicit(&pool->spans[span].state, SPAN_ABSENT, memory_order_relaxed);
 	atomic_store_explicit(&pool->spans[span].unit, pool->spans_absent, memory_order_relaxed);
 	pool->spans_absent = span + 1;
@@ -271,6 +273,16 @@ static int alloc_growing(struct xv_pool *pool, uint32_t size, uint32_t *handle)
 	return 0;
 }
 
+/* When there is no more memory, the free room in spans being emptied counts again. */
+static uint32_t alloc_undraining(struct xv_pool *pool, uint32_t size)
+{
+	uint32_t found = XV_NULL;
+
+	while (!found && xv_undrain(pool, object_units(size)))
+		found = alloc_listed(pool, size);
+	return found;
+}
+
 int xv_alloc(struct xv_pool *pool, size_t size, unsigned int flags, uint32_t *handle)
 {
 	uint32_t found;
@@ -288,6 +300,13 @@ int xv_alloc(struct xv_pool *pool, size_t size, unsigned int flags, uint32_t *ha
 		err = -ENOSPC;
 	else
 		err = alloc_growing(pool, (uint32_t)size, handle);
+	if (err && !(flags & XV_NOGROW)) {
+		found = alloc_undraining(pool, (uint32_t)size);
+		if (found) {
+			*handle = found;
+			err = 0;
+		}
+	}
 	xv_unlock(pool);
 	return err;
 }

@@ -122,8 +122,8 @@ void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats);
  *
  * xv_drain_begin picks the emptiest spans, as many as can find room in the free
  * blocks of the rest, and takes their free blocks off the free lists: nothing is
- * allocated there until xv_drain_end.  A span is given back as soon as its last
- * object is gone.
+ * allocated there until xv_drain_end, unless xv_alloc would fail otherwise.  A span
+ * is given back as soon as its last object is gone.
  */
 
 /*

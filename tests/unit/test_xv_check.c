@@ -269,6 +269,11 @@ static void count_of_spans_wrong(struct fixture *f)
 	damage(f, f->pool->spans_held, 1);
 }
 
+static void count_of_draining_spans_wrong(struct fixture *f)
+{
+	damage(f, f->pool->spans_draining, 1);
+}
+
 static void units_of_a_span_wrong(struct fixture *f)
 {
 	damage(f, f->pool->spans[1].used, f->pool->spans[1].used - 1);
@@ -352,6 +357,7 @@ static const struct {
 	DAMAGE(sum_of_sizes_wrong),
 	DAMAGE(sum_of_units_wrong),
 	DAMAGE(count_of_spans_wrong),
+	DAMAGE(count_of_draining_spans_wrong),
 	DAMAGE(units_of_a_span_wrong),
 	DAMAGE(units_of_two_spans_wrong_but_their_sum_right),
 	DAMAGE(state_of_a_span_unknown),

@@ -447,6 +447,35 @@ static void test_nothing_is_allocated_in_a_span_being_drained(void **state)
 	assert_sound(f->pool);
 }
 
+/* A drain must not make a pool seem full: its spans are given up first. */
+static void test_free_room_in_draining_spans_is_used_before_enospc(void **state)
+{
+	struct fixture *f = *state;
+	enum { COUNT = 4 * (XV_SPAN_SIZE / 4100) };
+	struct object objects[COUNT], more[COUNT];
+	int made = 0;
+
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(make(f->pool, &objects[i], 4096), 0);
+	for (int i = 0; i < COUNT; i += 2)
+		drop(f->pool, &objects[i]);
+	assert_int_not_equal(xv_drain_begin(f->pool, 0), 0);
+	atomic_store(&f->budget.limit, atomic_load(&f->budget.used));
+	while (made < COUNT && !make(f->pool, &more[made], 4096))
+		made++;
+	assert_int_equal(made, COUNT / 2);
+	assert_int_equal(stats_of(f->pool).spans, 4);
+	assert_sound(f->pool);
+	assert_int_equal(xv_drain_end(f->pool), 0);
+	for (int i = 0; i < COUNT; i++) {
+		if (i % 2)
+			drop(f->pool, &objects[i]);
+		else
+			drop(f->pool, &more[i / 2]);
+	}
+	assert_sound(f->pool);
+}
+
 /*
  * Each of 28 spans holds one large object, and 20 are filled up with others until
  * no gap is large enough for it.  All 8 sparse spans are picked, and what is in
@@ -706,6 +735,7 @@ int main(void)
 		pool_test(test_random_work_agrees_with_a_shadow),
 		pool_test(test_compaction_returns_what_was_freed),
 		pool_test(test_nothing_is_allocated_in_a_span_being_drained),
+		pool_test(test_free_room_in_draining_spans_is_used_before_enospc),
 		pool_test(test_objects_without_room_elsewhere_are_packed_together),
 		pool_test(test_goal_keeps_so_much_free),
 		pool_test(test_threads_share_a_pool),
