@@ -7,6 +7,11 @@
 
 extern const struct codec codec_lzo;
 extern const struct codec codec_liblzo2;
+extern const struct codec codec_lz4;
+extern const struct codec codec_zstd_default;
 extern const struct codec codec_none;
+
+/* zstd:1 and so on, which are found by name but would swamp a list; ends with NULL. */
+extern const struct codec *const codecs_zstd_levels[];
 
 #endif

@@ -62,7 +62,10 @@ struct codec {
 /* The table of all codecs built in; ends with NULL.  The first is the default. */
 extern const struct codec *const codecs[];
 
-/* The codec of this name, or NULL.  Names are matched exactly. */
+/*
+ * The codec of this name, or NULL.  Names are matched exactly.  Beside those in the
+ * table there is one for each level of zstd, zstd:1 to zstd:12, where that is built in.
+ */
 const struct codec *codec_find(const char *name);
 
 #endif

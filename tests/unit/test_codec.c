@@ -13,6 +13,31 @@
 #include "codec.h"
 #include "codec_pages.h"
 
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+	!defined(__clang__)
+#define COUNTS_ALLOCATIONS
+
+/* Stand in front of glibc's, for the libraries under the codecs as well. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+
+static unsigned long allocations;
+
+__attribute__((visibility("default"))) void *malloc(size_t size)
+{
+	allocations++;
+	return __libc_malloc(size);
+}
+
+__attribute__((visibility("default"))) void *calloc(size_t n, size_t size)
+{
+	allocations++;
+	return __libc_calloc(n, size);
+}
+#else
+static unsigned long allocations;
+#endif
+
 static void *workspace_new(const struct codec *codec, enum codec_effort effort)
 {
 	size_t size = (codec->workspace_size[effort] + 63) / 64 * 64;
@@ -40,23 +65,73 @@ static void returns_page(const struct codec *codec, const void *payload, int len
 	}
 }
 
+static void try_pages(const struct codec *codec, enum codec_effort effort, unsigned pages)
+{
+	unsigned char page[CODEC_PAGE_SIZE], payload[CODEC_BOUND_MAX];
+	void *workspace = workspace_new(codec, effort);
+
+	for (unsigned i = 0; i < pages; i++) {
+		int len;
+
+		codec_page_make(page, i);
+		len = codec->compress(effort, workspace, page, payload);
+		assert_in_range(len, 1, CODEC_BOUND_MAX);
+		returns_page(codec, payload, len, page);
+	}
+	free(workspace);
+}
+
 static void every_effort_returns_the_page(void **state)
+{
+	for (size_t c = 0; codecs[c]; c++) {
+		for (int effort = 0; effort < CODEC_EFFORTS; effort++)
+			try_pages(codecs[c], effort, effort == CODEC_FAST ? 2000 : 300);
+	}
+}
+
+static void every_level_returns_the_page(void **state)
+{
+	char name[] = "zstd:00";
+
+	if (!codec_find("zstd")) {
+		print_message("built without zstd, the only codec with levels\n");
+		skip();
+	}
+	for (int level = 1; level <= 12; level++) {
+		snprintf(name + 5, 3, "%d", level);
+		assert_non_null(codec_find(name));
+		try_pages(codec_find(name), CODEC_FAST, 100);
+		try_pages(codec_find(name), CODEC_DENSE, 20);
+		try_pages(codec_find(name), CODEC_MAX, 20);
+	}
+	assert_null(codec_find("zstd:0"));
+	assert_null(codec_find("zstd:13"));
+	assert_null(codec_find("zstd:"));
+}
+
+static void no_call_allocates(void **state)
 {
 	unsigned char page[CODEC_PAGE_SIZE], payload[CODEC_BOUND_MAX];
 
+#ifndef COUNTS_ALLOCATIONS
+	print_message("a sanitizer or another libc has its own malloc\n");
+	skip();
+#endif
+	/* Those of the libraries are counted: cmocka's are. */
+	assert_true(allocations > 0);
 	for (size_t c = 0; codecs[c]; c++) {
 		for (int effort = 0; effort < CODEC_EFFORTS; effort++) {
 			void *workspace = workspace_new(codecs[c], effort);
-			unsigned pages = effort == CODEC_MAX ? 300 : 2000;
+			unsigned long before;
+			int len;
 
-			for (unsigned i = 0; i < pages; i++) {
-				int len;
-
-				codec_page_make(page, i);
-				len = codecs[c]->compress(effort, workspace, page, payload);
-				assert_in_range(len, 1, CODEC_BOUND_MAX);
-				returns_page(codecs[c], payload, len, page);
-			}
+			codec_page_make(page, 2);
+			before = allocations;
+			len = codecs[c]->compress(effort, workspace, page, payload);
+			assert_int_equal(allocations, before);
+			assert_true(len > 0);
+			assert_int_equal(codecs[c]->decompress(payload, len, page, 0), 0);
+			assert_int_equal(allocations, before);
 			free(workspace);
 		}
 	}
@@ -94,6 +169,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_effort_returns_the_page),
+		cmocka_unit_test(every_level_returns_the_page),
+		cmocka_unit_test(no_call_allocates),
 		cmocka_unit_test(a_payload_of_another_length_is_refused),
 		cmocka_unit_test(a_codec_is_found_by_its_exact_name),
 	};
