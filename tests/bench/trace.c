@@ -302,6 +302,27 @@ static const char *add_line(struct trace *trace, struct names *names, const char
 	return NULL;
 }
 
+/* A trace without phases gets some, so that one sees more of it than its end. */
+static void add_parts(struct trace *trace)
+{
+	enum { PARTS = 6 };
+	struct trace_op *ops = trace->ops;
+	size_t count = trace->count;
+
+	trace->ops = NULL;
+	trace->count = trace->room = 0;
+	for (size_t i = 0, part = 1; i < count; i++) {
+		char name[TRACE_NAME_MAX];
+
+		add(trace, ops[i].kind, ops[i].slot, ops[i].size);
+		if (i + 1 < count * part / PARTS)
+			continue;
+		snprintf(name, sizeof(name), "%zu/%d", part++, PARTS);
+		end_phase(trace, name);
+	}
+	free(ops);
+}
+
 int trace_read(struct trace *trace, const char *path)
 {
 	struct names names = { 0 };
@@ -324,8 +345,10 @@ int trace_read(struct trace *trace, const char *path)
 		wrong = "the file is empty";
 	if (wrong)
 		fprintf(stderr, "alloc_trace: %s:%zu: %s\n", path, number, wrong);
+	else if (!trace->phases)
+		add_parts(trace);
 	else if (trace->ops[trace->count - 1].kind != TRACE_PHASE_END)
-		end_phase(trace, "trace");
+		end_phase(trace, "end");
 	if (!wrong && names.live) {
 		for (size_t at = 0; at <= names.mask; at++)
 			if (names.number[at])

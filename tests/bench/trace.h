@@ -3,8 +3,9 @@
  * What somebody asked of an allocator, to be asked again of others.
  *
  * As text, one line each: "a NUMBER SIZE" for an object made, "f NUMBER" for one
- * freed, "p NAME" where a phase ends.  NUMBER is hexadecimal and tells live
- * objects apart.  The page store records such a file (plugin/store.h, trace).
+ * freed, "p NAME" where a phase ends (without any, six of equal length).  NUMBER is
+ * hexadecimal and tells live objects apart.  The page store records such a file
+ * (plugin/store.h, trace; engine_bench --trace).
  *
  * In memory objects are numbered by slots, so that a replay needs one array.
  */
