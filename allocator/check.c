@@ -219,6 +219,7 @@ int xv_check(struct xv_pool *pool, char *why, size_t why_size)
 	int err;
 
 	xv_lock(pool);
+	xv_settle(pool);
 	err = check_pool(&check);
 	xv_unlock(pool);
 	return err;

@@ -34,6 +34,9 @@
 #define OFFSET_BITS 14
 #define SPAN_BITS 18
 
+/* Deferred frees done at one unlock: enough to keep up, few enough to be O(1). */
+#define DEFERRED_BATCH 8
+
 /* Header: from the lowest bit up. */
 #define SIZE_BITS 15 /* free: units of the block; in use: bytes of the object */
 #define PREV_BITS 15 /* units of the block before */
@@ -81,10 +84,17 @@ struct xv_pool {
 	uint32_t spans_max;
 
 	/*
+	 * Objects freed by threads that found the lock taken: a stack linked through
+	 * their first words.  Anybody may push; only who holds the lock takes all.
+	 */
+	_Alignas(64) _Atomic uint32_t deferred;
+
+	/*
 	 * Guards all that follows.  Read without it: the unit of a span that holds
 	 * an object, and the state and the use of any for a guess.
 	 */
-	pthread_mutex_t lock;
+	_Alignas(64) pthread_mutex_t lock;
+	uint32_t deferred_rest; /* taken from deferred, yet to be freed */
 	uint32_t spans_top;    /* numbers from here on were never given out */
 	uint32_t spans_absent; /* stack of numbers below that: the topmost plus one */
 	uint32_t spans_held;
@@ -186,6 +196,12 @@ static inline uint32_t *link_prev(uint32_t *units, uint32_t block)
 
 void xv_lock(struct xv_pool *pool);
 void xv_unlock(struct xv_pool *pool);
+
+/*
+ * Frees all objects that threads have left to whoever holds the lock: called with it
+ * held, returns with it held.  For those who count; others free some at each unlock.
+ */
+void xv_settle(struct xv_pool *pool);
 
 /* Puts a free block of LISTED_MIN units or more into its list, or takes it out. */
 void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units);

@@ -20,21 +20,13 @@ void xv_lock(struct xv_pool *pool)
 	pthread_mutex_lock(&pool->lock);
 }
 
-void xv_unlock(struct xv_pool *pool)
-{
-	pthread_mutex_unlock(&pool->lock);
-}
-
 static int lock_unless_busy(struct xv_pool *pool, unsigned int flags)
 {
 	if (!(flags & XV_TRY)) {
 		xv_lock(pool);
 		return 0;
 	}
-	if (!pthread_mutex_trylock(&pool->lock))
-		return 0;
-	atomic_fetch_add_explicit(&pool->lock_waits, 1, memory_order_relaxed);
-	return -EBUSY;
+	return pthread_mutex_trylock(&pool->lock) ? -EBUSY : 0;
 }
 
 int xv_create(struct xv_pool **out, const struct xv_config *config)
@@ -283,6 +275,12 @@ static uint32_t alloc_undraining(struct xv_pool *pool, uint32_t size)
 	return found;
 }
 
+static bool deferred_pending(const struct xv_pool *pool)
+{
+	return pool->deferred_rest ||
+	       atomic_load_explicit(&pool->deferred, memory_order_relaxed);
+}
+
 int xv_alloc(struct xv_pool *pool, size_t size, unsigned int flags, uint32_t *handle)
 {
 	uint32_t found;
@@ -294,6 +292,10 @@ int xv_alloc(struct xv_pool *pool, size_t size, unsigned int flags, uint32_t *ha
 	if (err)
 		return err;
 	found = alloc_listed(pool, (uint32_t)size);
+	if (!found && deferred_pending(pool)) {
+		xv_settle(pool);
+		found = alloc_listed(pool, (uint32_t)size);
+	}
 	if (found)
 		*handle = found;
 	else if (flags & XV_NOGROW)
@@ -332,26 +334,24 @@ void xv_will_free(const struct xv_pool *pool, uint32_t handle)
 		__builtin_prefetch(block - header_prev(header), 1);
 }
 
-void xv_free(struct xv_pool *pool, uint32_t handle)
+/*
+ * Frees an object with the lock held.  Returns whether its span is empty now: then
+ * *unit is the source's again, to be given back without the lock.
+ */
+static bool free_locked(struct xv_pool *pool, uint32_t handle, uint32_t *unit)
 {
 	uint32_t span = handle_span(handle);
 	uint32_t block = handle_block(handle);
-	uint32_t *words;
-	uint32_t header, units, prev, after;
+	uint32_t *words = span_units(pool, span);
+	uint32_t header = get_header(words, block);
+	uint32_t units = block_units(header);
+	uint32_t prev = header_prev(header);
+	uint32_t after = block + units;
 
-	if (!handle)
-		return;
-	xv_will_free(pool, handle);
-	xv_lock(pool);
-	words = span_units(pool, span);
-	header = get_header(words, block);
-	units = block_units(header);
-	prev = header_prev(header);
 	pool->objects--;
 	pool->requested -= header & SIZE_MASK;
 	account(pool, span, -(int32_t)units);
 
-	after = block + units;
 	if (after < SPAN_UNITS) {
 		uint32_t next = get_header(words, after);
 
@@ -368,14 +368,79 @@ void xv_free(struct xv_pool *pool, uint32_t handle)
 		prev = header_prev(header);
 	}
 	if (units == SPAN_UNITS) {
-		uint32_t unit = remove_span(pool, span);
-
-		xv_unlock(pool);
-		span_give(pool->source, unit);
-		return;
+		*unit = remove_span(pool, span);
+		return true;
 	}
 	make_free(pool, span, block, units, prev);
+	return false;
+}
+
+/* The next object that was left to be freed, or XV_NULL.  Called with the lock held. */
+static uint32_t next_deferred(struct xv_pool *pool)
+{
+	uint32_t handle = pool->deferred_rest;
+
+	if (!handle && atomic_load_explicit(&pool->deferred, memory_order_relaxed))
+		handle = atomic_exchange_explicit(&pool->deferred, XV_NULL, memory_order_acquire);
+	if (handle)
+		pool->deferred_rest = *(uint32_t *)xv_map(pool, handle);
+	return handle;
+}
+
+/* Unlocks, after freeing some of what other threads left, and gives empty spans back. */
+void xv_unlock(struct xv_pool *pool)
+{
+	uint32_t units[DEFERRED_BATCH];
+	uint32_t handle, empty = 0;
+
+	for (int i = 0; i < DEFERRED_BATCH && (handle = next_deferred(pool)); i++)
+		empty += free_locked(pool, handle, &units[empty]);
+	pthread_mutex_unlock(&pool->lock);
+	while (empty)
+		span_give(pool->source, units[--empty]);
+}
+
+void xv_settle(struct xv_pool *pool)
+{
+	while (deferred_pending(pool)) {
+		xv_unlock(pool);
+		xv_lock(pool);
+	}
+}
+
+/* Leaves an object to whoever unlocks the pool next: nobody waits to free. */
+static void defer_free(struct xv_pool *pool, uint32_t handle)
+{
+	uint32_t *link = xv_map(pool, handle);
+	uint32_t first = atomic_load_explicit(&pool->deferred, memory_order_relaxed);
+
+	do {
+		*link = first;
+	} while (!atomic_compare_exchange_weak_explicit(&pool->deferred, &first, handle,
+							memory_order_release,
+							memory_order_relaxed));
+}
+
+void xv_free(struct xv_pool *pool, uint32_t handle)
+{
+	uint32_t unit;
+	bool empty;
+
+	if (!handle)
+		return;
+	xv_will_free(pool, handle);
+	if (pthread_mutex_trylock(&pool->lock)) {
+		defer_free(pool, handle);
+		/* If the holder has looked and gone meanwhile, it is ours to do. */
+		if (pthread_mutex_trylock(&pool->lock))
+			return;
+		xv_unlock(pool);
+		return;
+	}
+	empty = free_locked(pool, handle, &unit);
 	xv_unlock(pool);
+	if (empty)
+		span_give(pool->source, unit);
 }
 
 void xv_shrink(struct xv_pool *pool, uint32_t handle, size_t size)
@@ -423,6 +488,7 @@ void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats)
 	uint32_t top;
 
 	xv_lock(pool);
+	xv_settle(pool);
 	top = pool->spans_top;
 	*stats = (struct xv_stats){
 		.spans = pool->spans_held,

@@ -17,7 +17,8 @@
  * them (xv_move, see below): the pool does not know who holds a handle.
  *
  * Threads: any function may be called by any thread; each pool has one lock,
- * held for some tens of instructions.  The content of an object is the owner's to
+ * held for some tens of instructions.  A thread that frees while another holds it
+ * does not wait: it leaves the object for that one to free.  The content of an object is the owner's to
  * guard: nobody may free or move an object that another thread is using.
  */
 #ifndef RAMZSWAP_XVMALLOC_H
@@ -57,7 +58,7 @@ struct xv_stats {
 	uint64_t overhead;	   /* span headers */
 	uint64_t metadata;	   /* resident memory outside the spans */
 	uint64_t fullness[11];	   /* number of spans 0-9 %, 10-19 %, ... 90-99 %, 100 % used */
-	uint64_t lock_waits;	   /* times that a thread found the lock taken */
+	uint64_t lock_waits;	   /* times that a thread had to wait for the lock */
 	uint64_t spans_drained;	   /* spans emptied by moving, since the start */
 	uint64_t objects_moved;	   /* since the start */
 };

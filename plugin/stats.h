@@ -43,7 +43,7 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(pool_free, "PoolFree", BYTES, GAUGE, "Free memory inside spans that are in use")         \
 	X(spans, "Spans", COUNT, GAUGE, "Spans of 64 KiB in use")                                  \
 	X(spans_sparse, "SpansSparse", COUNT, GAUGE, "Spans less than half used")                  \
-	X(lock_waits, "LockWaits", COUNT, COUNTER, "Times that a thread found a pool locked")      \
+	X(lock_waits, "LockWaits", COUNT, COUNTER, "Times that a thread had to wait for a pool")      \
 	X(pages_recompressed, "PagesRecompressed", COUNT, COUNTER, "Idle pages made smaller")      \
 	X(recompress_bytes, "RecompressBytes", BYTES, COUNTER, "Bytes won by that")                \
 	X(recompress_seconds, "RecompressTime", SECONDS, COUNTER, "Processor time spent on that")  \
