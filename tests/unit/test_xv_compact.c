@@ -60,7 +60,7 @@ static void test_nothing_is_allocated_in_a_span_being_drained(void **state)
 {
 	struct fixture *f = *state;
 	enum { COUNT = 2000 };
-	struct object objects[COUNT], extra;
+	struct object objects[COUNT], extra = { 0 };
 	uint32_t draining = 0;
 
 	for (int i = 0; i < COUNT; i++)
