@@ -32,8 +32,9 @@ struct server {
 };
 
 /*
- * Starts a server with these plugin parameters (ended by NULL) and waits until it
- * can be connected to.  Fails the test if that does not come about.
+ * Starts a server with these plugin parameters (ended by NULL; what starts with a
+ * dash in front of them is for nbdkit itself) and waits until it can be connected
+ * to.  Fails the test if that does not come about.
  */
 void server_start(struct server *server, const char *const params[]);
 
@@ -42,6 +43,12 @@ void server_start(struct server *server, const char *const params[]);
  * there, ends by itself with status 0 and has logged no complaint of a sanitizer.
  */
 void server_stop(struct server *server);
+
+/* Removes what a server that has died left behind. */
+void server_forget(struct server *server);
+
+/* Whether these words are in what the server has printed. */
+bool server_logged(const struct server *server, const char *words);
 
 /* Whether the plugin under test is ramzswap: else its own promises cannot be tested. */
 bool server_is_ours(void);
@@ -55,7 +62,7 @@ struct nbd_handle *server_connect(const struct server *server);
 /* Says goodbye and closes. */
 void server_disconnect(struct nbd_handle *nbd);
 
-/* A bare connection to the socket. */
+/* A bare connection to the socket, or -1 if nobody listens. */
 int server_connect_raw(const struct server *server);
 
 /* Fails the test with libnbd's own words if a call of it failed. */
