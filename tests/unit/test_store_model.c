@@ -199,7 +199,6 @@ static void step(struct model *model)
 
 static void run(struct model *model, unsigned int steps)
 {
-	steps = steps * test_scale() / 100;
 	for (unsigned int i = 0; i < steps; i++) {
 		step(model);
 		if (i % 8 == 0)
@@ -235,9 +234,9 @@ static void random_requests_agree_where_memory_is_short(void **state)
 	uint64_t seed = rng_seed(50);
 	struct model model;
 
-	model_init(&model, 6 * MIB + 777, 2 * MIB, seed);
+	model_init(&model, 6 * MIB + 777, 3 * MIB / 2, seed);
 	run(&model, 3000);
-	assert_true(stats_of(model.store).mem_used_max <= 2 * MIB);
+	assert_true(stats_of(model.store).mem_used_max <= 3 * MIB / 2);
 	assert_true(model.failures > 10);
 	model_done(&model);
 }
@@ -249,10 +248,10 @@ static void random_requests_agree_while_the_limit_moves(void **state)
 
 	model_init(&model, size, 3 * MIB, seed);
 	for (int round = 0; round < 40; round++) {
-		uint64_t limit = minimum + rng_below(&model.rng, 4 * MIB);
+		uint64_t limit = minimum + rng_below(&model.rng, 2 * MIB);
 
 		assert_int_equal(store_set_memlimit(model.store, limit), 0);
-		run(&model, 60);
+		run(&model, 100);
 	}
 	assert_true(model.failures > 10);
 	assert_int_equal(store_set_memlimit(model.store, STORE_NO_LIMIT), 0);
