@@ -45,25 +45,33 @@ nbdkit_plugin() {
 	env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit "$@"
 }
 
-# start_server [PARAMETER...]: sets server_pid, socket, uri, log
-start_server() {
+# launch_server [PARAMETER...]: sets server_pid, socket, uri, log
+launch_server() {
 	socket=$dir/nbd
 	uri="nbd+unix:///?socket=$socket"
 	log=$dir/log
 	env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} \
 		nbdkit -f --exit-with-parent -U "$socket" "$RAMZSWAP_PLUGIN" "$@" >"$log" 2>&1 &
 	server_pid=$!
-	for _ in $(seq 300); do
-		if nbdinfo --size "$uri" >/dev/null 2>&1; then
+}
+
+# until_ready COMMAND...: waits until the server launched is as far that COMMAND succeeds
+until_ready() {
+	for _ in $(seq 3000); do
+		if "$@" >/dev/null 2>&1; then
 			return 0
 		fi
-		if ! kill -0 "$server_pid" 2>/dev/null; then
-			break
-		fi
-		sleep 0.1
+		kill -0 "$server_pid" 2>/dev/null || break
+		sleep 0.01
 	done
 	cat "$log"
 	fail "nbdkit did not start"
+}
+
+# start_server [PARAMETER...]: as launch_server, and clients may come when it returns
+start_server() {
+	launch_server "$@"
+	until_ready nbdinfo --size "$uri"
 }
 
 # Stops the server as an administrator does; it must end well and complain of nothing.
