@@ -14,8 +14,6 @@
  * requests, in turns of SEGMENT_PAGES.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +22,7 @@
 
 #include "crew.h"
 #include "engine_bench.h"
+#include "worker.h"
 
 #define SEGMENT_PAGES	 1024u
 #define OVERWRITE_PASSES 3u
@@ -42,8 +41,7 @@ struct round {
 	struct request *requests;
 	uint32_t *last_used; /* by slot: the segment that touched it last */
 	uint32_t segment;
-	atomic_bool stop;
-	pthread_t worker;
+	struct worker *worker;
 };
 
 /* Exact, unlike the counters in /proc/self/statm, which lag by pages per processor. */
@@ -61,18 +59,18 @@ static uint64_t anonymous_memory(void)
 	return kib << 10;
 }
 
-/* What the plugin's worker does. */
-static void *work(void *opaque)
+static unsigned int work(void *opaque)
 {
 	struct round *round = opaque;
 
-	while (!atomic_load(&round->stop)) {
-		unsigned int ms = store_work(peer_store(round->peer[0]));
+	return store_work(peer_store(round->peer[0]));
+}
 
-		for (; ms > 0 && !atomic_load(&round->stop); ms -= ms < 10 ? ms : 10)
-			usleep(ms < 10 ? ms * 1000 : 10000);
-	}
-	return NULL;
+static void kick(void *opaque)
+{
+	struct round *round = opaque;
+
+	worker_kick(round->worker);
 }
 
 static void sample_memory(struct round *round, struct memory_sample *sample)
@@ -307,16 +305,10 @@ static int check_all(struct round *round)
 	return r;
 }
 
-static void stop_worker(struct round *round)
-{
-	atomic_store(&round->stop, true);
-	pthread_join(round->worker, NULL);
-	atomic_store(&round->stop, false);
-}
-
+/* The background goes on as it does in the plugin. */
 static void start_worker(struct round *round)
 {
-	if (pthread_create(&round->worker, NULL, work, round)) {
+	if (worker_start(&round->worker, work, round)) {
 		fprintf(stderr, "engine_bench: cannot start the worker\n");
 		exit(1);
 	}
@@ -341,7 +333,8 @@ static int free_phases(struct round *round)
 	store_get_stats(peer_store(store), &stats);
 	round->results->pages_compacted = stats.pages_compacted;
 
-	stop_worker(round);
+	/* A check wants the store to itself. */
+	worker_stop(round->worker);
 	r = check_all(round);
 	start_worker(round);
 	if (r == 0)
@@ -404,7 +397,10 @@ static int run_round(struct bench *bench, unsigned int thread_set, unsigned int 
 	crew_create(&round.crew, round.threads);
 	r = open_peers(&round, trace);
 	if (r == 0) {
+		while (store_refill(peer_store(round.peer[0])))
+			;
 		start_worker(&round);
+		store_on_need(peer_store(round.peer[0]), kick, &round);
 		sample_memory(&round, &round.results->moments[AT_START]);
 		for (int phase = 0; phase < PHASES && r == 0; phase++) {
 			r = run_phase(&round, phase);
@@ -412,7 +408,7 @@ static int run_round(struct bench *bench, unsigned int thread_set, unsigned int 
 		}
 		if (r == 0 && number + 1 == bench->options.rounds)
 			r = free_phases(&round);
-		stop_worker(&round);
+		worker_stop(round.worker);
 	}
 	for (unsigned int p = 0; p < PEERS_MAX; p++)
 		if (round.peer[p])

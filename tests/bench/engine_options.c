@@ -9,7 +9,7 @@
 static const char usage[] =
 	"usage: engine_bench --pages FILE [--threads N[,N...]] [--rounds N] [--request KIB]\n"
 	"                    [--codec NAME] [--max-pages N] [--wait SECONDS] [--seed N]\n"
-	"                    [--reserve MIB] [--locked] [--trace FILE]\n"
+	"                    [--reserve KIB] [--locked] [--trace FILE]\n"
 	"                    [--zram /dev/zramN [--zram-algorithm NAME]] [--json]\n";
 
 static const struct option long_options[] = {
@@ -73,7 +73,7 @@ static void parse_option(struct options *options, int option, char *text)
 	case 'm': options->max_pages = number_of("max-pages", text, 64, UINT32_MAX); break;
 	case 'w': options->wait_seconds = number_of("wait", text, 0, 15); break;
 	case 's': options->seed = number_of("seed", text, 1, UINT32_MAX); break;
-	case 'R': options->reserve = number_of("reserve", text, 0, 1 << 20) << 20; break;
+	case 'R': options->reserve = number_of("reserve", text, 0, 1 << 30) << 10; break;
 	case 'l': options->locked = true; break;
 	case 'T': options->trace = text; break;
 	case 'z': options->zram = text; break;
@@ -105,6 +105,7 @@ void parse_options(struct options *options, int argc, char **argv)
 		.request_pages = 1,
 		.wait_seconds = 5,
 		.seed = 1,
+		.reserve = 512 << 10, /* the plugin's, for a disk that is no swap */
 		.zram_algorithm = "lzo-rle",
 	};
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
