@@ -160,8 +160,12 @@ static int make_image(struct request *req, const void *page, struct image *image
 	return 0;
 }
 
-/* Finds room for an image and gives the entry that names it. */
-static int place_image(struct request *req, const struct image *image, uint64_t *entry)
+/*
+ * Finds room for an image and gives the entry that names it.  What old names is
+ * about to be freed, and comes into the cache meanwhile; its entry is locked.
+ */
+static int place_image(struct request *req, const struct image *image, uint64_t old,
+		       uint64_t *entry)
 {
 	struct store *store = req->store;
 	unsigned int pool;
@@ -172,9 +176,13 @@ static int place_image(struct request *req, const struct image *image, uint64_t 
 		*entry = entry_make_same(image->word);
 		return 0;
 	}
+	if (entry_has_object(old))
+		xv_prefetch(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
 	err = pools_alloc(&store->pools, req->stripe_number, image->size, &pool, &handle);
 	if (err)
 		return err;
+	if (entry_has_object(old))
+		xv_will_free(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
 	if (store->trace)
 		store_trace_alloc(store, pool, handle, image->size);
 	memcpy(xv_map(pools_get(&store->pools, pool), handle), image->data, image->size);
@@ -233,22 +241,18 @@ static void count_change(struct request *req, struct table_ref *ref, uint64_t ol
 }
 
 /*
- * Stores what page holds in an entry that is locked and says old, and unlocks it.
+ * Stores an image of page in an entry that is locked and says old, and unlocks it.
  * The gauges are taken down before the old object may change in place.
  */
-static int store_locked(struct request *req, struct table_ref *ref, table_entry *entry,
-			uint64_t old, const void *page)
+static int store_image(struct request *req, struct table_ref *ref, table_entry *entry,
+		       uint64_t old, const void *page, const struct image *image)
 {
-	struct image image;
 	uint64_t new;
-	int err;
+	int err = place_image(req, image, old, &new);
 
-	err = make_image(req, page, &image);
-	if (!err)
-		err = place_image(req, &image, &new);
 	page_account(req, old, -1);
 	if (err == -ENOSPC || err == -ENOMEM) {
-		if (squeeze_image(req, old, page, &image, &new) == 0) {
+		if (squeeze_image(req, old, page, image, &new) == 0) {
 			page_account(req, new, 1);
 			entry_unlock(entry, new);
 			return 0;
@@ -294,25 +298,16 @@ static void publish(struct request *req, struct table_ref *ref, table_entry *ent
 int page_write(struct request *req, struct table_ref *ref, table_entry *entry, const void *page)
 {
 	struct image image;
-	uint64_t old, new;
 	int err;
 
-	/* The entry comes while the page is compressed, and what it names while room is found. */
+	/* The entry comes while the page is compressed. */
 	__builtin_prefetch(entry, 1);
 	err = make_image(req, page, &image);
 	if (err)
 		return err;
-	old = atomic_load_explicit(entry, memory_order_relaxed);
-	if (entry_has_object(old))
-		xv_prefetch(pools_get(&req->store->pools, entry_pool(old)), entry_handle(old));
-	err = place_image(req, &image, &new);
-	if (!err) {
-		publish(req, ref, entry, new);
-		return 0;
-	}
-	err = store_locked(req, ref, entry, entry_lock(entry), page);
-	if (err && store_make_room(req->store))
-		err = store_locked(req, ref, entry, entry_lock(entry), page);
+	err = store_image(req, ref, entry, entry_lock(entry), page, &image);
+	if ((err == -ENOSPC || err == -ENOMEM) && store_make_room(req->store))
+		err = store_image(req, ref, entry, entry_lock(entry), page, &image);
 	return err;
 }
 
@@ -321,6 +316,7 @@ static int modify_once(struct request *req, struct table_ref *ref, table_entry *
 {
 	struct writer *writer = request_writer(req);
 	uint64_t old = entry_lock(entry);
+	struct image image;
 	int err;
 
 	err = page_decode(req->store, old, writer->page, 0);
@@ -332,7 +328,12 @@ static int modify_once(struct request *req, struct table_ref *ref, table_entry *
 		memcpy(writer->page + offset, data, count);
 	else
 		memset(writer->page + offset, 0, count);
-	return store_locked(req, ref, entry, old, writer->page);
+	err = make_image(req, writer->page, &image);
+	if (err) {
+		entry_unlock(entry, old);
+		return err;
+	}
+	return store_image(req, ref, entry, old, writer->page, &image);
 }
 
 int page_modify(struct request *req, struct table_ref *ref, table_entry *entry,
