@@ -5,14 +5,15 @@
 usage: count-results.py [--broken NAMES] NAME:TESTLOG.json...
 
 A program that says itself what its tests came to (cmocka or TAP) counts as many as it
-has; any other counts as one.  Prints what failed and why what was skipped was, and
+has; any other counts as one.  A cmocka test says why it skips in the line that it
+prints last before it does (print_message).  Prints what failed and why what was skipped was, and
 one closing line; the status is 0 if nothing failed and something passed.
 """
 import json
 import re
 import sys
 
-CMOCKA = re.compile(r"^\[\s*(OK|FAILED|SKIPPED)\s*\] (\w+)$", re.M)
+CMOCKA = re.compile(r"^(?:(?!\[)(.*)\n)?\[\s*(OK|FAILED|SKIPPED)\s*\] (\w+)$", re.M)
 TAP = re.compile(r"^(ok|not ok) \d+(?: - )?([^#\n]*)(?:# *SKIP *(.*))?", re.M | re.I)
 GOOD = ("OK", "EXPECTEDFAIL")
 
@@ -26,11 +27,12 @@ def parts(test):
         else:
             yield "passed" if result == "ok" else "failed", name.strip(), ""
     seen = set()
-    for result, name in CMOCKA.findall(out):
+    for before, result, name in CMOCKA.findall(out):
         if (result, name) in seen:  # failures are listed once more at the end
             continue
         seen.add((result, name))
-        yield {"OK": "passed", "FAILED": "failed", "SKIPPED": "skipped"}[result], name, ""
+        reason = (before or "no reason given") if result == "SKIPPED" else ""
+        yield {"OK": "passed", "FAILED": "failed", "SKIPPED": "skipped"}[result], name, reason
 
 
 def last_line(test):
@@ -48,8 +50,7 @@ def results(run, test):
         return
     inner = list(parts(test))
     for result, inner_name, reason in inner:
-        yield result, f"{name}: {inner_name}", reason or (
-            last_line_before(test, inner_name) if result == "skipped" else "")
+        yield result, f"{name}: {inner_name}", reason
     failed = any(result == "failed" for result, _, _ in inner)
     if test["result"] in GOOD + ("SKIP",):
         if not inner:
@@ -57,13 +58,6 @@ def results(run, test):
     elif not failed:
         # It broke down, or took too long, rather than that a test of it failed.
         yield "failed", f"{name} ({test['result'].lower()})", ""
-
-
-def last_line_before(test, name):
-    """What a cmocka test printed on stderr before it skipped."""
-    lines = [line for line in test.get("stderr", "").split("\n")
-             if line and not line.startswith(("[", " "))]
-    return lines[-1] if lines else f"see {name}"
 
 
 def main(arguments):

@@ -20,6 +20,11 @@ sanitized() {
 	[ -n "${RAMZSWAP_PRELOAD-}" ]
 }
 
+# A thread sanitizer leaves a process too few addresses for a disk of a TiB.
+must_have_addresses() {
+	[[ ${RAMZSWAP_PRELOAD-} != *libtsan* ]] || skip "too few addresses under ThreadSanitizer"
+}
+
 skip() {
 	echo "$*"
 	exit 77

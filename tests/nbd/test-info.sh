@@ -52,13 +52,13 @@ test_nbdinfo_shows_a_complete_disk() {
 }
 
 test_maps_tell_data_from_holes() {
-	start_server swap=off size=1T
+	start_server swap=off size=64G
 	nbdinfo --map "$uri" >"$dir/map"
 	cat "$dir/map"
-	equal "a fresh disk" "$(awk '{ print $1, $2, $3 }' "$dir/map")" "0 1099511627776 3"
+	equal "a fresh disk" "$(awk '{ print $1, $2, $3 }' "$dir/map")" "0 68719476736 3"
 	# Data at the front, alone in the middle, and in the last page.
 	head -c 40960 /dev/urandom >"$dir/data"
-	qemu-io -f raw -c "write -P 7 512G 4k" -c "write -P 8 1099511623680 4k" \
+	qemu-io -f raw -c "write -P 7 32G 4k" -c "write -P 8 68719472640 4k" \
 		-c "write -s $dir/data 0 40960" -c "discard 8192 16384" \
 		-c "write -z 32768 4096" "$uri"
 	nbdinfo --map "$uri" >"$dir/map"
@@ -69,10 +69,10 @@ test_maps_tell_data_from_holes() {
 		24576 8192 0
 		32768 4096 3
 		36864 4096 0
-		40960 549755772928 3
-		549755813888 4096 0
-		549755817984 549755805696 3
-		1099511623680 4096 0
+		40960 34359697408 3
+		34359738368 4096 0
+		34359742464 34359730176 3
+		68719472640 4096 0
 	END
 	awk '{ print $1, $2, $3 }' "$dir/map" | diff - "$dir/wanted"
 	stop_server
@@ -107,6 +107,7 @@ test_a_disk_of_16_tib_starts_at_once_and_small_with_every_protection() {
 }
 
 test_the_map_of_an_empty_16_tib_disk_is_quick_and_costs_nothing() {
+	must_have_addresses
 	start_server swap=off size=16T
 	local before
 	before=$(resident)

@@ -154,11 +154,16 @@ test_disksize_means_the_same() {
 
 test_sizes_are_taken_as_people_write_them() {
 	size_is 1610612736 1.5G
-	size_is 1099511627776 1T
 	size_is 524288000 size=500M
 	size_is 1000 size=1000
 	size_is 65536 size=64K
 	size_is 65536 size=64k
+}
+
+test_sizes_of_a_tib_are_taken() {
+	must_have_addresses
+	size_is 1099511627776 1T
+	size_is 4398046511104 size=4T
 }
 
 ram() {
