@@ -642,6 +642,11 @@ int backing_clean_begin(struct backing *backing, unsigned int percent)
 	return 0;
 }
 
+uint32_t backing_clean_picked(const struct backing *backing)
+{
+	return backing->picked_count;
+}
+
 bool backing_clean_next(struct backing *backing, struct backing_record *record)
 {
 	struct segment *segment = &backing->segments[backing->clean_segment];

@@ -164,6 +164,9 @@ bool backing_clean_next(struct backing *backing, struct backing_record *record);
  */
 int backing_clean_copy(struct backing *backing);
 
+/* How many segments have been picked for the open one; each is free when it is done. */
+uint32_t backing_clean_picked(const struct backing *backing);
+
 void backing_get_stats(const struct backing *backing, struct backing_stats *stats);
 
 /* Has the medium told of segments that are free again.  For the background. */

@@ -11,6 +11,9 @@
  *	compact		 a line for people: what was given back
  *	memlimit SIZE	 nothing; SIZE as in size.h, shares of RAM too, or none
  *	recompress	 a line for people: what was won
+ *	writeback	 a line for people: what was moved; alone what policy wants moved,
+ *			 or with huge, all, or idle SECONDS
+ *	backing budget SIZE, backing rate SIZE	nothing; SIZE, or none
  *	reset		 nothing
  *	check		 a line for people
  *
@@ -22,6 +25,7 @@
 #ifndef RAMZSWAP_CONTROL_H
 #define RAMZSWAP_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,9 +39,17 @@ struct control;
 /* Room for the one line of why that an operation or control_bind may leave. */
 #define CONTROL_WHY_MAX 512
 
+/* What writeback is to move to the backing store. */
+enum control_writeback {
+	CONTROL_WRITEBACK_POLICY,
+	CONTROL_WRITEBACK_HUGE,
+	CONTROL_WRITEBACK_IDLE,
+	CONTROL_WRITEBACK_ALL,
+};
+
 /*
- * What the commands do.  get_stats and set_memlimit are called by one thread and
- * have to be quick; the others by another one, at most one of them at a time, and
+ * What the commands do.  get_stats, set_memlimit and set_allowance are called by one
+ * thread and have to be quick; the others by another one, at most one of them at a time, and
  * may take long.  opaque is what control_run was given.
  *
  * Each returns 0 or a negative errno.  With that it may leave a line of why,
@@ -48,8 +60,12 @@ struct control;
 struct control_ops {
 	void (*get_stats)(void *opaque, struct ramzswap_stats *stats);
 	int (*set_memlimit)(void *opaque, uint64_t bytes, char *why, size_t why_size);
+	/* Of bytes written to the backing store a day, or else a second; 0 for no limit. */
+	int (*set_allowance)(void *opaque, bool day, uint64_t bytes, char *why, size_t why_size);
 	int (*compact)(void *opaque, uint64_t *bytes, char *why, size_t why_size);
 	int (*recompress)(void *opaque, uint64_t *bytes, char *why, size_t why_size);
+	int (*writeback)(void *opaque, enum control_writeback what, unsigned int idle_seconds,
+			 uint64_t *bytes, char *why, size_t why_size);
 	int (*reset)(void *opaque, char *why, size_t why_size);
 	int (*check)(void *opaque, char *why, size_t why_size);
 };

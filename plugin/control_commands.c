@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -96,6 +97,73 @@ static void run_recompress(const struct control_ops *ops, void *opaque, const ch
 		answer(reply, CONTROL_OK "%" PRIu64 " kB won\n", bytes / 1024);
 }
 
+/* idle SECONDS, huge or all; nothing for what the server would do by itself. */
+static int parse_writeback(const char *argument, enum control_writeback *what,
+			   unsigned int *seconds)
+{
+	char end;
+
+	*what = CONTROL_WRITEBACK_POLICY;
+	*seconds = 0;
+	if (!argument)
+		return 0;
+	if (strcmp(argument, "huge") == 0)
+		*what = CONTROL_WRITEBACK_HUGE;
+	else if (strcmp(argument, "all") == 0)
+		*what = CONTROL_WRITEBACK_ALL;
+	else if (strncmp(argument, "idle ", 5) == 0 && argument[5] >= '0' && argument[5] <= '9' &&
+		 strlen(argument) < 15 && sscanf(argument + 5, "%u%c", seconds, &end) == 1)
+		*what = CONTROL_WRITEBACK_IDLE;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static void run_writeback(const struct control_ops *ops, void *opaque, const char *argument,
+			  struct control_reply *reply)
+{
+	char why[CONTROL_WHY_MAX] = "";
+	enum control_writeback what;
+	unsigned int seconds;
+	uint64_t bytes = 0;
+	int error = parse_writeback(argument, &what, &seconds);
+
+	if (error)
+		snprintf(why, sizeof(why), "writeback takes idle SECONDS, huge or all, not \"%s\"",
+			 argument);
+	else
+		error = ops->writeback(opaque, what, seconds, &bytes, why, sizeof(why));
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK "%" PRIu64 " kB moved to the backing store\n",
+		       bytes / 1024);
+}
+
+static void run_backing(const struct control_ops *ops, void *opaque, const char *argument,
+			struct control_reply *reply)
+{
+	bool day = strncmp(argument, "budget ", strlen("budget ")) == 0;
+	char why[CONTROL_WHY_MAX] = "";
+	uint64_t bytes = 0;
+	const char *size = strchr(argument, ' ');
+	int error = 0;
+
+	if (!day && strncmp(argument, "rate ", strlen("rate ")) != 0) {
+		error = -EINVAL;
+		snprintf(why, sizeof(why),
+			 "backing takes budget SIZE or rate SIZE, or none for SIZE");
+	} else if (strcmp(size + 1, "none") != 0) {
+		error = size_parse(size + 1, 0, &bytes, why, sizeof(why));
+	}
+	if (!error)
+		error = ops->set_allowance(opaque, day, bytes, why, sizeof(why));
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK);
+}
+
 static void run_reset(const struct control_ops *ops, void *opaque, const char *argument,
 		      struct control_reply *reply)
 {
@@ -122,9 +190,15 @@ static void run_check(const struct control_ops *ops, void *opaque, const char *a
 
 static const struct control_command commands[] = {
 	{.name = "stats", .run = run_stats},
-	{.name = "memlimit", .has_argument = true, .run = run_memlimit},
+	{.name = "memlimit", .needs = "a size, or none for no limit", .run = run_memlimit},
+	{.name = "backing", .needs = "budget SIZE or rate SIZE", .run = run_backing},
 	{.name = "compact", .slow = true, .run = run_compact},
 	{.name = "recompress", .slow = true, .run = run_recompress},
+	{.name = "writeback",
+	 .needs = "idle SECONDS, huge or all",
+	 .alone = true,
+	 .slow = true,
+	 .run = run_writeback},
 	{.name = "reset", .slow = true, .run = run_reset},
 	{.name = "check", .slow = true, .run = run_check},
 };
@@ -150,14 +224,16 @@ const struct control_command *control_command_find(char *line, const char **argu
 	if (command == commands + COMMAND_COUNT) {
 		answer(reply,
 		       "error unknown command \"%s\": use stats, memlimit, compact, recompress, "
-		       "reset or check\n",
+		       "writeback, backing, reset or check\n",
 		       line);
 		return NULL;
 	}
-	if (command->has_argument != (blank != NULL)) {
-		answer(reply, "error %s %s\n", command->name,
-		       command->has_argument ? "needs a size, or none for no limit"
-					     : "takes no argument");
+	if (blank && !command->needs) {
+		answer(reply, "error %s takes no argument\n", command->name);
+		return NULL;
+	}
+	if (!blank && command->needs && !command->alone) {
+		answer(reply, "error %s needs %s\n", command->name, command->needs);
 		return NULL;
 	}
 	*argument = blank ? blank + 1 : NULL;

@@ -26,7 +26,8 @@ struct control_reply {
 
 struct control_command {
 	const char *name;
-	bool has_argument; /* which is needed then */
+	const char *needs; /* what its argument is to be; NULL: it takes none */
+	bool alone;	   /* it does without that argument, too */
 	bool slow;	   /* may take long */
 	void (*run)(const struct control_ops *ops, void *opaque, const char *argument,
 		    struct control_reply *reply);

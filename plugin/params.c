@@ -33,6 +33,9 @@
 #define RECOMPRESS_SECONDS_MAX	   (30 * 24 * 3600)
 #define RECOMPRESS_PERCENT_DEFAULT 20
 
+#define BACKING_TIMEOUT_DEFAULT 30
+#define BACKING_TIMEOUT_MAX	3600
+
 static const char *const swap_mode_names[] = {
 	[SWAP_OFF] = "off",
 	[SWAP_AUTO] = "auto",
@@ -53,6 +56,8 @@ void params_init(struct params *params, uint64_t ram)
 	params->codec = codecs[0];
 	params->swap = SWAP_AUTO;
 	params->recompress_percent = RECOMPRESS_PERCENT_DEFAULT;
+	params->backing_encrypt = true;
+	params->backing_timeout = BACKING_TIMEOUT_DEFAULT;
 }
 
 static int set_size(uint64_t *bytes, const char *key, const char *value, uint64_t ram, char *why,
@@ -172,6 +177,51 @@ static int set_control(struct params *params, const char *value, char *why, size
 	return 0;
 }
 
+static int set_on_off(bool *on, const char *key, const char *value, char *why, size_t why_size)
+{
+	if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0) {
+		snprintf(why, why_size, "%s: '%s' is neither on nor off", key, value);
+		return -EINVAL;
+	}
+	*on = strcmp(value, "on") == 0;
+	return 0;
+}
+
+/* A number of bytes, 0 for none. */
+static int set_allowance(uint64_t *bytes, const char *key, const char *value, char *why,
+			 size_t why_size)
+{
+	if (strcmp(value, "none") == 0) {
+		*bytes = 0;
+		return 0;
+	}
+	return set_size(bytes, key, value, 0, why, why_size);
+}
+
+static int set_backing(struct params *params, const char *key, const char *value, char *why,
+		       size_t why_size)
+{
+	if (strcmp(key, "backing") == 0) {
+		params->backing = strcmp(value, "none") == 0 ? NULL : value;
+		return 0;
+	}
+	if (strcmp(key, "backing-size") == 0)
+		return set_size(&params->backing_size, key, value, 0, why, why_size);
+	if (strcmp(key, "backing-budget") == 0)
+		return set_allowance(&params->backing_budget, key, value, why, why_size);
+	if (strcmp(key, "backing-rate") == 0)
+		return set_allowance(&params->backing_rate, key, value, why, why_size);
+	if (strcmp(key, "backing-timeout") == 0)
+		return set_number(&params->backing_timeout, BACKING_TIMEOUT_MAX, 's', key, value,
+				  "30 (seconds)", why, why_size);
+	if (strcmp(key, "backing-encrypt") == 0)
+		return set_on_off(&params->backing_encrypt, key, value, why, why_size);
+	if (strcmp(key, "backing-force") == 0)
+		return set_on_off(&params->backing_force, key, value, why, why_size);
+	snprintf(why, why_size, "there is no parameter '%s'", key);
+	return -ENOENT;
+}
+
 int params_set(struct params *params, const char *key, const char *value, char *why,
 	       size_t why_size)
 {
@@ -192,6 +242,8 @@ int params_set(struct params *params, const char *key, const char *value, char *
 		return set_swap(params, value, why, why_size);
 	if (strcmp(key, "control") == 0)
 		return set_control(params, value, why, why_size);
+	if (strncmp(key, "backing", strlen("backing")) == 0)
+		return set_backing(params, key, value, why, why_size);
 	snprintf(why, why_size, "there is no parameter '%s'", key);
 	return -ENOENT;
 }

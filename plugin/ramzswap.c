@@ -10,6 +10,7 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
+#include "backing.h"
 #include "control.h"
 #include "params.h"
 #include "residency.h"
@@ -27,6 +28,8 @@ static struct params params;
 static struct residency residency;
 static struct store *store;
 static struct worker *worker;
+static struct worker *writeback_worker;
+static struct backing *backing;
 static struct control *control;
 static atomic_uint connections;
 static atomic_uint_least64_t invalid_io;
@@ -87,11 +90,74 @@ static int get_protections(void)
 	return 0;
 }
 
+/*
+ * Two buffers of a segment are held in memory: small where memlimit is, at most this
+ * part of it each.
+ */
+#define SEGMENT_SHARE 64
+
+static uint32_t segment_size(void)
+{
+	uint32_t size = BACKING_SEGMENT_MAX;
+
+	while (size > BACKING_SEGMENT_MIN && size > params.memlimit / SEGMENT_SHARE)
+		size /= 2;
+	return size;
+}
+
+/* 0 if a server elsewhere is to be used all the same. */
+static int warn_remote(void)
+{
+	if (params.swap == SWAP_STRICT) {
+		nbdkit_error("backing: an NBD server cannot stand behind swap of this machine: "
+			     "give a local file or device, or swap=off for a disk for others");
+		return -1;
+	}
+	fprintf(stderr, "ramzswap: warning: backing: with an NBD server behind it this disk is not "
+			"safe as swap of this machine: what is sent needs memory\n");
+	return 0;
+}
+
+/* While the user reads what is wrong with it. */
+static int open_backing(void)
+{
+	struct medium_config config = {
+		.where = params.backing,
+		.size = params.backing_size,
+		.size_default = params.size,
+		.force = params.backing_force,
+		.patience = params.backing_timeout,
+	};
+	struct medium *medium;
+	char why[MEDIUM_WHY_MAX];
+	int err;
+
+	if (!params.backing)
+		return 0;
+	err = medium_open(&medium, &config, why, sizeof(why));
+	if (!err) {
+		err = backing_create(&backing, medium, segment_size(), params.backing_encrypt, why,
+				     sizeof(why));
+		if (err)
+			medium->ops->close(medium);
+	}
+	if (err) {
+		nbdkit_error("backing: '%s' %s", params.backing, why);
+		return -1;
+	}
+	if (medium->remote && params.swap != SWAP_OFF && warn_remote() < 0)
+		return -1;
+	if (!medium->direct)
+		fprintf(stderr, "ramzswap: warning: backing: '%s' has no direct I/O: what is written "
+				"to it passes the page cache, which needs memory\n", params.backing);
+	return 0;
+}
+
 static int ramzswap_get_ready(void)
 {
 	char why[CONTROL_WHY_MAX];
 
-	if (get_protections() < 0)
+	if (get_protections() < 0 || open_backing() < 0)
 		return -1;
 	if (!params.control)
 		return 0;
@@ -164,7 +230,48 @@ static int check(void *opaque, char *why, size_t why_size)
 	return store_check(store, why, why_size);
 }
 
+static int set_allowance(void *opaque, bool day, uint64_t bytes, char *why, size_t why_size)
+{
+	int err = store_set_allowance(store, day, bytes);
+
+	if (err)
+		snprintf(why, why_size, "there is no backing store: start with backing=");
+	return err;
+}
+
+static int writeback(void *opaque, enum control_writeback asked, unsigned int idle_seconds,
+		     uint64_t *bytes, char *why, size_t why_size)
+{
+	static const enum store_writeback meaning[] = {
+		[CONTROL_WRITEBACK_POLICY] = WRITEBACK_POLICY,
+		[CONTROL_WRITEBACK_HUGE] = WRITEBACK_HUGE,
+		[CONTROL_WRITEBACK_IDLE] = WRITEBACK_IDLE,
+		[CONTROL_WRITEBACK_ALL] = WRITEBACK_ALL,
+	};
+	enum store_writeback what = meaning[asked];
+	unsigned int most = store_idle_seconds_max(store);
+	int err;
+
+	if (what == WRITEBACK_IDLE && idle_seconds > most) {
+		snprintf(why, why_size, "idle %u: how long a page has been idle is told up to %u "
+					"seconds: give less", idle_seconds, most);
+		return -EINVAL;
+	}
+	err = store_writeback(store, what, idle_seconds, bytes);
+	if (err == -ENODEV)
+		snprintf(why, why_size, "there is no backing store: start with backing=");
+	else if (err == -ENOSPC)
+		snprintf(why, why_size, "the backing store is full");
+	else if (err == -EDQUOT)
+		snprintf(why, why_size, "the budget of the day (backing-budget=) is used up");
+	else if (err)
+		snprintf(why, why_size, "the backing store takes no writes: %s", strerror(-err));
+	return err;
+}
+
 static const struct control_ops control_ops = {
+	.set_allowance = set_allowance,
+	.writeback = writeback,
 	.get_stats = get_stats,
 	.compact = compact,
 	.set_memlimit = set_memlimit,
@@ -207,6 +314,8 @@ static void tell_what_changed(void)
 	store_get_stats(store, &stats);
 	if (watch_look(&watch, &stats, line, sizeof(line)))
 		nbdkit_error("%s", line);
+	if (store_backing_news(store, line, sizeof(line)))
+		nbdkit_error("%s", line);
 }
 
 static unsigned int work(void *opaque)
@@ -222,6 +331,30 @@ static void kick(void *opaque)
 	worker_kick(worker);
 }
 
+static unsigned int write_back(void *opaque)
+{
+	return store_writeback_work(store);
+}
+
+static void kick_writeback(void *opaque)
+{
+	worker_kick(writeback_worker);
+}
+
+static int start_backing(void)
+{
+	int err;
+
+	if (!backing)
+		return 0;
+	err = backing_start(backing, residency.locked);
+	if (!err)
+		return 0;
+	errno = -err;
+	nbdkit_error("backing: '%s': %m", params.backing);
+	return -1;
+}
+
 static int make_store(void)
 {
 	struct store_config config = {
@@ -231,6 +364,9 @@ static int make_store(void)
 		.codec = params.codec,
 		.recompress_seconds = params.recompress_seconds,
 		.recompress_percent = params.recompress_percent,
+		.backing = backing,
+		.backing_day = params.backing_budget,
+		.backing_rate = params.backing_rate,
 		.locked = residency.locked,
 	};
 	int err = store_create(&store, &config);
@@ -250,7 +386,11 @@ static int start_threads(void)
 {
 	int err = worker_start(&worker, work, NULL);
 
+	if (!err && backing)
+		err = worker_start(&writeback_worker, write_back, NULL);
 	if (!err) {
+		if (backing)
+			store_on_pressure(store, kick_writeback, NULL);
 		store_on_need(store, kick, NULL);
 		if (control)
 			err = control_run(control, &control_ops, NULL);
@@ -267,7 +407,7 @@ static int ramzswap_after_fork(void)
 	clock_gettime(CLOCK_BOOTTIME, &started);
 	if (residency_lock(&residency) < 0)
 		nbdkit_error("warning: memory cannot be locked: %m");
-	if (make_store() < 0)
+	if (start_backing() < 0 || make_store() < 0)
 		return -1;
 	if (residency_populate(&residency) < 0)
 		nbdkit_error("warning: later memory cannot be locked: %m");
@@ -287,10 +427,14 @@ static void ramzswap_cleanup(void)
 {
 	control_stop(control);
 	control = NULL;
+	worker_stop(writeback_worker);
+	writeback_worker = NULL;
 	worker_stop(worker);
 	worker = NULL;
 	store_destroy(store);
 	store = NULL;
+	backing_destroy(backing);
+	backing = NULL;
 }
 
 static void ramzswap_dump_plugin(void)
@@ -452,7 +596,14 @@ static struct nbdkit_plugin plugin = {
 		"recompress=SECONDS|off  Recompress pages untouched for so long (default off).\n"
 		"recompress-cpu=N%     Processor time that may take (default 20%).\n"
 		"swap=auto|strict|off  Protections for swap on this machine.\n"
-		"control=PATH          Control socket for rzscontrol.",
+		"control=PATH          Control socket for rzscontrol.\n"
+		"backing=FILE|DEVICE|URI|none  Store for what memory has no room for.\n"
+		"backing-size=SIZE     Bytes of it to use; of a file that is made (default size).\n"
+		"backing-budget=SIZE|none  Bytes written to it a day (default none).\n"
+		"backing-rate=SIZE|none  Bytes written to it a second (default none).\n"
+		"backing-timeout=SECONDS  Wait for a lost NBD server (default 30).\n"
+		"backing-encrypt=on|off  Encrypt what is written to it (default on).\n"
+		"backing-force=on|off  Overwrite whatever it holds (default off).",
 	.dump_plugin = ramzswap_dump_plugin,
 	.get_ready = ramzswap_get_ready,
 	.after_fork = ramzswap_after_fork,

@@ -34,7 +34,7 @@ typedef int (*stats_writer)(const struct ramzswap_stats *stats, FILE *out);
 struct invocation {
 	const char *socket;
 	const char *command;
-	const char *argument; /* of memlimit, else NULL */
+	char argument[64];    /* what stands behind the command, or empty */
 	stats_writer writer;  /* of stats, else NULL */
 };
 
@@ -46,6 +46,9 @@ static const char usage[] =
 	"  compact                      give free memory in the pool back to the system\n"
 	"  memlimit SIZE|none           change the memory limit (512M, 1.5G, 25% of RAM)\n"
 	"  recompress                   make idle pages smaller now\n"
+	"  writeback [idle SECONDS|huge|all]  move pages to the backing store now\n"
+	"  backing                      show how the backing store is used\n"
+	"  backing budget|rate SIZE|none  change what may be written to it a day or a second\n"
 	"  reset                        forget all data (refused while a client is connected)\n"
 	"  check                        verify the page table and the pool\n"
 	"\n"
@@ -117,11 +120,8 @@ static void send_request(int fd, const struct invocation *invocation)
 {
 	char request[128];
 	int len = snprintf(request, sizeof(request), "%s%s%s\n", invocation->command,
-			   invocation->argument ? " " : "",
-			   invocation->argument ? invocation->argument : "");
+			   *invocation->argument ? " " : "", invocation->argument);
 
-	if (len >= (int)sizeof(request))
-		fail("%s takes a size such as 512M, or none", invocation->command);
 	if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
 		fail("cannot send to %s: %m", invocation->socket);
 }
@@ -130,7 +130,8 @@ static void send_request(int fd, const struct invocation *invocation)
 static void receive_answer(int fd, const struct invocation *invocation, char *answer)
 {
 	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
-	bool quick = invocation->writer || invocation->argument;
+	bool quick = invocation->writer || strcmp(invocation->command, "memlimit") == 0 ||
+		     strcmp(invocation->command, "backing") == 0;
 	size_t used = 0;
 
 	if (quick)
@@ -253,12 +254,46 @@ static void parse_options(int argc, char **argv, struct invocation *invocation)
 	}
 }
 
+/* The words behind a command, as the server wants them: what they say is for it to judge. */
+static void parse_arguments(int count, char **words, struct invocation *invocation)
+{
+	bool size = strcmp(invocation->command, "memlimit") == 0;
+	bool writeback = strcmp(invocation->command, "writeback") == 0;
+	bool backing = strcmp(invocation->command, "backing") == 0;
+	int most = size ? 1 : writeback || backing ? 2 : 0;
+	size_t used = 0;
+
+	if (size && (count == 0 || strchr(words[0], '\n')))
+		fail("memlimit needs a size such as 512M, or none for no limit");
+	if (backing && count == 1)
+		fail("backing %s needs a size such as 512M, or none for no limit", words[0]);
+	if (count > most)
+		fail("%s does not take \"%s\"", invocation->command, words[most]);
+	for (int i = 0; i < count; i++) {
+		int len = snprintf(invocation->argument + used, sizeof(invocation->argument) - used,
+				   "%s%s", i ? " " : "", words[i]);
+
+		bool fits = len >= 0 && (size_t)len < sizeof(invocation->argument) - used;
+
+		if (!fits && size)
+			fail("memlimit takes a size such as 512M, or none");
+		if (!fits || strchr(words[i], '\n'))
+			fail("%s does not take \"%s\"", invocation->command, words[i]);
+		used += (size_t)len;
+	}
+	/* What it shows is made of the statistics. */
+	if (backing && count == 0) {
+		invocation->command = "stats";
+		invocation->writer = stats_write_backing;
+	}
+}
+
 /* The command that is not an option, its argument, and whether all go together. */
 static void parse_command(int count, char **words, struct invocation *invocation)
 {
-	static const char *const known[] = {"stats", "compact", "memlimit", "recompress",
-					    "reset", "check",	NULL};
-	bool takes_size;
+	static const char *const known[] = {"stats",	 "compact", "memlimit", "recompress",
+					    "writeback", "backing", "reset",	"check",
+					    NULL};
 	int i;
 
 	if (count > 0) {
@@ -267,23 +302,16 @@ static void parse_command(int count, char **words, struct invocation *invocation
 		count--;
 	}
 	if (!invocation->command)
-		fail("no command: use stats, compact, memlimit, recompress, reset or check");
+		fail("no command: use stats, compact, memlimit, recompress, writeback, "
+		     "backing, reset or check");
 	for (i = 0; known[i] && strcmp(invocation->command, known[i]) != 0; i++)
 		;
 	if (!known[i])
-		fail("unknown command %s: use stats, compact, memlimit, recompress, reset or check",
+		fail("unknown command %s: use stats, compact, memlimit, recompress, "
+		     "writeback, backing, reset or check",
 		     invocation->command);
 
-	takes_size = strcmp(invocation->command, "memlimit") == 0;
-	if (takes_size && (count == 0 || strchr(words[0], '\n')))
-		fail("memlimit needs a size such as 512M, or none for no limit");
-	if (takes_size) {
-		invocation->argument = words[0];
-		words++;
-		count--;
-	}
-	if (count > 0)
-		fail("%s does not take \"%s\"", invocation->command, words[0]);
+	parse_arguments(count, words, invocation);
 	if (strcmp(invocation->command, "stats") == 0) {
 		if (!invocation->writer)
 			invocation->writer = stats_write_text;

@@ -49,7 +49,31 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(recompress_seconds, "RecompressTime", SECONDS, COUNTER, "Processor time spent on that")  \
 	X(bd_count, "BackingPages", COUNT, GAUGE, "Pages in the backing store")                    \
 	X(bd_reads, "BackingReads", COUNT, COUNTER, "Pages read back from it")                     \
-	X(bd_writes, "BackingWrites", COUNT, COUNTER, "Pages written to it")                       \
+	X(bd_writes, "BackingWrites", COUNT, COUNTER, "Pages written to it, cleaning included")    \
+	X(bd_size, "BackingSize", BYTES, GAUGE, "Size of the backing store, 0 without one")        \
+	X(bd_bytes, "BackingBytes", BYTES, GAUGE, "Size of the payloads in it")                    \
+	X(bd_read_bytes, "BackingReadBytes", BYTES, COUNTER, "Bytes read from it")                 \
+	X(bd_written_bytes, "BackingWriteBytes", BYTES, COUNTER, "Bytes written to it")          \
+	X(bd_failed_reads, "BackingBadReads", COUNT, COUNTER, "Pages that could not be read back")\
+	X(bd_failed_writes, "BackingBadWrites", COUNT, COUNTER, "Segment writes that failed")   \
+	X(bd_promoted, "BackingPromoted", COUNT, COUNTER, "Pages that came back to memory")        \
+	X(bd_cleaned, "BackingCleaned", COUNT, COUNTER, "Pages copied to empty sparse segments")   \
+	X(bd_budget, "BackingBudget", BYTES, GAUGE, "What may be written to it a day, 0 for no limit")\
+	X(bd_budget_left, "BackingBudgetLeft", BYTES, GAUGE, "Left of the budget of the day")      \
+	X(bd_over_budget, "BackingOverBudget", BYTES, COUNTER, "Written because a write had no room")\
+	X(bd_segment_size, "BackingSegSize", BYTES, GAUGE, "Size of its segments")             \
+	X(bd_segments, "BackingSegments", COUNT, GAUGE, "Segments of it")                          \
+	X(bd_segments_free, "BackingFree", COUNT, GAUGE, "Free segments")                          \
+	X(bd_segments_bad, "BackingBad", COUNT, GAUGE, "Segments that took no write")              \
+	X(bd_fill_least, "BackingFillLeast", COUNT, GAUGE, "Segments up to 20 % full")               \
+	X(bd_fill_less, "BackingFillLess", COUNT, GAUGE, "Segments up to 40 % full")               \
+	X(bd_fill_half, "BackingFillHalf", COUNT, GAUGE, "Segments up to 60 % full")               \
+	X(bd_fill_more, "BackingFillMore", COUNT, GAUGE, "Segments up to 80 % full")               \
+	X(bd_fill_most, "BackingFillMost", COUNT, GAUGE, "Segments fuller than that")            \
+	X(bd_read_usec, "BackingReadTime", COUNT, GAUGE, "Microseconds that a read took, mean")    \
+	X(bd_read_usec_max, "BackingReadMax", COUNT, GAUGE, "Microseconds that a read took, most") \
+	X(bd_write_usec, "BackingWriteTime", COUNT, GAUGE, "Microseconds for a segment, mean")     \
+	X(bd_write_usec_max, "BackingWriteMax", COUNT, GAUGE, "Microseconds for a segment, most")  \
 	X(connections, "Connections", COUNT, GAUGE, "Clients connected")                           \
 	X(locked, "Locked", FLAG, GAUGE, "Whether the memory is locked")                           \
 	X(io_flusher, "IOFlusher", FLAG, GAUGE, "Whether PR_SET_IO_FLUSHER is in force")           \
@@ -76,6 +100,9 @@ struct ramzswap_stats {
 int stats_write_text(const struct ramzswap_stats *stats, FILE *out);
 int stats_write_json(const struct ramzswap_stats *stats, FILE *out);
 int stats_write_prometheus(const struct ramzswap_stats *stats, FILE *out);
+
+/* What there is to say of the backing store, in words for people.  As above. */
+int stats_write_backing(const struct ramzswap_stats *stats, FILE *out);
 
 /*
  * The plain form, which crosses the control socket: a line "name value" for each

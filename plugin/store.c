@@ -132,7 +132,11 @@ static int init_parts(struct store *store, const struct store_config *config)
 	err = dense_init(&store->dense, store->codec);
 	if (err)
 		return err;
+	age_init(store, config->recompress_seconds);
 	err = recompress_init(store, config->recompress_seconds, config->recompress_percent);
+	if (err)
+		return err;
+	err = writeback_init(store, config);
 	if (err)
 		return err;
 	return span_budget_charge(&store->budget,
@@ -188,6 +192,7 @@ void store_destroy(struct store *store)
 	writers_fini(&store->writers);
 	dense_fini(&store->dense);
 	recompress_fini(store);
+	writeback_fini(store);
 	free(store);
 }
 
@@ -266,10 +271,22 @@ struct writer *request_writer(struct request *req)
 	return req->writer;
 }
 
-void request_end(struct request *req)
+void request_release_writer(struct request *req)
 {
 	if (req->writer)
 		return_writer(&req->store->writers, req->writer);
+	req->writer = NULL;
+}
+
+bool request_make_room(struct request *req)
+{
+	request_release_writer(req);
+	return store_make_room(req->store);
+}
+
+void request_end(struct request *req)
+{
+	request_release_writer(req);
 	for (int i = 0; i < STORE_COUNTERS; i++) {
 		if (req->count[i])
 			atomic_fetch_add_explicit(&req->stripe->count[i], req->count[i],
@@ -281,6 +298,8 @@ void request_end(struct request *req)
 /* Has the background refill the reserve before it is gone. */
 static void kick_if_short(struct store *store)
 {
+	if (store->writeback.backing)
+		writeback_kick_if_short(store);
 	if (!store->kick || atomic_load_explicit(&store->refill_refused, memory_order_relaxed))
 		return;
 	if (span_short(store->pools.source) || span_short(store->table.source))
@@ -365,8 +384,8 @@ static int read_piece(struct request *req, struct table_ref *ref, const struct p
 	if (behind > 0)
 		prefetch_page(req, ref, piece->page + 1);
 	if (piece->count == STORE_PAGE_SIZE)
-		return page_read(req, ref_entry(ref, piece->page), to, behind);
-	err = page_read(req, ref_entry(ref, piece->page), page, 0);
+		return page_read(req, ref, ref_entry(ref, piece->page), to, behind);
+	err = page_read(req, ref, ref_entry(ref, piece->page), page, 0);
 	if (!err)
 		memcpy(to, page + piece->offset, piece->count);
 	return err;
@@ -402,6 +421,8 @@ static int write_piece(struct request *req, struct table_ref *ref, const struct 
 {
 	int err = repin(req->store, ref, piece->page, true);
 
+	while ((err == -ENOSPC || err == -ENOMEM) && request_make_room(req))
+		err = repin(req->store, ref, piece->page, true);
 	if (err)
 		return err;
 	if (behind > 0)

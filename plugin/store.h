@@ -31,6 +31,7 @@
 /* No limit on memory. */
 #define STORE_NO_LIMIT UINT64_MAX
 
+struct backing;
 struct store;
 
 struct store_config {
@@ -41,6 +42,9 @@ struct store_config {
 	unsigned int writers;	   /* compressions at once; 0 for 2 per processor */
 	unsigned int recompress_seconds; /* pages untouched for so long; 0 for never */
 	unsigned int recompress_percent; /* of one processor at most; 0 for 100 */
+	struct backing *backing;   /* started, and outlives the store; NULL for none */
+	uint64_t backing_day;	   /* bytes that may be written to it a day, 0: any number */
+	uint64_t backing_rate;	   /* and a second */
 	bool locked;		   /* lock the memory; what is locked is what is in use */
 	FILE *trace;		   /* record what is asked of the pools here, or NULL */
 };
@@ -61,7 +65,7 @@ void store_destroy(struct store *store);
 int store_read(struct store *store, void *buf, uint32_t count, uint64_t offset);
 
 /*
- * 0; -ENOSPC where the limit is reached or -ENOMEM where the system refuses memory:
+ * 0; -ENOSPC where the limit is reached (and the backing store is full or fails) or -ENOMEM where the system refuses memory:
  * pages before the failing one are written then, that one and those behind it
  * hold what they held before.
  */
@@ -122,6 +126,48 @@ void store_on_need(struct store *store, void (*kick)(void *opaque), void *opaque
  * should come.  The owner calls it from a thread of its own (see worker.h).
  */
 unsigned int store_work(struct store *store);
+
+/*
+ * One step of what is to be done with the backing store: pages are written to it and
+ * sparse segments cleaned.  Returns the milliseconds until the next step should come.
+ * Waits for the backing store: the owner calls it from a thread that does nothing else.
+ * Without a backing store, nothing.
+ */
+unsigned int store_writeback_work(struct store *store);
+
+/* Has kick(opaque) called when store_writeback_work should come.  As store_on_need. */
+void store_on_pressure(struct store *store, void (*kick)(void *opaque), void *opaque);
+
+enum store_writeback {
+	WRITEBACK_POLICY, /* what does not compress, and what is too much for memory */
+	WRITEBACK_HUGE,	  /* what does not compress */
+	WRITEBACK_IDLE,	  /* what was not touched for so long */
+	WRITEBACK_ALL,
+};
+
+/* The longest time that an idle page can be told from one that is idle for longer. */
+unsigned int store_idle_seconds_max(const struct store *store);
+
+/*
+ * Writes pages to the backing store now.  *bytes is the memory that they took.  0;
+ * -ENODEV without a backing store; -ENOSPC if it is full, -EDQUOT if the budget of
+ * the day is used up, or what the medium says: some may have been written then.
+ */
+int store_writeback(struct store *store, enum store_writeback what, unsigned int idle_seconds,
+		    uint64_t *bytes);
+
+/*
+ * Changes how many bytes may be written to the backing store a day, or else a second; 0
+ * for no limit.  0, or -ENODEV without a backing store.
+ */
+int store_set_allowance(struct store *store, bool day, uint64_t bytes);
+
+/*
+ * Something to say about the backing store, once each time that it becomes true: it
+ * fails, it works again, it is full.  Whether there is: one line, without a newline.
+ * For one thread at a time.
+ */
+bool store_backing_news(struct store *store, char *line, size_t size);
 
 /*
  * Verifies the table against the pools, and both in themselves.  For a quiet

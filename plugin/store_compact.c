@@ -19,6 +19,9 @@
 /* What a pass leaves free, so that the next writes find room without growing: 1/2^7. */
 #define GOAL_FREE_SHIFT 7
 
+/* With a backing store, compaction comes first when more than this is free: 1/2^3. */
+#define FRAGMENTED_SHIFT 3
+
 /* Table pages walked in one step, and how long to sleep for each time as long as it took. */
 #define STEP_TABLE_PAGES 32
 #define STEP_REST_FACTOR 4
@@ -186,7 +189,8 @@ uint64_t store_compact(struct store *store)
 	return spans * XV_SPAN_SIZE;
 }
 
-bool store_make_room(struct store *store)
+/* Room by compaction. */
+static bool make_room_by_moving(struct store *store)
 {
 	struct compaction *compact = &store->compact;
 	uint64_t spans = 0;
@@ -199,6 +203,24 @@ bool store_make_room(struct store *store)
 	}
 	pthread_mutex_unlock(&compact->lock);
 	return spans > 0;
+}
+
+/* Whether so much is free in pieces that moving promises more than writing pages out. */
+static bool fragmented(struct store *store)
+{
+	struct xv_stats stats;
+
+	pools_get_stats(&store->pools, &stats);
+	return stats.free > (stats.used + stats.free) >> FRAGMENTED_SHIFT;
+}
+
+bool store_make_room(struct store *store)
+{
+	bool backing = store->writeback.backing != NULL;
+
+	if (backing && !fragmented(store) && writeback_make_room(store))
+		return true;
+	return make_room_by_moving(store) || (backing && writeback_make_room(store));
 }
 
 static unsigned int rest_after(struct timespec start)
@@ -233,6 +255,7 @@ unsigned int store_work(struct store *store)
 {
 	unsigned int compaction, recompression;
 
+	age_work(store);
 	if (store_refill(store))
 		return 0;
 	compaction = compact_step(store);

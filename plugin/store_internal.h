@@ -5,6 +5,7 @@
  * store_stats.c counts and checks.
  *
  * Lock order, outermost first:
+ *	writeback.lock	one thread writes to the backing store at a time
  *	recompress.lock	one thread recompresses at a time
  *	compact.lock	one thread compacts at a time
  *	writers.lock	held for a few instructions, nothing is taken inside
@@ -12,6 +13,10 @@
  *	dense.lock	the workspace for the dense encoder
  *	pools.grow_lock, then a pool, then its source of spans
  * A table page is pinned before one of its entries is locked.
+ *
+ * The backing store is read under the page's entry alone, and written under
+ * writeback.lock alone.  Who waits for either holds no writer, for which others wait
+ * whose pages are in memory.
  */
 #ifndef RAMZSWAP_STORE_INTERNAL_H
 #define RAMZSWAP_STORE_INTERNAL_H
@@ -22,6 +27,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "backing.h"
 #include "pools.h"
 #include "span.h"
 #include "store.h"
@@ -49,7 +55,9 @@ enum store_counter {
 	COUNT_SAME_OBJ,
 	COUNT_STORED,
 	COUNT_GOOD,
-	COUNT_RAW,
+	COUNT_RAW,	  /* in memory */
+	COUNT_BACKED,
+	COUNT_BACKED_RAW, /* of them, pages that do not compress */
 	STORE_COUNTERS,
 };
 
@@ -102,9 +110,7 @@ struct recompression {
 	pthread_mutex_t lock;
 	unsigned int idle_seconds; /* 0: only when asked to */
 	unsigned int cpu_percent;  /* of one processor */
-	unsigned int tick_ms;
-	uint64_t next_tick;  /* all three: milliseconds of CLOCK_MONOTONIC */
-	uint64_t rest_until;
+	uint64_t rest_until;	/* milliseconds of CLOCK_MONOTONIC */
 	uint64_t cursor;	/* the next page of the disk */
 	uint64_t requests_seen; /* when it was last asked whether the disk is at work */
 	atomic_uint_least64_t pages; /* made smaller since the start */
@@ -114,6 +120,40 @@ struct recompression {
 	size_t workspace_size;
 	_Alignas(CACHE_LINE) unsigned char page[STORE_PAGE_SIZE];
 	_Alignas(CACHE_LINE) unsigned char payload[CODEC_BOUND_MAX];
+};
+
+/*
+ * So many bytes in a period, as they come; what is overdrawn is made up for.  Changed under
+ * writeback.lock, but that a new number of bytes may come at any time.
+ */
+struct allowance {
+	_Atomic uint64_t bytes; /* 0 for no limit */
+	uint64_t period_ms;
+	uint64_t segment;   /* at least so much is saved up */
+	_Atomic int64_t left; /* read by the statistics */
+	uint64_t last_ms;   /* when left was brought up to date */
+};
+
+struct writeback {
+	struct backing *backing; /* NULL: none, and nothing else here counts */
+	pthread_mutex_t lock;
+	struct allowance day, second;
+	uint64_t cursor;	/* the page of the disk where the sweep goes on */
+	bool evicting;		/* between the watermarks, on the way down */
+	uint64_t retry_ms;	/* after failures, not before */
+	uint64_t backoff_ms;	/* 0: it did not fail last */
+	uint64_t raw_sweep_ms;	/* the next look for pages that do not compress, not before */
+	int meminfo;		/* file descriptor of /proc/meminfo, or -1 */
+	void (*kick)(void *opaque);
+	void *kick_opaque;
+	atomic_bool roomy;	/* pages may come back to memory */
+	atomic_uint_least64_t rounds;	/* segments written, to see that room was made */
+	atomic_uint_least64_t moved_bytes; /* of payloads that left memory */
+	atomic_uint_least64_t promoted; /* pages that came back to memory */
+	atomic_uint_least64_t over_budget; /* bytes written because a write had no room */
+	atomic_int error;	/* of the last write, negative errno; 0: it went well */
+	int error_said;		/* what store_backing_news said last */
+	bool read_error_said;
 };
 
 struct store {
@@ -128,8 +168,11 @@ struct store {
 	struct writers writers;
 	struct dense dense;
 	struct compaction compact;
+	struct writeback writeback;
 	struct recompression recompress;
 	atomic_uint age; /* the present age, ENTRY_AGE_BITS of it count */
+	unsigned int tick_ms;		    /* it grows by one in this time */
+	atomic_uint_least64_t next_tick_ms; /* of CLOCK_MONOTONIC */
 	FILE *trace;
 	pthread_mutex_t trace_lock;
 	atomic_bool refill_refused; /* the last time: limit or system, asking again is idle */
@@ -153,10 +196,17 @@ void request_end(struct request *req);
 /* The request's writer; waits for one if all are at work. */
 struct writer *request_writer(struct request *req);
 
+/* Gives the writer back, if the request has one: others may wait for it. */
+void request_release_writer(struct request *req);
+
+/* As store_make_room, without keeping a writer from others meanwhile. */
+bool request_make_room(struct request *req);
+
 /* store_page.c.  The caller has pinned ref; entry is in it. */
 
 /* Fills page; slack as in codec.h.  0 or -EIO. */
-int page_read(struct request *req, table_entry *entry, void *page, size_t slack);
+int page_read(struct request *req, struct table_ref *ref, table_entry *entry, void *page,
+	      size_t slack);
 
 /* 0, -ENOSPC, -ENOMEM; the old page stays on failure. */
 int page_write(struct request *req, struct table_ref *ref, table_entry *entry, const void *page);
@@ -174,8 +224,15 @@ void page_forget(struct request *req, struct table_ref *ref, table_entry *entry)
 /* Adds sign (1 or -1) to what the gauges say of a page with this entry. */
 void page_account(struct request *req, uint64_t entry, int sign);
 
-/* Decodes what a locked entry says into page.  0 or -EIO. */
-int page_decode(const struct store *store, uint64_t entry, void *page, size_t slack);
+/* Decodes what the locked entry of page number says into page.  0 or -EIO. */
+int page_decode(const struct store *store, uint64_t number, uint64_t entry, void *page,
+		size_t slack);
+
+/* Frees what an entry named that is not in the table any more. */
+void page_free(struct store *store, uint64_t entry);
+
+/* The entry as one that was touched now. */
+uint64_t entry_touched(const struct store *store, uint64_t entry);
 
 /* store_compact.c */
 
@@ -194,8 +251,83 @@ void recompress_fini(struct store *store);
 /* One step in the background.  Milliseconds until the next. */
 unsigned int recompress_step(struct store *store);
 
-/* store_stats.c: the number of reads and writes so far. */
+/* store_stats.c: the number of reads and writes so far; any counter's sum. */
+uint64_t store_counter(const struct store *store, enum store_counter which);
 uint64_t store_requests(const struct store *store);
+
+/* store_backing.c */
+
+/* 0 or -ENOMEM, -ENOSPC. */
+int writeback_init(struct store *store, const struct store_config *config);
+void writeback_fini(struct store *store);
+
+/*
+ * As page_read for a KIND_BACKED entry that is locked and says *content; may bring it
+ * back to memory: *content is what the entry has to say from now on.
+ */
+int backed_read(struct request *req, uint64_t number, uint64_t *content, void *page, size_t slack);
+
+/* Decodes the payload of a KIND_BACKED entry that is locked.  0 or -EIO. */
+int backed_decode(const struct store *store, uint64_t number, uint64_t content, void *page,
+		  size_t slack);
+
+/* After backing_write: has the table name what was written, and frees its memory. */
+void backed_publish(struct store *store);
+
+/* Instead: the pages of the open segment stay where they are. */
+void backed_abandon(struct store *store);
+
+/* Copies a page to the open segment.  0, -ENOSPC if that is full, -EAGAIN if not wanted. */
+int backed_append(struct store *store, uint64_t number, table_entry *entry);
+
+/* Copies the live records of sparse segments to the open one.  Whether there were any. */
+bool backed_clean(struct store *store, unsigned int percent);
+
+/* store_writeback.c */
+
+/* As store_make_room, by writing pages to the backing store. */
+bool writeback_make_room(struct store *store);
+
+/* At the end of a request: has the background evict before there is no room. */
+void writeback_kick_if_short(struct store *store);
+
+/* Fills in what is known of the backing store. */
+void writeback_get_stats(struct store *store, struct ramzswap_stats *stats);
+
+/* Whether a page that is read often may come back. */
+static inline bool writeback_roomy(const struct store *store)
+{
+	return atomic_load_explicit(&store->writeback.roomy, memory_order_relaxed);
+}
+
+/* store_age.c */
+
+/* Ticks are so long that idle_seconds can be told; 0 for what suits without. */
+void age_init(struct store *store, unsigned int idle_seconds);
+
+/* Lets time pass. */
+void age_work(struct store *store);
+
+/* How many ticks so many seconds are, at least one. */
+unsigned int age_ticks(const struct store *store, unsigned int seconds);
+
+/* What is older than this is not told apart any more. */
+#define AGE_TICKS_OLD 400u
+
+/* Ticks since the page was touched. */
+static inline unsigned int age_of(const struct store *store, uint64_t entry)
+{
+	return (atomic_load_explicit(&store->age, memory_order_relaxed) - entry_age(entry)) %
+	       (1u << ENTRY_AGE_BITS);
+}
+
+/*
+ * Keeps a page that was seen to be old from looking young when the age wraps around.
+ * To be called for every entry every hundred ticks.
+ */
+void age_keep_old(struct store *store, table_entry *entry, uint64_t seen);
+
+uint64_t monotonic_ms(void);
 
 /* store_trace.c: what is asked of the pools, one line each. */
 void store_trace_alloc(struct store *store, unsigned int pool, uint32_t handle, size_t size);

@@ -34,10 +34,14 @@ static void fill_page(void *page, uint64_t word)
 		memcpy(bytes + i, &word, sizeof(word));
 }
 
-static void free_object(struct store *store, uint64_t entry)
+void page_free(struct store *store, uint64_t entry)
 {
-	if (!entry_has_object(entry))
+	if (!entry_has_object(entry)) {
+		if (entry_kind(entry) == KIND_BACKED)
+			backing_forget(store->writeback.backing, entry_location(entry),
+				       entry_length(entry));
 		return;
+	}
 	if (store->trace)
 		store_trace_free(store, entry_pool(entry), entry_handle(entry));
 	xv_free(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
@@ -76,10 +80,19 @@ void page_account(struct request *req, uint64_t entry, int sign)
 		if (object_size(req->store, entry) <= STORE_PAGE_SIZE / 2)
 			req->count[COUNT_GOOD] += sign;
 		break;
+	case KIND_BACKED:
+		req->count[COUNT_STORED] += sign;
+		req->count[COUNT_BACKED] += sign;
+		if (entry_length(entry) == STORE_PAGE_SIZE)
+			req->count[COUNT_BACKED_RAW] += sign;
+		else if (entry_length(entry) <= STORE_PAGE_SIZE / 2)
+			req->count[COUNT_GOOD] += sign;
+		break;
 	}
 }
 
-int page_decode(const struct store *store, uint64_t entry, void *page, size_t slack)
+int page_decode(const struct store *store, uint64_t number, uint64_t entry, void *page,
+		size_t slack)
 {
 	uint64_t word;
 
@@ -102,27 +115,34 @@ int page_decode(const struct store *store, uint64_t entry, void *page, size_t sl
 					     page, slack))
 			return -EIO;
 		return 0;
+	case KIND_BACKED:
+		return backed_decode(store, number, entry, page, slack);
 	}
 	return -EIO;
 }
 
-static uint64_t with_present_age(const struct store *store, uint64_t entry)
+uint64_t entry_touched(const struct store *store, uint64_t entry)
 {
 	if (entry_kind(entry) < KIND_RAW)
 		return entry;
 	return entry_with_age(entry, atomic_load_explicit(&store->age, memory_order_relaxed));
 }
 
-int page_read(struct request *req, table_entry *entry, void *page, size_t slack)
+int page_read(struct request *req, struct table_ref *ref, table_entry *entry, void *page,
+	      size_t slack)
 {
 	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
+	uint64_t number = table_page_number(ref, entry);
 	int err;
 
-	if (!entry_has_object(content))
-		return page_decode(req->store, content, page, slack);
+	if (entry_kind(content) < KIND_SAME_OBJ)
+		return page_decode(req->store, number, content, page, slack);
 	content = entry_lock(entry);
-	err = page_decode(req->store, content, page, slack);
-	entry_unlock(entry, with_present_age(req->store, content));
+	if (entry_kind(content) == KIND_BACKED)
+		err = backed_read(req, number, &content, page, slack);
+	else
+		err = page_decode(req->store, number, content, page, slack);
+	entry_unlock(entry, entry_touched(req->store, content));
 	if (err)
 		req->count[COUNT_FAILED_READS] = 1;
 	return err;
@@ -186,7 +206,7 @@ static int place_image(struct request *req, const struct image *image, uint64_t 
 	if (store->trace)
 		store_trace_alloc(store, pool, handle, image->size);
 	memcpy(xv_map(pools_get(&store->pools, pool), handle), image->data, image->size);
-	*entry = with_present_age(store, entry_make(image->kind, pool, handle));
+	*entry = entry_touched(store, entry_make(image->kind, pool, handle));
 	return 0;
 }
 
@@ -209,8 +229,7 @@ static int replace_image(struct request *req, uint64_t old, const struct image *
 	if (image->size < room)
 		xv_shrink(pools_get(&store->pools, entry_pool(old)), entry_handle(old),
 			  image->size);
-	*entry = with_present_age(store, entry_make(image->kind, entry_pool(old),
-						    entry_handle(old)));
+	*entry = entry_touched(store, entry_make(image->kind, entry_pool(old), entry_handle(old)));
 	return 0;
 }
 
@@ -266,12 +285,12 @@ static int store_image(struct request *req, struct table_ref *ref, table_entry *
 	page_account(req, new, 1);
 	count_change(req, ref, old, new);
 	entry_unlock(entry, new);
-	free_object(req->store, old);
+	page_free(req->store, old);
 	return 0;
 }
 
 /* Gives an entry new content, whoever has it locked; returns the old. */
-static uint64_t entry_swap(table_entry *entry, uint64_t new)
+static uint64_t entry_swap(struct request *req, table_entry *entry, uint64_t new)
 {
 	uint64_t old = atomic_load_explicit(entry, memory_order_relaxed);
 
@@ -279,6 +298,9 @@ static uint64_t entry_swap(table_entry *entry, uint64_t new)
 	    atomic_compare_exchange_strong_explicit(entry, &old, new, memory_order_acq_rel,
 						    memory_order_relaxed))
 		return old;
+	/* Whoever has it may be reading the backing store. */
+	if (req->store->writeback.backing)
+		request_release_writer(req);
 	old = entry_lock(entry);
 	entry_unlock(entry, new);
 	return old;
@@ -289,37 +311,107 @@ static void publish(struct request *req, struct table_ref *ref, table_entry *ent
 	uint64_t old;
 
 	page_account(req, new, 1);
-	old = entry_swap(entry, new);
+	old = entry_swap(req, entry, new);
 	page_account(req, old, -1);
 	count_change(req, ref, old, new);
-	free_object(req->store, old);
+	page_free(req->store, old);
+}
+
+/*
+ * Locks an entry that is to be written.  False if somebody was reading its page from the
+ * backing store: that has been waited for without a writer, and all begins anew.
+ */
+static bool lock_to_write(struct request *req, table_entry *entry, uint64_t *content)
+{
+	uint64_t seen = atomic_load_explicit(entry, memory_order_relaxed);
+
+	if (entry_kind(seen) == KIND_BACKED && (seen & ENTRY_LOCK)) {
+		request_release_writer(req);
+		entry_unlock(entry, entry_lock(entry));
+		return false;
+	}
+	*content = entry_lock(entry);
+	return true;
+}
+
+static int write_once(struct request *req, struct table_ref *ref, table_entry *entry,
+		      const void *page)
+{
+	struct image image;
+	uint64_t old;
+	int err;
+
+	do
+		err = make_image(req, page, &image);
+	while (!err && !lock_to_write(req, entry, &old));
+	return err ? err : store_image(req, ref, entry, old, page, &image);
 }
 
 int page_write(struct request *req, struct table_ref *ref, table_entry *entry, const void *page)
 {
-	struct image image;
 	int err;
 
 	/* The entry comes while the page is compressed. */
 	__builtin_prefetch(entry, 1);
-	err = make_image(req, page, &image);
-	if (err)
-		return err;
-	err = store_image(req, ref, entry, entry_lock(entry), page, &image);
-	if ((err == -ENOSPC || err == -ENOMEM) && store_make_room(req->store))
-		err = store_image(req, ref, entry, entry_lock(entry), page, &image);
+	do
+		err = write_once(req, ref, entry, page);
+	while ((err == -ENOSPC || err == -ENOMEM) && request_make_room(req));
 	return err;
+}
+
+/*
+ * Reads the page behind the pool that is to be modified, without a writer.  On success
+ * *seen is what its entry says; what is in memory is left for later.
+ */
+static int fetch_backed(struct request *req, struct table_ref *ref, table_entry *entry,
+			void *page, uint64_t *seen)
+{
+	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
+	int err = 0;
+
+	*seen = 0;
+	if (entry_kind(content) != KIND_BACKED)
+		return 0;
+	request_release_writer(req);
+	content = entry_lock(entry);
+	if (entry_kind(content) == KIND_BACKED) {
+		err = backed_decode(req->store, table_page_number(ref, entry), content, page, 0);
+		*seen = content;
+	}
+	entry_unlock(entry, content);
+	return err;
+}
+
+/* Whether what was fetched is still what the locked entry names. */
+static bool still_names(uint64_t entry, uint64_t seen)
+{
+	return ((entry ^ seen) & ~ENTRY_AGE_MASK) == 0;
 }
 
 static int modify_once(struct request *req, struct table_ref *ref, table_entry *entry,
 		       const void *data, size_t offset, size_t count)
 {
-	struct writer *writer = request_writer(req);
-	uint64_t old = entry_lock(entry);
+	unsigned char fetched[STORE_PAGE_SIZE];
+	struct writer *writer;
 	struct image image;
+	uint64_t old, seen;
 	int err;
 
-	err = page_decode(req->store, old, writer->page, 0);
+	for (;;) {
+		err = fetch_backed(req, ref, entry, fetched, &seen);
+		if (err)
+			return err;
+		writer = request_writer(req);
+		if (!lock_to_write(req, entry, &old))
+			continue;
+		if (entry_kind(old) != KIND_BACKED || still_names(old, seen))
+			break;
+		entry_unlock(entry, old);
+	}
+	if (entry_kind(old) == KIND_BACKED)
+		memcpy(writer->page, fetched, STORE_PAGE_SIZE);
+	else
+		err = page_decode(req->store, table_page_number(ref, entry), old, writer->page, 0);
 	if (err) {
 		entry_unlock(entry, old);
 		return err;
@@ -341,7 +433,7 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry,
 {
 	int err = modify_once(req, ref, entry, data, offset, count);
 
-	if ((err == -ENOSPC || err == -ENOMEM) && store_make_room(req->store))
+	while ((err == -ENOSPC || err == -ENOMEM) && request_make_room(req))
 		err = modify_once(req, ref, entry, data, offset, count);
 	return err;
 }

@@ -5,19 +5,11 @@
  *
  * A page is copied out under its lock and encoded without it; ENTRY_BUSY, which no
  * write leaves standing, tells afterwards whether the copy is still the page.
- *
- * Age: store->age ticks AGE_TICKS_IDLE times in the time after which a page counts
- * as idle, and every request leaves the tick in the entries that it touches.  Six
- * bits wrap around; what has become much older than idle is kept there by the walk.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "store_internal.h"
-
-#define AGE_TICKS      (1u << ENTRY_AGE_BITS)
-#define AGE_TICKS_IDLE 16u
-#define AGE_TICKS_OLD  40u
 
 /* A smaller gain is not worth the move. */
 #define GAIN_MIN 16
@@ -36,14 +28,6 @@ static uint64_t thread_ns(void)
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-static uint64_t monotonic_ms(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
 /* The workspace is large and only some stores need it. */
@@ -74,8 +58,6 @@ int recompress_init(struct store *store, unsigned int idle_seconds, unsigned int
 	pthread_mutex_init(&re->lock, NULL);
 	re->idle_seconds = idle_seconds;
 	re->cpu_percent = cpu_percent ? cpu_percent : 100;
-	re->tick_ms = idle_seconds * 1000u / AGE_TICKS_IDLE + 1;
-	re->next_tick = monotonic_ms() + re->tick_ms;
 	return idle_seconds ? prepare(store) : 0;
 }
 
@@ -88,18 +70,12 @@ void recompress_fini(struct store *store)
 	re->workspace = NULL;
 }
 
-static unsigned int ticks_since(const struct store *store, uint64_t entry)
-{
-	return (atomic_load_explicit(&store->age, memory_order_relaxed) - entry_age(entry)) %
-	       AGE_TICKS;
-}
-
 static bool wanted(const struct store *store, uint64_t entry, unsigned int ticks)
 {
 	enum table_kind kind = entry_kind(entry);
 
-	return (kind == KIND_PAYLOAD || kind == KIND_RAW) && !(entry & ENTRY_DENSE) &&
-	       ticks_since(store, entry) >= ticks;
+	return (kind == KIND_PAYLOAD || kind == KIND_RAW) &&
+	       !(entry & (ENTRY_DENSE | ENTRY_LEAVING)) && age_of(store, entry) >= ticks;
 }
 
 /* Copies the page out.  Its size as it is stored now, or 0 if it is not wanted any more. */
@@ -108,8 +84,9 @@ static size_t copy_out(struct store *store, table_entry *entry, unsigned int tic
 	uint64_t old = entry_lock(entry);
 	size_t size = 0;
 
+	/* No page behind the pool: its number is not needed. */
 	if (wanted(store, old, ticks) &&
-	    page_decode(store, old, store->recompress.page, 0) == 0) {
+	    page_decode(store, 0, old, store->recompress.page, 0) == 0) {
 		size = xv_size(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
 		old |= ENTRY_BUSY;
 	}
@@ -181,19 +158,6 @@ static void recompress_entry(struct request *req, table_entry *entry, unsigned i
 	atomic_fetch_add_explicit(&re->bytes, had - (size_t)len, memory_order_relaxed);
 }
 
-/* Keeps what is old from looking young when the age wraps around. */
-static void keep_old(struct store *store, table_entry *entry, uint64_t seen)
-{
-	unsigned int age = atomic_load_explicit(&store->age, memory_order_relaxed);
-
-	if (entry_kind(seen) < KIND_RAW || ticks_since(store, seen) < AGE_TICKS_OLD ||
-	    (seen & ENTRY_LOCK))
-		return;
-	(void)atomic_compare_exchange_strong_explicit(
-		entry, &seen, entry_with_age(seen, (age - AGE_TICKS_OLD) % AGE_TICKS),
-		memory_order_relaxed, memory_order_relaxed);
-}
-
 /*
  * Recompresses pages of one table page from `from` on, until the time is up.
  * Returns where to go on, TABLE_PAGE_ENTRIES at its end.
@@ -213,7 +177,7 @@ static unsigned int recompress_table_page(struct store *store, uint64_t index, u
 		uint64_t seen = atomic_load_explicit(&ref.entries[i], memory_order_relaxed);
 
 		if (!wanted(store, seen, ticks)) {
-			keep_old(store, &ref.entries[i], seen);
+			age_keep_old(store, &ref.entries[i], seen);
 			continue;
 		}
 		if (thread_ns() >= until)
@@ -269,16 +233,6 @@ int store_recompress(struct store *store, uint64_t *bytes)
 	return err;
 }
 
-static void tick(struct store *store, uint64_t now)
-{
-	struct recompression *re = &store->recompress;
-
-	if (now < re->next_tick)
-		return;
-	re->next_tick = now + re->tick_ms;
-	atomic_fetch_add_explicit(&store->age, 1, memory_order_relaxed);
-}
-
 static bool loaded(struct store *store)
 {
 	struct recompression *re = &store->recompress;
@@ -298,7 +252,6 @@ unsigned int recompress_step(struct store *store)
 		return REST_DONE_MS;
 	if (pthread_mutex_trylock(&re->lock) != 0)
 		return REST_LOADED_MS;
-	tick(store, now);
 	if (now < re->rest_until) {
 		rest = (unsigned int)(re->rest_until - now);
 	} else if (loaded(store)) {
@@ -306,13 +259,13 @@ unsigned int recompress_step(struct store *store)
 	} else {
 		uint64_t start = thread_ns();
 
-		rest = walk(store, AGE_TICKS_IDLE, STEP_NS) ? re->tick_ms : 1;
+		rest = walk(store, age_ticks(store, re->idle_seconds), STEP_NS) ? store->tick_ms : 1;
 		rest += (unsigned int)((thread_ns() - start) / 1000000 *
 				       (100 - re->cpu_percent) / re->cpu_percent);
 		re->rest_until = now + rest;
 	}
-	if (rest > re->tick_ms)
-		rest = re->tick_ms;
+	if (rest > store->tick_ms)
+		rest = store->tick_ms;
 	pthread_mutex_unlock(&re->lock);
 	return rest;
 }

@@ -6,7 +6,7 @@
 
 #include "store_internal.h"
 
-static uint64_t counter(const struct store *store, enum store_counter which)
+uint64_t store_counter(const struct store *store, enum store_counter which)
 {
 	int64_t sum = 0;
 
@@ -18,7 +18,7 @@ static uint64_t counter(const struct store *store, enum store_counter which)
 
 uint64_t store_requests(const struct store *store)
 {
-	return counter(store, COUNT_READS) + counter(store, COUNT_WRITES);
+	return store_counter(store, COUNT_READS) + store_counter(store, COUNT_WRITES);
 }
 
 static uint64_t source_metadata(struct span_source *source)
@@ -43,7 +43,7 @@ static void pool_stats(struct store *store, struct ramzswap_stats *stats)
 	uint64_t metadata;
 
 	pools_get_stats(&store->pools, &pools);
-	stats->compr_data_size = pools.requested - counter(store, COUNT_SAME_OBJ) * sizeof(uint64_t);
+	stats->compr_data_size = pools.requested - store_counter(store, COUNT_SAME_OBJ) * sizeof(uint64_t);
 	stats->pool_free = pools.free;
 	stats->spans = pools.spans;
 	stats->spans_sparse = 0;
@@ -63,16 +63,16 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 	stats->reserve = store->reserve;
 	stats->reserve_ready = ready_bytes(store->pools.source, XV_SPAN_SIZE) +
 			       ready_bytes(store->table.source, TABLE_PAGE_SIZE);
-	stats->num_reads = counter(store, COUNT_READS);
-	stats->num_writes = counter(store, COUNT_WRITES);
-	stats->failed_reads = counter(store, COUNT_FAILED_READS);
-	stats->failed_writes = counter(store, COUNT_FAILED_WRITES);
-	stats->notify_free = counter(store, COUNT_NOTIFY_FREE);
-	stats->pages_zero = counter(store, COUNT_ZERO);
-	stats->same_pages = counter(store, COUNT_SAME);
-	stats->pages_stored = counter(store, COUNT_STORED);
-	stats->good_compress_pages = counter(store, COUNT_GOOD);
-	stats->pages_expand = counter(store, COUNT_RAW);
+	stats->num_reads = store_counter(store, COUNT_READS);
+	stats->num_writes = store_counter(store, COUNT_WRITES);
+	stats->failed_reads = store_counter(store, COUNT_FAILED_READS);
+	stats->failed_writes = store_counter(store, COUNT_FAILED_WRITES);
+	stats->notify_free = store_counter(store, COUNT_NOTIFY_FREE);
+	stats->pages_zero = store_counter(store, COUNT_ZERO);
+	stats->same_pages = store_counter(store, COUNT_SAME);
+	stats->pages_stored = store_counter(store, COUNT_STORED);
+	stats->good_compress_pages = store_counter(store, COUNT_GOOD);
+	stats->pages_expand = store_counter(store, COUNT_RAW);
 	stats->huge_pages = stats->pages_expand;
 	stats->orig_data_size = stats->pages_stored * STORE_PAGE_SIZE;
 	stats->pages_compacted = atomic_load(&store->compact.pages);
@@ -81,6 +81,7 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 	stats->recompress_bytes = atomic_load(&store->recompress.bytes);
 	stats->recompress_seconds = atomic_load(&store->recompress.ns) / 1000000000;
 	pool_stats(store, stats);
+	writeback_get_stats(store, stats);
 }
 
 /* What a walk over the table finds. */
@@ -89,6 +90,7 @@ struct census {
 	uint64_t requested;
 	uint64_t same;
 	uint64_t stored;
+	uint64_t backed;
 };
 
 static int check_entry(struct store *store, table_entry *entry, struct census *census)
@@ -104,11 +106,12 @@ static int check_entry(struct store *store, table_entry *entry, struct census *c
 			census->objects++;
 			census->requested += xv_size(pools_get(&store->pools, entry_pool(content)),
 						     entry_handle(content));
-			err = page_decode(store, content, page, 0);
+			err = page_decode(store, 0, content, page, 0);
 		}
 	}
 	census->same += entry_kind(content) == KIND_SAME || entry_kind(content) == KIND_SAME_OBJ;
-	census->stored += entry_kind(content) == KIND_RAW || entry_kind(content) == KIND_PAYLOAD;
+	census->stored += entry_kind(content) >= KIND_RAW;
+	census->backed += entry_kind(content) == KIND_BACKED;
 	entry_unlock(entry, content);
 	return err ? -EUCLEAN : 0;
 }
@@ -137,6 +140,36 @@ static int check_table(struct store *store, struct census *census, char *why, si
 	return 0;
 }
 
+/* Reads what is behind the pool, one page at a time, as long as nothing is wrong. */
+static int check_backed(struct store *store, char *why, size_t why_size)
+{
+	unsigned char page[STORE_PAGE_SIZE];
+	int err = 0;
+
+	for (uint64_t index = 0; !err; index++) {
+		struct table_ref ref;
+
+		index = table_next(&store->table, index);
+		if (index >= store->table.directory_entries)
+			return 0;
+		(void)table_pin(&store->table, index, false, &ref);
+		for (unsigned int i = 0; ref.entries && i < TABLE_PAGE_ENTRIES && !err; i++) {
+			uint64_t number = index * TABLE_PAGE_ENTRIES + i, content;
+
+			if (entry_kind(ref.entries[i]) != KIND_BACKED)
+				continue;
+			content = entry_lock(&ref.entries[i]);
+			err = page_decode(store, number, content, page, 0);
+			entry_unlock(&ref.entries[i], content);
+			if (err)
+				snprintf(why, why_size, "page %llu in the backing store is unreadable",
+					 (unsigned long long)number);
+		}
+		table_unpin(&store->table, &ref);
+	}
+	return -EUCLEAN;
+}
+
 /* The number of requests begun, if none is under way; else UINT64_MAX. */
 static uint64_t requests_if_quiet(const struct store *store)
 {
@@ -147,6 +180,22 @@ static uint64_t requests_if_quiet(const struct store *store)
 	for (unsigned int i = 0; i < STRIPES; i++)
 		begun += atomic_load(&store->stripe[i].begun);
 	return begun == ended ? begun : UINT64_MAX;
+}
+
+/* Records that nobody names would take their segments for ever. */
+static int check_backing_totals(struct store *store, const struct census *census, char *why,
+				size_t why_size)
+{
+	struct backing_stats backing;
+
+	if (!store->writeback.backing)
+		return 0;
+	backing_get_stats(store->writeback.backing, &backing);
+	if (backing.pages == census->backed)
+		return 0;
+	snprintf(why, why_size, "the backing store has %llu live records, the table names %llu",
+		 (unsigned long long)backing.pages, (unsigned long long)census->backed);
+	return -EUCLEAN;
 }
 
 static int check_totals(struct store *store, const struct census *census, char *why,
@@ -163,16 +212,23 @@ static int check_totals(struct store *store, const struct census *census, char *
 			 (unsigned long long)census->requested);
 		return -EUCLEAN;
 	}
-	if (counter(store, COUNT_SAME) != census->same ||
-	    counter(store, COUNT_STORED) != census->stored) {
+	if (store_counter(store, COUNT_SAME) != census->same ||
+	    store_counter(store, COUNT_STORED) != census->stored) {
 		snprintf(why, why_size,
 			 "%llu same-filled and %llu stored pages are counted, the table has %llu and %llu",
-			 (unsigned long long)counter(store, COUNT_SAME),
-			 (unsigned long long)counter(store, COUNT_STORED),
+			 (unsigned long long)store_counter(store, COUNT_SAME),
+			 (unsigned long long)store_counter(store, COUNT_STORED),
 			 (unsigned long long)census->same, (unsigned long long)census->stored);
 		return -EUCLEAN;
 	}
-	return 0;
+	if (store_counter(store, COUNT_BACKED) != census->backed) {
+		snprintf(why, why_size,
+			 "%llu pages are counted in the backing store, the table has %llu",
+			 (unsigned long long)store_counter(store, COUNT_BACKED),
+			 (unsigned long long)census->backed);
+		return -EUCLEAN;
+	}
+	return check_backing_totals(store, census, why, why_size);
 }
 
 int store_check(struct store *store, char *why, size_t why_size)
@@ -183,6 +239,8 @@ int store_check(struct store *store, char *why, size_t why_size)
 
 	if (!why)
 		why_size = 0;
+	/* A segment that is being written has records that no entry names yet. */
+	pthread_mutex_lock(&store->writeback.lock);
 	pthread_mutex_lock(&store->compact.lock);
 	before = requests_if_quiet(store);
 	count = atomic_load(&store->pools.count);
@@ -197,6 +255,9 @@ int store_check(struct store *store, char *why, size_t why_size)
 			err = totals;
 	}
 	pthread_mutex_unlock(&store->compact.lock);
+	pthread_mutex_unlock(&store->writeback.lock);
+	if (!err && store->writeback.backing)
+		err = check_backed(store, why, why_size);
 	return err;
 }
 

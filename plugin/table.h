@@ -5,8 +5,9 @@
  * of 8 bytes a table page.
  *
  *	directory entry	 63..32 table page's unit + 1 | 31..16 pins | 15..0 live + bias
- *	table entry	 63..32 handle | 31..29 - | 28..17 pool | 16..12 -
- *			 11..6 age | 5 dense | 4..2 kind | 1 waiters | 0 lock
+ *	table entry	 63..32 handle | 31..29 - | 28..17 pool | 16 leaving | 15 busy
+ *			 14..6 age | 5 dense | 4..2 kind | 1 waiters | 0 lock
+ *	 of a page behind the pool: 63..32 location | 28..17 length - 1 | rest as above
  *	 of a same-filled page: 63..5 the word, sign-extended from 59 bits | 4..0 as above
  *
  * A table page cannot go away while it is pinned; it goes when nobody pins it and
@@ -38,6 +39,7 @@ enum table_kind {
 	KIND_SAME_OBJ,	/* repeats a word of 8 bytes that is the object */
 	KIND_RAW,	/* the object is the page */
 	KIND_PAYLOAD,	/* the object is the page's payload */
+	KIND_BACKED,	/* the payload (the page, if as long) is in the backing store */
 };
 
 #define ENTRY_LOCK	  UINT64_C(1)
@@ -46,16 +48,17 @@ enum table_kind {
 #define ENTRY_KIND_MASK	  (UINT64_C(7) << ENTRY_KIND_SHIFT)
 #define ENTRY_DENSE	  UINT64_C(0x20) /* nothing more to be won by compressing it again */
 #define ENTRY_AGE_SHIFT	  6
-#define ENTRY_AGE_BITS	  6
+#define ENTRY_AGE_BITS	  9
 #define ENTRY_AGE_MASK	  (((UINT64_C(1) << ENTRY_AGE_BITS) - 1) << ENTRY_AGE_SHIFT)
-#define ENTRY_BUSY	  (UINT64_C(1) << 12) /* being compressed again; gone if rewritten */
+#define ENTRY_BUSY	  (UINT64_C(1) << 15) /* being compressed again; gone if rewritten */
+#define ENTRY_LEAVING	  (UINT64_C(1) << 16) /* being written to the backing store; the same */
 #define ENTRY_POOL_SHIFT  17
 #define ENTRY_POOL_BITS	  12
 #define ENTRY_HANDLE_SHIFT 32
 #define ENTRY_WORD_SHIFT  5
 
 _Static_assert(ENTRY_POOL_SHIFT + ENTRY_POOL_BITS <= ENTRY_HANDLE_SHIFT, "fields overlap");
-_Static_assert(KIND_PAYLOAD <= ENTRY_KIND_MASK >> ENTRY_KIND_SHIFT, "kinds do not fit");
+_Static_assert(KIND_BACKED <= ENTRY_KIND_MASK >> ENTRY_KIND_SHIFT, "kinds do not fit");
 
 static inline enum table_kind entry_kind(uint64_t entry)
 {
@@ -65,7 +68,7 @@ static inline enum table_kind entry_kind(uint64_t entry)
 /* Whether the entry names an object in a pool. */
 static inline bool entry_has_object(uint64_t entry)
 {
-	return entry_kind(entry) >= KIND_SAME_OBJ;
+	return entry_kind(entry) - KIND_SAME_OBJ <= (unsigned int)KIND_PAYLOAD - KIND_SAME_OBJ;
 }
 
 static inline uint32_t entry_handle(uint64_t entry)
@@ -82,6 +85,22 @@ static inline uint64_t entry_make(enum table_kind kind, unsigned int pool, uint3
 {
 	return (uint64_t)handle << ENTRY_HANDLE_SHIFT | (uint64_t)pool << ENTRY_POOL_SHIFT |
 	       (uint64_t)kind << ENTRY_KIND_SHIFT;
+}
+
+/* A page whose payload of 1 to 4096 bytes is in the backing store. */
+static inline uint64_t entry_make_backed(uint32_t location, uint32_t length)
+{
+	return entry_make(KIND_BACKED, length - 1, location);
+}
+
+static inline uint32_t entry_location(uint64_t entry)
+{
+	return entry_handle(entry);
+}
+
+static inline uint32_t entry_length(uint64_t entry)
+{
+	return entry_pool(entry) + 1;
 }
 
 static inline unsigned int entry_age(uint64_t entry)
@@ -139,6 +158,10 @@ int table_init(struct table *table, uint64_t pages, struct span_budget *budget, 
 
 /* Frees the table; entries are forgotten as they are.  A zeroed table is accepted. */
 void table_fini(struct table *table);
+
+/* The page of the disk that an entry of a pinned table page is for. */
+#define table_page_number(ref, entry) \
+	((ref)->index * TABLE_PAGE_ENTRIES + (uint64_t)((entry) - (ref)->entries))
 
 /* A pinned table page: entries[page % TABLE_PAGE_ENTRIES] may be used. */
 struct table_ref {

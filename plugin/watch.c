@@ -16,7 +16,12 @@ static unsigned long long mib(uint64_t bytes)
 /* Writes fail: for want of room under the limit, or of memory in the machine. */
 static void say_full(const struct ramzswap_stats *stats, char *line, size_t size)
 {
-	if (stats->memlimit)
+	if (stats->bd_size)
+		snprintf(line, size,
+			 "full: neither memory nor the backing store has room for more than the %llu "
+			 "MiB of pages stored; writes that need more fail until pages are freed "
+			 "(trim, swapoff)", mib(stats->orig_data_size));
+	else if (stats->memlimit)
 		snprintf(line, size,
 			 "full: memlimit of %llu MiB reached with %llu MiB of pages stored; writes "
 			 "that need more fail with ENOSPC until pages are freed (trim, swapoff) or "
@@ -41,7 +46,8 @@ bool watch_look(struct watch *watch, const struct ramzswap_stats *stats, char *l
 		say_full(stats, line, size);
 		return true;
 	}
-	if (limit && used >= NEARLY_FULL(limit) && !watch->warned) {
+	/* With a backing store, memory that is nearly full is as it should be. */
+	if (limit && used >= NEARLY_FULL(limit) && !watch->warned && !stats->bd_size) {
 		watch->warned = true;
 		snprintf(line, size,
 			 "nearly full: %llu of %llu MiB of memlimit are in use, for %llu MiB of pages",

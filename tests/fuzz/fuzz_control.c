@@ -34,7 +34,8 @@ static void try_request(char *line)
 	command = control_command_find(line, &argument, &reply);
 	if (command) {
 		must(!strcmp(command->name, line), "a command is found by its name");
-		must(command->has_argument == (argument != NULL), "arguments where they are due");
+		must(argument ? command->needs != NULL : !command->needs || command->alone,
+		     "arguments where they are due");
 		must(reply.len == 0, "no answer before the command has run");
 		return;
 	}

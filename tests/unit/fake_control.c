@@ -69,6 +69,29 @@ static int compact(void *opaque, uint64_t *bytes, char *why, size_t why_size)
 	return slow(opaque, bytes, why, why_size);
 }
 
+static int set_allowance(void *opaque, bool day, uint64_t bytes, char *why, size_t why_size)
+{
+	struct fake_control *fake = opaque;
+	int error;
+
+	pthread_mutex_lock(&fake->lock);
+	error = outcome(fake, NULL, why, why_size);
+	if (!error)
+		fake->allowance[day] = bytes;
+	pthread_mutex_unlock(&fake->lock);
+	return error;
+}
+
+static int writeback(void *opaque, enum control_writeback what, unsigned int idle_seconds,
+		     uint64_t *bytes, char *why, size_t why_size)
+{
+	struct fake_control *fake = opaque;
+
+	fake->writeback = what;
+	fake->idle_seconds = idle_seconds;
+	return slow(opaque, bytes, why, why_size);
+}
+
 static int reset(void *opaque, char *why, size_t why_size)
 {
 	return slow(opaque, NULL, why, why_size);
@@ -79,6 +102,8 @@ static const struct control_ops ops = {
 	.set_memlimit = set_memlimit,
 	.compact = compact,
 	.recompress = compact,
+	.set_allowance = set_allowance,
+	.writeback = writeback,
 	.reset = reset,
 	.check = reset,
 };

@@ -25,6 +25,9 @@ struct fake_control {
 	char why[1024];	    /* ...and say */
 	uint64_t bytes;	    /* what compact and recompress achieve */
 	uint64_t memlimit;  /* the last that was set */
+	uint64_t allowance[2]; /* the last that were set: of a second, of a day */
+	enum control_writeback writeback; /* what was asked for last */
+	unsigned int idle_seconds;
 	unsigned int calls; /* of all operations but get_stats */
 	bool hold;	    /* slow operations wait while this is set */
 	bool held;	    /* one does */

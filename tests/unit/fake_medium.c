@@ -13,8 +13,10 @@ static void arrive(struct fake_medium *fake, const void *buf, size_t len, uint64
 	if (((uintptr_t)buf & mask) || (len & mask) || (offset & mask) ||
 	    offset + len > fake->medium.size)
 		atomic_fetch_add(&fake->misaligned, 1);
-	if (fake->delay_us)
-		usleep(fake->delay_us);
+	atomic_fetch_add(&fake->held, 1);
+	while (fake->hold)
+		usleep(1000);
+	atomic_fetch_sub(&fake->held, 1);
 }
 
 static int fake_start(struct medium *medium)

@@ -4,6 +4,7 @@
 #define RAMZSWAP_FAKE_MEDIUM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "medium.h"
 
@@ -14,7 +15,8 @@ struct fake_medium {
 	atomic_int write_error; /* errno that writes fail with; 0 for none */
 	atomic_int write_fails; /* how many of them; negative: all */
 	atomic_int read_error;
-	atomic_uint delay_us;			/* of each read and write */
+	atomic_bool hold;			/* reads and writes wait until it is false again */
+	atomic_uint held;			/* how many wait */
 	atomic_uint_least64_t bad_from, bad_to; /* this range does not take writes */
 	atomic_uint writes, reads, discards;
 	atomic_uint misaligned; /* requests that were no whole blocks */

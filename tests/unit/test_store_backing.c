@@ -1,0 +1,721 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The page store with a backing store behind its pool, on a medium in memory that is
+ * slow, full or broken when a test wants it so.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "backing.h"
+#include "fake_medium.h"
+#include "store_helper.h"
+#include "store_internal.h"
+
+#define SEGMENT BACKING_SEGMENT_MIN
+
+static struct fake_medium *fake;
+static struct backing *backing;
+static struct store *store;
+static struct rng rng;
+
+struct setup {
+	uint64_t disk, memlimit, backing;
+	uint64_t day, rate;
+	unsigned int recompress_seconds;
+};
+
+static void start(const struct setup *setup)
+{
+	struct store_config config = {
+		.size = setup->disk,
+		.memlimit = setup->memlimit ? setup->memlimit : STORE_NO_LIMIT,
+		.recompress_seconds = setup->recompress_seconds,
+		.backing_day = setup->day,
+		.backing_rate = setup->rate,
+	};
+	char why[MEDIUM_WHY_MAX] = "";
+
+	rng.state = 42;
+	fake = fake_medium_new(setup->backing, 0);
+	if (backing_create(&backing, &fake->medium, SEGMENT, true, why, sizeof(why)) != 0)
+		fail_msg("%s", why);
+	assert_int_equal(backing_start(backing, false), 0);
+	config.backing = backing;
+	assert_int_equal(store_create(&store, &config), 0);
+}
+
+static void stop(void)
+{
+	store_done(store);
+	backing_destroy(backing);
+	assert_int_equal(fake->misaligned, 0);
+	fake_medium_free(fake);
+}
+
+/* A page whose content tells its number and version; every third does not compress. */
+static void make_page(unsigned char *page, uint64_t number, uint32_t version)
+{
+	struct rng own = {.state = number * 1000003 + version};
+
+	data_fill(&own, number % 3 == 0 ? DATA_RANDOM : DATA_STRUCT, page, PAGE);
+	memcpy(page, &number, sizeof(number));
+	memcpy(page + 8, &version, sizeof(version));
+}
+
+static void put(uint64_t number, uint32_t version)
+{
+	unsigned char page[PAGE];
+
+	make_page(page, number, version);
+	must_write(store, page, PAGE, number * PAGE);
+}
+
+static void must_have(uint64_t number, uint32_t version)
+{
+	unsigned char page[PAGE];
+
+	make_page(page, number, version);
+	must_read(store, page, PAGE, number * PAGE);
+}
+
+static void drain(void)
+{
+	for (int i = 0; i < 10000 && store_writeback_work(store) == 0; i++)
+		;
+}
+
+static void test_a_disk_larger_than_memory_takes_all_its_pages(void **state)
+{
+	const struct setup setup = {.disk = 32 * MIB, .memlimit = 4 * MIB, .backing = 48 * MIB};
+	uint64_t pages = setup.disk / PAGE;
+	struct ramzswap_stats stats;
+
+	start(&setup);
+	for (uint32_t version = 1; version <= 2; version++) {
+		for (uint64_t i = 0; i < pages; i++)
+			put(i, version);
+		must_be_sound(store);
+		for (uint64_t i = 0; i < pages; i++)
+			must_have(i, version);
+	}
+	stats = stats_of(store);
+	assert_int_equal(stats.failed_writes, 0);
+	assert_int_equal(stats.failed_reads, 0);
+	assert_int_equal(stats.pages_stored, pages);
+	assert_true(stats.bd_count > pages / 2);
+	assert_true(stats.mem_used_max <= 4 * MIB);
+	/* And all of it goes again. */
+	must_zero(store, setup.disk, 0);
+	stats = stats_of(store);
+	assert_int_equal(stats.bd_count, 0);
+	assert_int_equal(stats.bd_segments_free, stats.bd_segments);
+	stop();
+}
+
+static void test_random_requests_agree_with_a_shadow(void **state)
+{
+	const struct setup setup = {.disk = 8 * MIB, .memlimit = 2 * MIB, .backing = 12 * MIB};
+	unsigned int steps = 20000 * test_scale() / 100;
+	unsigned char *shadow = calloc(1, setup.disk), *buf = malloc(setup.disk);
+	struct ramzswap_stats stats;
+
+	start(&setup);
+	rng.state = rng_seed(7);
+	for (unsigned int i = 0; i < steps; i++) {
+		uint64_t offset = rng_below(&rng, setup.disk);
+		uint32_t count = (uint32_t)rng_below(&rng, 6 * PAGE) + 1;
+
+		if (rng_below(&rng, 2) == 0)
+			offset -= offset % PAGE;
+		if (count > setup.disk - offset)
+			count = (uint32_t)(setup.disk - offset);
+		switch (rng_below(&rng, 12)) {
+		default:
+			data_fill_any(&rng, buf, count);
+			must_write(store, buf, count, offset);
+			memcpy(shadow + offset, buf, count);
+			break;
+		case 0:
+			must_zero(store, count, offset);
+			memset(shadow + offset, 0, count);
+			break;
+		case 1 ... 4:
+			must_read(store, shadow + offset, count, offset);
+			break;
+		case 5:
+			(void)store_writeback_work(store);
+			break;
+		case 6:
+			(void)store_work(store);
+			break;
+		}
+		if (i % 4000 == 3999) {
+			must_be_sound(store);
+			must_read(store, shadow, (uint32_t)setup.disk, 0);
+		}
+	}
+	must_read(store, shadow, (uint32_t)setup.disk, 0);
+	stats = stats_of(store);
+	assert_int_equal(stats.failed_writes + stats.failed_reads, 0);
+	assert_true(stats.bd_writes > 0 && stats.bd_reads > 0);
+	stop();
+	free(shadow);
+	free(buf);
+}
+
+static void test_overwriting_for_long_is_cleaned_up_behind(void **state)
+{
+	/* What is stored fills the backing store to four fifths: room comes from cleaning alone. */
+	const struct setup setup = {.disk = 16 * MIB, .memlimit = 2 * MIB, .backing = 10 * MIB};
+	static uint32_t versions[4096];
+	uint64_t pages = setup.disk / PAGE;
+	struct ramzswap_stats stats;
+
+	start(&setup);
+	for (uint64_t i = 0; i < pages; i++)
+		put(i, versions[i] = 1);
+	for (unsigned int i = 0; i < 30000 * test_scale() / 100; i++) {
+		uint64_t page = rng_below(&rng, pages);
+
+		put(page, ++versions[page]);
+		if (i % 64 == 0)
+			(void)store_writeback_work(store);
+	}
+	for (uint64_t i = 0; i < pages; i++)
+		must_have(i, versions[i]);
+	stats = stats_of(store);
+	assert_int_equal(stats.failed_writes, 0);
+	assert_true(stats.bd_cleaned > 0);
+	memset(versions, 0, sizeof(versions));
+	stop();
+}
+
+static void test_without_room_anywhere_writes_fail_and_nothing_is_lost(void **state)
+{
+	const struct setup setup = {.disk = 64 * MIB, .memlimit = 3 * MIB, .backing = 4 * MIB};
+	unsigned char page[PAGE];
+	uint64_t written = 0;
+	struct ramzswap_stats stats;
+	int err = 0;
+
+	start(&setup);
+	for (; !err; written++) {
+		make_page(page, written * 3, 1);
+		err = store_write(store, page, PAGE, written * 3 * PAGE);
+	}
+	written--;
+	assert_int_equal(err, -ENOSPC);
+	/* Both places are full: pages that do not compress, but for what cleaning needs. */
+	assert_true(written * PAGE > 5 * MIB);
+	for (uint64_t i = 0; i < written; i++)
+		must_have(i * 3, 1);
+	/* Freed pages make room again. */
+	must_zero(store, 2 * MIB, 0);
+	usleep(1100000);
+	for (uint64_t i = 0; i < 64; i++)
+		put(i * 3, 2);
+	stats = stats_of(store);
+	assert_int_equal(stats.failed_writes, 1);
+	stop();
+}
+
+static void test_pages_that_do_not_compress_leave_first(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .memlimit = 6 * MIB, .backing = 32 * MIB};
+	struct ramzswap_stats stats;
+	uint64_t i = 0;
+
+	start(&setup);
+	/* Up to the high watermark and over it, the raw ones no older than the others. */
+	for (; stats_of(store).mem_used_total < setup.memlimit * 15 / 16; i++)
+		put(i, 1);
+	drain();
+	stats = stats_of(store);
+	assert_true(stats.bd_count > 0);
+	assert_int_equal(stats.bd_failed_writes, 0);
+	/* All that left are raw: pages_expand counts both places. */
+	assert_true(stats.bd_bytes >= stats.bd_count * PAGE);
+	/* And it ended at the low watermark rather than when all raw pages were gone. */
+	assert_true(stats.bd_count < stats.pages_expand);
+	stop();
+}
+
+static void age_by(unsigned int ms)
+{
+	for (unsigned int i = 0; i < ms; i += 20) {
+		usleep(20000);
+		(void)store_work(store);
+	}
+}
+
+static void test_the_coldest_pages_leave(void **state)
+{
+	/* Recompression after a second makes ticks short. */
+	const struct setup setup = {
+		.disk = 64 * MIB,
+		.memlimit = 5 * MIB,
+		.backing = 64 * MIB,
+		.recompress_seconds = 1,
+	};
+	unsigned char page[PAGE];
+	struct ramzswap_stats before, after;
+
+	start(&setup);
+	/* Old pages, among them some that are touched later; then many young ones. */
+	for (uint64_t i = 0; i < 1000; i++)
+		put(i * 3 + 1, 1);
+	age_by(700);
+	for (uint64_t i = 0; i < 1000; i += 10)
+		must_have(i * 3 + 1, 1);
+	for (uint64_t i = 1000; stats_of(store).bd_count == 0; i++) {
+		put(i * 3 + 1, 1);
+		if (i % 16 == 0)
+			(void)store_writeback_work(store);
+	}
+	before = stats_of(store);
+	assert_true(before.bd_count < 900);
+	/* What was touched is in memory... */
+	for (uint64_t i = 0; i < 1000; i += 10) {
+		make_page(page, i * 3 + 1, 1);
+		must_read(store, page, PAGE, (i * 3 + 1) * PAGE);
+	}
+	after = stats_of(store);
+	assert_int_equal(after.bd_reads, before.bd_reads);
+	/* ...and what left was old. */
+	for (uint64_t i = 0; i < 1000; i++)
+		must_have(i * 3 + 1, 1);
+	after = stats_of(store);
+	assert_int_equal(after.bd_reads - before.bd_reads, before.bd_count);
+	stop();
+}
+
+static uint64_t write_all_back(void)
+{
+	uint64_t bytes = 0;
+
+	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), 0);
+	return bytes;
+}
+
+static void test_commands_choose_what_leaves(void **state)
+{
+	const struct setup setup = {
+		.disk = 16 * MIB,
+		.backing = 32 * MIB,
+		.recompress_seconds = 1,
+	};
+	uint64_t bytes = 0;
+
+	start(&setup);
+	for (uint64_t i = 0; i < 300; i++)
+		put(i, 1);
+	assert_int_equal(store_writeback(store, WRITEBACK_HUGE, 0, &bytes), 0);
+	assert_int_equal(bytes, 100 * PAGE);
+	assert_int_equal(stats_of(store).bd_count, 100);
+	assert_int_equal(stats_of(store).huge_pages, 100);
+	age_by(1300);
+	for (uint64_t i = 1; i < 300; i += 6)
+		must_have(i, 1);
+	assert_int_equal(store_writeback(store, WRITEBACK_IDLE, 1, &bytes), 0);
+	assert_int_equal(stats_of(store).bd_count, 250);
+	assert_true(write_all_back() > 0);
+	assert_int_equal(stats_of(store).bd_count, 300);
+	assert_int_equal(write_all_back(), 0);
+	assert_int_equal(store_writeback(store, WRITEBACK_POLICY, 0, &bytes), 0);
+	for (uint64_t i = 0; i < 300; i++)
+		must_have(i, 1);
+	stop();
+}
+
+/* Lets ticks pass, and the wait between two looks for idle pages. */
+static void pass_ticks(unsigned int ticks)
+{
+	atomic_fetch_add(&store->age, ticks);
+	store->writeback.raw_sweep_ms = 0;
+	(void)store_writeback_work(store);
+}
+
+static void test_idle_pages_that_do_not_compress_leave_without_need(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+
+	start(&setup);
+	for (uint64_t i = 0; i < 100; i++)
+		put(i * 3, 1);
+	for (uint64_t i = 0; i < 100; i++)
+		put(i * 3 + 1, 1);
+	pass_ticks(2);
+	assert_int_equal(stats_of(store).bd_count, 0);
+	pass_ticks(20);
+	drain();
+	/* In full segments of fifteen each: the rest waits. */
+	assert_int_equal(stats_of(store).bd_count, 90);
+	for (uint64_t i = 0; i < 100; i++)
+		must_have(i * 3, 1);
+	stop();
+}
+
+static void test_of_two_copies_in_a_segment_the_last_counts(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+
+	start(&setup);
+	for (uint64_t i = 0; i < 10; i++)
+		put(i * 3, 1);
+	atomic_fetch_add(&store->age, 20);
+	for (uint64_t i = 10; i < 30; i++)
+		put(i * 3, 1);
+	/* Ten pages are old enough and wait in the open segment; some change meanwhile. */
+	pass_ticks(0);
+	assert_int_equal(backing_records(backing), 10);
+	for (uint64_t i = 0; i < 5; i++)
+		put(i * 3, 2);
+	must_zero(store, PAGE, 6 * 3 * PAGE);
+	put(7 * 3 + 1, 1);
+	pass_ticks(20);
+	assert_true(stats_of(store).bd_count > 0);
+	for (uint64_t i = 0; i < 30; i++) {
+		if (i == 6)
+			must_read_zeroes(store, PAGE, i * 3 * PAGE);
+		else
+			must_have(i * 3, i < 5 ? 2 : 1);
+	}
+	(void)write_all_back();
+	for (uint64_t i = 0; i < 5; i++)
+		must_have(i * 3, 2);
+	stop();
+}
+
+static void test_a_page_that_is_read_often_comes_back(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	struct ramzswap_stats stats;
+
+	start(&setup);
+	for (uint64_t i = 0; i < 30; i++)
+		put(i, 1);
+	(void)write_all_back();
+	(void)store_writeback_work(store);
+	must_have(7, 1);
+	assert_int_equal(stats_of(store).bd_count, 30);
+	must_have(7, 1);
+	stats = stats_of(store);
+	assert_int_equal(stats.bd_count, 29);
+	assert_int_equal(stats.bd_promoted, 1);
+	assert_int_equal(stats.bd_reads, 2);
+	must_have(7, 1);
+	assert_int_equal(stats_of(store).bd_reads, 2);
+	stop();
+}
+
+static void test_a_part_of_a_page_behind_the_pool_is_written(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	unsigned char page[PAGE];
+
+	start(&setup);
+	for (uint64_t i = 0; i < 30; i++)
+		put(i, 1);
+	(void)write_all_back();
+	for (uint64_t i = 0; i < 30; i++) {
+		make_page(page, i, 1);
+		memset(page + 100, 0xee, 200);
+		must_write(store, page + 100, 200, i * PAGE + 100);
+		must_read(store, page, PAGE, i * PAGE);
+		memset(page + 1000, 0, 50);
+		must_zero(store, 50, i * PAGE + 1000);
+		must_read(store, page, PAGE, i * PAGE);
+	}
+	assert_int_equal(stats_of(store).bd_count, 0);
+	stop();
+}
+
+static void test_a_failing_write_keeps_pages_in_memory(void **state)
+{
+	const struct setup setup = {.disk = 32 * MIB, .memlimit = 3 * MIB, .backing = 48 * MIB};
+	unsigned char page[PAGE];
+	struct ramzswap_stats stats;
+	char line[256];
+	uint64_t written = 0;
+	int err = 0;
+
+	start(&setup);
+	assert_false(store_backing_news(store, line, sizeof(line)));
+	fake->write_error = EIO;
+	fake->write_fails = -1;
+	for (; !err; written++) {
+		make_page(page, written, 1);
+		err = store_write(store, page, PAGE, written * PAGE);
+	}
+	written--;
+	assert_int_equal(err, -ENOSPC);
+	for (uint64_t i = 0; i < written; i++)
+		must_have(i, 1);
+	stats = stats_of(store);
+	assert_int_equal(stats.bd_count, 0);
+	assert_true(stats.bd_failed_writes > 0);
+	assert_true(store_backing_news(store, line, sizeof(line)));
+	assert_non_null(strstr(line, "takes no writes"));
+	assert_false(store_backing_news(store, line, sizeof(line)));
+	must_be_sound(store);
+	/* It is tried again, less and less often. */
+	fake->write_error = 0;
+	for (int i = 0; i < 400 && stats_of(store).bd_count == 0; i++) {
+		(void)store_writeback_work(store);
+		usleep(10000);
+	}
+	assert_true(stats_of(store).bd_count > 0);
+	assert_true(store_backing_news(store, line, sizeof(line)));
+	assert_non_null(strstr(line, "again"));
+	for (uint64_t i = written; i < setup.disk / PAGE; i++)
+		put(i, 1);
+	for (uint64_t i = 0; i < setup.disk / PAGE; i++)
+		must_have(i, 1);
+	stop();
+}
+
+static void test_a_failing_read_is_an_error_of_that_page_alone(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	unsigned char page[PAGE];
+	struct ramzswap_stats stats;
+	char line[256];
+
+	start(&setup);
+	for (uint64_t i = 0; i < 100; i++)
+		put(i, 1);
+	(void)write_all_back();
+	for (uint64_t i = 100; i < 200; i++)
+		put(i, 1);
+	fake->read_error = EIO;
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(store_read(store, page, PAGE, i * PAGE), -EIO);
+	for (uint64_t i = 100; i < 200; i++)
+		must_have(i, 1);
+	/* A part of such a page cannot be written; the whole can. */
+	assert_int_equal(store_write(store, page, 100, 5 * PAGE), -EIO);
+	put(6, 2);
+	must_have(6, 2);
+	stats = stats_of(store);
+	assert_int_equal(stats.failed_reads, 100);
+	assert_int_equal(stats.bd_failed_reads, 101);
+	assert_true(store_backing_news(store, line, sizeof(line)));
+	assert_false(store_backing_news(store, line, sizeof(line)));
+	fake->read_error = 0;
+	for (uint64_t i = 0; i < 200; i++)
+		must_have(i, i == 6 ? 2 : 1);
+	stop();
+}
+
+static void *read_backed(void *opaque)
+{
+	uint64_t first = (uintptr_t)opaque;
+	unsigned char page[PAGE];
+
+	for (uint64_t i = first; i < 64; i += 4)
+		assert_int_equal(store_read(store, page, PAGE, i * PAGE), 0);
+	return NULL;
+}
+
+static void *write_part_of_backed(void *opaque)
+{
+	uint64_t first = (uintptr_t)opaque;
+
+	for (uint64_t i = first; i < 64; i += 4)
+		assert_int_equal(store_write(store, "part", 4, (64 + i) * PAGE + 8), 0);
+	return NULL;
+}
+
+static void *keep_writing_back(void *opaque)
+{
+	uint64_t bytes;
+
+	(void)store_writeback(store, WRITEBACK_HUGE, 0, &bytes);
+	return NULL;
+}
+
+static void test_pages_in_memory_do_not_wait_for_a_store_that_hangs(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	pthread_t threads[9];
+
+	start(&setup);
+	for (uint64_t i = 0; i < 128; i++)
+		put(i, 1);
+	(void)write_all_back();
+	for (uint64_t i = 200; i < 400; i++)
+		put(i, 1);
+	fake->hold = true;
+	for (uintptr_t i = 0; i < 4; i++) {
+		pthread_create(&threads[i], NULL, read_backed, (void *)i);
+		pthread_create(&threads[4 + i], NULL, write_part_of_backed, (void *)i);
+	}
+	pthread_create(&threads[8], NULL, keep_writing_back, NULL);
+	while (fake->held < 9)
+		usleep(1000);
+	/* Whatever waits here waits for ever: the alarm ends it. */
+	alarm(60);
+	for (uint32_t version = 2; version < 6; version++) {
+		for (uint64_t i = 200; i < 400; i++)
+			put(i, version);
+		must_zero(store, PAGE, 300 * PAGE);
+		for (uint64_t i = 200; i < 400; i++)
+			if (i != 300)
+				must_have(i, version);
+		must_write(store, "part", 4, 301 * PAGE + 8);
+	}
+	assert_int_equal(fake->held, 9);
+	alarm(0);
+	fake->hold = false;
+	for (int i = 0; i < 9; i++)
+		pthread_join(threads[i], NULL);
+	stop();
+}
+
+static void test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room(void **state)
+{
+	const struct setup setup = {
+		.disk = 32 * MIB,
+		.memlimit = 4 * MIB,
+		.backing = 48 * MIB,
+		.day = 512 << 10,
+	};
+	struct ramzswap_stats stats;
+	uint64_t bytes;
+
+	start(&setup);
+	for (uint64_t i = 0; i < 400; i++)
+		put(i * 3, 1);
+	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), -EDQUOT);
+	stats = stats_of(store);
+	assert_in_range(stats.bd_written_bytes, 512 << 10, (512 << 10) + SEGMENT);
+	assert_int_equal(stats.bd_budget_left, 0);
+	for (int i = 0; i < 100; i++)
+		(void)store_writeback_work(store);
+	assert_int_equal(stats_of(store).bd_written_bytes, stats.bd_written_bytes);
+	for (uint64_t i = 0; i < setup.disk / PAGE / 3; i++)
+		put(i * 3, 2);
+	stats = stats_of(store);
+	assert_int_equal(stats.failed_writes, 0);
+	assert_true(stats.bd_over_budget > MIB);
+	stop();
+}
+
+static void test_the_allowance_of_a_second_paces_the_background(void **state)
+{
+	const struct setup setup = {
+		.disk = 32 * MIB,
+		.memlimit = 5 * MIB,
+		.backing = 48 * MIB,
+		.rate = 256 << 10,
+	};
+	struct ramzswap_stats stats;
+	double end;
+
+	start(&setup);
+	for (uint64_t i = 0; stats_of(store).mem_used_total < 31 * setup.memlimit / 32; i++)
+		put(i * 3, 1);
+	end = seconds_now() + 1.5;
+	while (seconds_now() < end) {
+		(void)store_writeback_work(store);
+		usleep(1000);
+	}
+	stats = stats_of(store);
+	/* What is saved up at first, a second and a half, and the segment that overdraws. */
+	assert_in_range(stats.bd_written_bytes, 256 << 10, (256 << 10) * 5 / 2 + 2 * SEGMENT);
+	stop();
+}
+
+/*
+ * Threads on pages of their own, a thread that writes back, one that works in the
+ * background, in a pool that is too small.
+ */
+#define THREADS 4
+#define THREAD_PAGES 1024
+
+static atomic_bool done;
+
+static void *background(void *opaque)
+{
+	while (!done) {
+		unsigned int ms = opaque ? store_writeback_work(store) : store_work(store);
+
+		if (ms)
+			usleep(1000);
+	}
+	return NULL;
+}
+
+static void *use_own_pages(void *opaque)
+{
+	uint64_t base = (uintptr_t)opaque * THREAD_PAGES;
+	uint32_t versions[THREAD_PAGES] = {0};
+	struct rng own = {.state = base + 1};
+	unsigned char page[PAGE], wanted[PAGE];
+
+	for (unsigned int i = 0; i < 20000 * test_scale() / 100; i++) {
+		uint64_t k = rng_below(&own, THREAD_PAGES);
+
+		if (rng_below(&own, 2) == 0) {
+			make_page(page, base + k, ++versions[k]);
+			assert_int_equal(store_write(store, page, PAGE, (base + k) * PAGE), 0);
+		} else if (versions[k]) {
+			make_page(wanted, base + k, versions[k]);
+			assert_int_equal(store_read(store, page, PAGE, (base + k) * PAGE), 0);
+			assert_memory_equal(page, wanted, PAGE);
+		}
+	}
+	return NULL;
+}
+
+static void test_threads_lose_nothing(void **state)
+{
+	const struct setup setup = {
+		.disk = THREADS * THREAD_PAGES * PAGE,
+		.memlimit = 4 * MIB,
+		.backing = 14 * MIB,
+		.recompress_seconds = 1,
+	};
+	pthread_t users[THREADS], workers[2];
+
+	start(&setup);
+	done = false;
+	for (uintptr_t i = 0; i < 2; i++)
+		pthread_create(&workers[i], NULL, background, (void *)i);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		pthread_create(&users[i], NULL, use_own_pages, (void *)i);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(users[i], NULL);
+	done = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(workers[i], NULL);
+	assert_int_equal(stats_of(store).failed_writes, 0);
+	assert_true(stats_of(store).bd_writes > 0);
+	stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_disk_larger_than_memory_takes_all_its_pages),
+		cmocka_unit_test(test_random_requests_agree_with_a_shadow),
+		cmocka_unit_test(test_overwriting_for_long_is_cleaned_up_behind),
+		cmocka_unit_test(test_without_room_anywhere_writes_fail_and_nothing_is_lost),
+		cmocka_unit_test(test_pages_that_do_not_compress_leave_first),
+		cmocka_unit_test(test_the_coldest_pages_leave),
+		cmocka_unit_test(test_commands_choose_what_leaves),
+		cmocka_unit_test(test_idle_pages_that_do_not_compress_leave_without_need),
+		cmocka_unit_test(test_of_two_copies_in_a_segment_the_last_counts),
+		cmocka_unit_test(test_a_page_that_is_read_often_comes_back),
+		cmocka_unit_test(test_a_part_of_a_page_behind_the_pool_is_written),
+		cmocka_unit_test(test_a_failing_write_keeps_pages_in_memory),
+		cmocka_unit_test(test_a_failing_read_is_an_error_of_that_page_alone),
+		cmocka_unit_test(test_pages_in_memory_do_not_wait_for_a_store_that_hangs),
+		cmocka_unit_test(test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room),
+		cmocka_unit_test(test_the_allowance_of_a_second_paces_the_background),
+		cmocka_unit_test(test_threads_lose_nothing),
+	};
+
+	return cmocka_run_group_tests_name("store backing", tests, NULL, NULL);
+}
