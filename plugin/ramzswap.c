@@ -34,7 +34,7 @@ static struct control *control;
 static atomic_uint connections;
 static atomic_uint_least64_t invalid_io;
 static struct timespec started;
-static bool signals_held;
+static atomic_bool signals_held;
 
 /* -D ramzswap.requests=1: each request in the debug output. */
 NBDKIT_DLL_PUBLIC int ramzswap_debug_requests;

@@ -46,7 +46,7 @@
 /* What the process itself may lock beside its disk: libraries, stacks, nbdkit's buffers. */
 #define PROCESS_LOCK_BYTES (UINT64_C(512) << 20)
 
-static volatile sig_atomic_t quit_wanted;
+static atomic_int quit_wanted; /* set in a signal handler: lock-free there */
 static atomic_uint_least64_t background_faults;
 static uint64_t faults_at_start;
 
