@@ -28,8 +28,19 @@
 #define RAMZSWAP_LZO1X_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* As decompress in codec.h. */
 int lzo1x_decode_page(const void *payload, size_t len, void *page, size_t slack);
+
+/* Bytes of workspace that each of these takes; what they hold does not matter. */
+#define LZO1X_DENSE_WORKSPACE (104u * 1024)
+
+/*
+ * Compress a page into out as compress in codec.h does; the first for little time,
+ * the other one as far as the format allows, or nearly.
+ */
+int lzo1x_encode_dense(void *workspace, const void *page, void *out);
+int lzo1x_encode_max(void *workspace, const void *page, void *out);
 
 #endif

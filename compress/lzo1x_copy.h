@@ -24,6 +24,17 @@ static inline uint32_t load32le(const void *p)
 	return x;
 }
 
+static inline uint64_t load64le(const void *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	x = __builtin_bswap64(x);
+#endif
+	return x;
+}
+
 static inline void copy4(void *to, const void *from)
 {
 	uint32_t x;

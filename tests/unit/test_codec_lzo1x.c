@@ -188,6 +188,71 @@ static void we_refuse_what_liblzo2_refuses_and_nothing_else(void **state)
 	}
 }
 
+/* Encodes the page next to inaccessible memory; liblzo2 and we must get it back. */
+static void check_encode(enum codec_effort effort, const unsigned char *page)
+{
+	static unsigned char workspace[1 << 20] __attribute__((aligned(64)));
+	const struct codec *codec = codec_find("lzo");
+	unsigned char *in = page_at.end - CODEC_PAGE_SIZE;
+	unsigned char *out = payload_at.end - CODEC_BOUND_MAX;
+	unsigned char back[CODEC_PAGE_SIZE];
+	int len;
+
+	assert_true(codec->workspace_size[effort] <= sizeof(workspace));
+	memcpy(in, page, CODEC_PAGE_SIZE);
+	len = codec->compress(effort, workspace, in, out);
+	assert_in_range(len, 1, CODEC_BOUND_MAX);
+	assert_int_equal(reference_decode(out, len, back), 0);
+	assert_memory_equal(back, page, CODEC_PAGE_SIZE);
+	assert_int_equal(codec->decompress(out, len, back, 0), 0);
+	assert_memory_equal(back, page, CODEC_PAGE_SIZE);
+
+	/* And with nothing readable in front of the page. */
+	memcpy(page_at.start, page, CODEC_PAGE_SIZE);
+	assert_int_equal(codec->compress(effort, workspace, page_at.start, out), len);
+	assert_int_equal(reference_decode(out, len, back), 0);
+	assert_memory_equal(back, page, CODEC_PAGE_SIZE);
+}
+
+static void liblzo2_decodes_what_we_write(void **state)
+{
+	unsigned char page[CODEC_PAGE_SIZE];
+
+	for (unsigned long i = 0; i < 20000 * rounds; i++) {
+		codec_page_make(page, i);
+		check_encode(CODEC_FAST, page);
+		if (i % 4 == 0)
+			check_encode(CODEC_DENSE, page);
+		if (i % 64 == 0)
+			check_encode(CODEC_MAX, page);
+	}
+}
+
+static size_t sum_of_payloads(const struct codec *codec, enum codec_effort effort)
+{
+	static unsigned char workspace[1 << 20] __attribute__((aligned(64)));
+	unsigned char page[CODEC_PAGE_SIZE], payload[CODEC_BOUND_MAX];
+	size_t sum = 0;
+
+	for (unsigned long i = 0; i < 450; i++) {
+		codec_page_make(page, i);
+		sum += codec->compress(effort, workspace, page, payload);
+	}
+	return sum;
+}
+
+static void more_effort_makes_smaller_payloads(void **state)
+{
+	size_t fast = sum_of_payloads(codec_find("lzo"), CODEC_FAST);
+	size_t dense = sum_of_payloads(codec_find("lzo"), CODEC_DENSE);
+	size_t max = sum_of_payloads(codec_find("lzo"), CODEC_MAX);
+	size_t reference = sum_of_payloads(codec_find("liblzo2"), CODEC_MAX);
+
+	assert_true(dense < fast - fast / 20);
+	assert_true(max < dense);
+	assert_true(max < reference);
+}
+
 static void every_truncation_is_refused(void **state)
 {
 	static unsigned char stream[LZO1X_STREAM_MAX];
@@ -221,6 +286,8 @@ int main(void)
 		cmocka_unit_test(we_decode_every_instruction_as_liblzo2_does),
 		cmocka_unit_test(we_refuse_what_liblzo2_refuses_and_nothing_else),
 		cmocka_unit_test(every_truncation_is_refused),
+		cmocka_unit_test(liblzo2_decodes_what_we_write),
+		cmocka_unit_test(more_effort_makes_smaller_payloads),
 		cmocka_unit_test(noise_does_no_harm),
 	};
 
