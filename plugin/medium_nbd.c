@@ -15,8 +15,8 @@
  * libnbd allocates memory for each request (some hundred bytes) and for each
  * connection: such a medium is not for a machine that swaps to it.
  */
+#include <dlfcn.h>
 #include <errno.h>
-#include <libnbd.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,6 +24,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "libnbd_calls.h"
 #include "medium.h"
 
 #define CONNECTIONS 4u
@@ -77,7 +78,7 @@ static void sleep_ms(uint64_t ms)
 /* libnbd's own text, without the name of the call before it. */
 static const char *nbd_reason(void)
 {
-	const char *text = nbd_get_error(), *colon;
+	const char *text = libnbd.get_error(), *colon;
 
 	if (!text)
 		return "no reason given";
@@ -88,18 +89,18 @@ static const char *nbd_reason(void)
 /* Connects within so many milliseconds.  NULL with libnbd's error set, or timed_out. */
 static struct nbd_handle *dial(const char *uri, uint64_t ms, bool *timed_out)
 {
-	struct nbd_handle *handle = nbd_create();
+	struct nbd_handle *handle = libnbd.create();
 	uint64_t deadline = now_ms() + ms;
 
 	*timed_out = false;
 	if (!handle)
 		return NULL;
-	nbd_set_uri_allow_local_file(handle, true);
-	if (nbd_aio_connect_uri(handle, uri) == -1)
+	libnbd.set_uri_allow_local_file(handle, true);
+	if (libnbd.aio_connect_uri(handle, uri) == -1)
 		goto failed;
-	while (nbd_aio_is_connecting(handle) == 1) {
+	while (libnbd.aio_is_connecting(handle) == 1) {
 		uint64_t now = now_ms();
-		int polled = now < deadline ? nbd_poll(handle, (int)(deadline - now)) : 0;
+		int polled = now < deadline ? libnbd.poll(handle, (int)(deadline - now)) : 0;
 
 		if (polled == -1)
 			goto failed;
@@ -108,10 +109,10 @@ static struct nbd_handle *dial(const char *uri, uint64_t ms, bool *timed_out)
 			goto failed;
 		}
 	}
-	if (nbd_aio_is_ready(handle) == 1)
+	if (libnbd.aio_is_ready(handle) == 1)
 		return handle;
 failed:
-	nbd_close(handle);
+	libnbd.close(handle);
 	return NULL;
 }
 
@@ -122,7 +123,7 @@ static uint64_t connect_ms(const struct nbd *nbd)
 
 static bool right_size(struct nbd *nbd, struct nbd_handle *handle)
 {
-	int64_t size = nbd_get_size(handle);
+	int64_t size = libnbd.get_size(handle);
 
 	return size >= 0 && (uint64_t)size >= nbd->medium.size;
 }
@@ -193,7 +194,7 @@ static int reconnect(struct nbd *nbd, struct connection *connection)
 			return 0;
 		}
 		if (connection->handle)
-			nbd_close(connection->handle);
+			libnbd.close(connection->handle);
 		connection->handle = NULL;
 		if (note_lost(nbd))
 			return -ENOTCONN;
@@ -211,20 +212,20 @@ static int await(struct nbd *nbd, struct nbd_handle *handle, int64_t cookie)
 	if (cookie == -1)
 		return -ENOTCONN;
 	for (;;) {
-		int done = nbd_aio_command_completed(handle, (uint64_t)cookie);
+		int done = libnbd.aio_command_completed(handle, (uint64_t)cookie);
 		uint64_t now;
 
 		if (done == 1)
 			return 0;
 		if (done == -1) {
-			int err = nbd_get_errno();
+			int err = libnbd.get_errno();
 
-			if (nbd_aio_is_ready(handle) != 1)
+			if (libnbd.aio_is_ready(handle) != 1)
 				return -ENOTCONN;
 			return err > 0 ? -err : -EIO;
 		}
 		now = now_ms();
-		if (now >= deadline || nbd_poll(handle, (int)(deadline - now)) <= 0)
+		if (now >= deadline || libnbd.poll(handle, (int)(deadline - now)) <= 0)
 			return -ENOTCONN;
 	}
 }
@@ -249,19 +250,19 @@ static int transfer_on(struct nbd *nbd, struct nbd_handle *handle, const struct 
 		if (len > nbd->request_max)
 			len = nbd->request_max;
 		if (transfer->what == TRANSFER_READ)
-			cookie = nbd_aio_pread(handle, transfer->buf + done, len, offset,
+			cookie = libnbd.aio_pread(handle, transfer->buf + done, len, offset,
 					       NBD_NULL_COMPLETION, 0);
 		else if (transfer->what == TRANSFER_WRITE)
-			cookie = nbd_aio_pwrite(handle, transfer->buf + done, len, offset,
+			cookie = libnbd.aio_pwrite(handle, transfer->buf + done, len, offset,
 						NBD_NULL_COMPLETION, 0);
 		else
-			cookie = nbd_aio_trim(handle, len, offset, NBD_NULL_COMPLETION, 0);
+			cookie = libnbd.aio_trim(handle, len, offset, NBD_NULL_COMPLETION, 0);
 		err = await(nbd, handle, cookie);
 		done += len;
 	}
 	/* Only this tells whether a server with a cache has found a place for it. */
 	if (!err && transfer->what == TRANSFER_WRITE && nbd->can_flush)
-		err = await(nbd, handle, nbd_aio_flush(handle, NBD_NULL_COMPLETION, 0));
+		err = await(nbd, handle, libnbd.aio_flush(handle, NBD_NULL_COMPLETION, 0));
 	return err;
 }
 
@@ -303,7 +304,7 @@ static int try_transfer(struct nbd *nbd, struct connection *connection,
 			return err;
 		err = transfer_on(nbd, connection->handle, transfer);
 		if (err == -ENOTCONN) {
-			nbd_close(connection->handle);
+			libnbd.close(connection->handle);
 			connection->handle = NULL;
 			(void)note_lost(nbd);
 			err = 0;
@@ -369,7 +370,7 @@ static void hang_up(struct nbd *nbd)
 {
 	for (unsigned int i = 0; i < CONNECTIONS; i++) {
 		if (nbd->connection[i].handle)
-			nbd_close(nbd->connection[i].handle);
+			libnbd.close(nbd->connection[i].handle);
 		nbd->connection[i].handle = NULL;
 	}
 }
@@ -410,15 +411,15 @@ static const struct medium_ops nbd_ops = {
 static int inspect(struct nbd *nbd, const struct medium_config *config, char *why, size_t why_size)
 {
 	struct nbd_handle *handle = nbd->connection[0].handle;
-	int64_t size = nbd_get_size(handle);
-	int64_t block = nbd_get_block_size(handle, LIBNBD_SIZE_MINIMUM);
-	int64_t most = nbd_get_block_size(handle, LIBNBD_SIZE_MAXIMUM);
+	int64_t size = libnbd.get_size(handle);
+	int64_t block = libnbd.get_block_size(handle, LIBNBD_SIZE_MINIMUM);
+	int64_t most = libnbd.get_block_size(handle, LIBNBD_SIZE_MAXIMUM);
 
 	if (size < 0) {
 		snprintf(why, why_size, "does not tell its size: %s", nbd_reason());
 		return -EIO;
 	}
-	if (nbd_is_read_only(handle) == 1) {
+	if (libnbd.is_read_only(handle) == 1) {
 		snprintf(why, why_size, "is read-only");
 		return -EROFS;
 	}
@@ -436,9 +437,9 @@ static int inspect(struct nbd *nbd, const struct medium_config *config, char *wh
 		(config->size ? config->size : (uint64_t)size) & ~(uint64_t)(MEDIUM_BLOCK_MAX - 1);
 	nbd->medium.block = block > 512 ? (uint32_t)block : 512;
 	nbd->request_max = most > 0 && most < 1 << 20 ? (uint32_t)most : 1 << 20;
-	nbd->can_discard = nbd_can_trim(handle) == 1;
-	nbd->can_flush = nbd_can_flush(handle) == 1;
-	nbd->connections = nbd_can_multi_conn(handle) == 1 ? CONNECTIONS : 1;
+	nbd->can_discard = libnbd.can_trim(handle) == 1;
+	nbd->can_flush = libnbd.can_flush(handle) == 1;
+	nbd->connections = libnbd.can_multi_conn(handle) == 1 ? CONNECTIONS : 1;
 	return 0;
 }
 
@@ -493,10 +494,17 @@ static struct nbd *make(const struct medium_config *config)
 int medium_open_nbd(struct medium **medium, const struct medium_config *config, char *why,
 		    size_t why_size)
 {
-	struct nbd *nbd = make(config);
+	struct nbd *nbd;
 	bool timed_out;
 	int err = 0;
 
+	if (libnbd_load()) {
+		snprintf(why, why_size,
+			 "is an NBD URI, and libnbd cannot be loaded (%s): install libnbd0, or give "
+			 "a file or a block device", dlerror());
+		return -EOPNOTSUPP;
+	}
+	nbd = make(config);
 	if (!nbd) {
 		snprintf(why, why_size, "no memory to connect to it");
 		return -ENOMEM;

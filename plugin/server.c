@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backing.h"
+#include "control.h"
+#include "server.h"
+#include "store.h"
+#include "watch.h"
+#include "worker.h"
+
+/*
+ * Two buffers of a segment are held in memory: small where memlimit is, at most this
+ * part of it each.
+ */
+#define SEGMENT_SHARE 64
+
+/* What the watch reads takes locks: not at every step of the background. */
+#define WATCH_MS 500
+
+uint64_t server_memory_at_most(const struct params *params)
+{
+	uint64_t most = params->size + params->size / 8;
+
+	return params->memlimit < most ? params->memlimit : most;
+}
+
+/* nbdkit has no level between error and debug, and stderr is still the user's. */
+static void warn(const char *text)
+{
+	fprintf(stderr, "ramzswap: warning: %s\n", text);
+}
+
+static int get_protections(struct server *server, char *why, size_t why_size)
+{
+	const struct params *params = &server->params;
+	char missing[RESIDENCY_WHY_MAX], text[RESIDENCY_WHY_MAX + 64];
+
+	if (params->swap == SWAP_OFF)
+		return 0;
+	residency_prepare(&server->residency, server_memory_at_most(params));
+	if (residency_missing(&server->residency, missing, sizeof(missing)) == 0)
+		return 0;
+	if (params->swap == SWAP_STRICT) {
+		snprintf(why, why_size, "swap=strict: missing: %s", missing);
+		return -EPERM;
+	}
+	snprintf(text, sizeof(text), "not safe as swap of this machine, missing: %s", missing);
+	warn(text);
+	return 0;
+}
+
+static uint32_t segment_size(const struct params *params)
+{
+	uint32_t size = BACKING_SEGMENT_MAX;
+
+	while (size > BACKING_SEGMENT_MIN && size > params->memlimit / SEGMENT_SHARE)
+		size /= 2;
+	return size;
+}
+
+/* Says what is dangerous about a medium.  0 if it is to be used all the same. */
+static int judge_medium(const struct params *params, const struct medium *medium, char *why,
+			size_t why_size)
+{
+	char text[SERVER_WHY_MAX];
+
+	if (medium->remote && params->swap == SWAP_STRICT) {
+		snprintf(why, why_size,
+			 "backing: an NBD server cannot stand behind swap of this machine: "
+			 "give a local file or device, or swap=off for a disk for others");
+		return -EINVAL;
+	}
+	if (medium->remote && params->swap == SWAP_AUTO)
+		warn("backing: with an NBD server behind it this disk is not safe as swap of "
+		     "this machine: what is sent needs memory");
+	if (!medium->direct) {
+		snprintf(text, sizeof(text),
+			 "backing: '%s' has no direct I/O: what is written to it passes the page "
+			 "cache, which needs memory", params->backing);
+		warn(text);
+	}
+	return 0;
+}
+
+static int open_backing(struct server *server, char *why, size_t why_size)
+{
+	const struct params *params = &server->params;
+	struct medium_config config = {
+		.where = params->backing,
+		.size = params->backing_size,
+		.size_default = params->size,
+		.force = params->backing_force,
+		.patience = params->backing_timeout,
+	};
+	char reason[MEDIUM_WHY_MAX];
+	struct medium *medium;
+	int err;
+
+	if (!params->backing)
+		return 0;
+	err = medium_open(&medium, &config, reason, sizeof(reason));
+	if (!err) {
+		err = backing_create(&server->backing, medium, segment_size(params),
+				     params->backing_encrypt, reason, sizeof(reason));
+		if (err)
+			medium->ops->close(medium);
+	}
+	if (err) {
+		snprintf(why, why_size, "backing: '%s' %s", params->backing, reason);
+		return err;
+	}
+	return judge_medium(params, medium, why, why_size);
+}
+
+int server_prepare(struct server *server, char *why, size_t why_size)
+{
+	char reason[CONTROL_WHY_MAX];
+	int err;
+
+	err = get_protections(server, why, why_size);
+	if (!err)
+		err = open_backing(server, why, why_size);
+	if (err || !server->params.control)
+		return err;
+	err = control_bind(&server->control, server->params.control, reason, sizeof(reason));
+	if (err)
+		snprintf(why, why_size, "control: %s", reason);
+	return err;
+}
+
+/* A server that swap depends on does not go away because it is asked to. */
+static void quit_if_wanted(struct server *server)
+{
+	static bool said;
+
+	if (!server->signals_held || !residency_quit_wanted())
+		return;
+	if (residency_swap_is_on()) {
+		if (!said)
+			server->log("asked to quit, but this machine swaps to an nbd device: "
+				    "going on until swapoff");
+		said = true;
+		return;
+	}
+	server->signals_held = false;
+	server->quit();
+}
+
+static void tell_what_changed(struct server *server)
+{
+	static struct watch watch;
+	static struct timespec last;
+	struct ramzswap_stats stats = { 0 };
+	char line[WATCH_LINE_MAX];
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000 < WATCH_MS)
+		return;
+	last = now;
+	store_get_stats(server->store, &stats);
+	if (watch_look(&watch, &stats, line, sizeof(line)))
+		server->log(line);
+	if (store_backing_news(server->store, line, sizeof(line)))
+		server->log(line);
+}
+
+static unsigned int work(void *opaque)
+{
+	struct server *server = opaque;
+
+	residency_note_background_faults();
+	quit_if_wanted(server);
+	tell_what_changed(server);
+	return store_work(server->store);
+}
+
+static unsigned int write_back(void *opaque)
+{
+	struct server *server = opaque;
+
+	return store_writeback_work(server->store);
+}
+
+static void kick(void *opaque)
+{
+	worker_kick(opaque);
+}
+
+static int make_store(struct server *server)
+{
+	const struct params *params = &server->params;
+	struct store_config config = {
+		.size = params->size,
+		.memlimit = params->memlimit,
+		.reserve = params->reserve,
+		.codec = params->codec,
+		.recompress_seconds = params->recompress_seconds,
+		.recompress_percent = params->recompress_percent,
+		.backing = server->backing,
+		.backing_day = params->backing_budget,
+		.backing_rate = params->backing_rate,
+		.locked = server->residency.locked,
+	};
+	int err = store_create(&server->store, &config);
+
+	if (err)
+		return err;
+	/* All of the reserve before the first request. */
+	while (store_refill(server->store))
+		;
+	return 0;
+}
+
+static int start_threads(struct server *server)
+{
+	int err = worker_start(&server->worker, work, server);
+
+	if (err)
+		return err;
+	store_on_need(server->store, kick, server->worker);
+	if (server->backing) {
+		err = worker_start(&server->writeback_worker, write_back, server);
+		if (err)
+			return err;
+		store_on_pressure(server->store, kick, server->writeback_worker);
+	}
+	return server->control ? control_run(server->control, &server_control_ops, server) : 0;
+}
+
+/* The steps of server_start, with what each is called in an error. */
+static int start(struct server *server, const char **step)
+{
+	int err;
+
+	if (residency_lock(&server->residency) < 0)
+		server->log("warning: memory cannot be locked");
+	*step = "backing";
+	err = server->backing ? backing_start(server->backing, server->residency.locked) : 0;
+	if (err)
+		return err;
+	*step = "memory for the disk";
+	err = make_store(server);
+	if (err)
+		return err;
+	if (residency_populate(&server->residency) < 0)
+		server->log("warning: later memory cannot be locked");
+	*step = "threads";
+	return start_threads(server);
+}
+
+int server_start(struct server *server, char *why, size_t why_size)
+{
+	const char *step;
+	int err;
+
+	clock_gettime(CLOCK_BOOTTIME, &server->started);
+	err = start(server, &step);
+	if (err) {
+		snprintf(why, why_size, "%s: %s", step, strerror(-err));
+		return err;
+	}
+	if (server->params.swap != SWAP_OFF) {
+		residency_hold_signals();
+		server->signals_held = true;
+	}
+	return 0;
+}
+
+void server_stop(struct server *server)
+{
+	control_stop(server->control);
+	server->control = NULL;
+	worker_stop(server->writeback_worker);
+	server->writeback_worker = NULL;
+	worker_stop(server->worker);
+	server->worker = NULL;
+	store_destroy(server->store);
+	server->store = NULL;
+	backing_destroy(server->backing);
+	server->backing = NULL;
+}
