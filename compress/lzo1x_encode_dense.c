@@ -42,27 +42,23 @@ struct found {
 /* In place of near, where nothing but the end of a long match was looked for. */
 #define INSIDE 1u
 
-/* How the cheapest way on from a position goes, as the last pass reads it. */
-enum {
-	STEP_LITERALS = 7,	/* literals first: 0 to 3, or RUN */
-	STEP_RUN = 4,		/* four or more, up to the first position with STEP_STOP */
-	STEP_STOP = 1 << 3,	/* in a run, a match here is better than another literal */
-	STEP_FAR = 1 << 4,	/* the match to take is the longest, not the near one */
-	STEP_WHOLE = 1 << 5,	/* all of it, not only M3_LENGTH_MAX of it */
-	STEP_PAIR = 1 << 6,	/* behind 1 to 3 literals a match of 2 is better still */
-};
-
 /* How hard to look. */
 struct density {
 	uint32_t chain_bytes;	/* how many bytes the searched candidates agree in, 3 to 8 */
 	uint32_t depth;		/* how many of them to look at for each position */
-	uint32_t nice;		/* within a match of that length not to look further */
+	uint32_t nice;		/* in a match of that length not to look further */
 };
 
 struct tables {
 	struct found found[PAGE];
-	/* Bytes that the rest of the page takes, straight behind a match. */
+	/*
+	 * Bytes that the rest of the page takes: straight behind a match; with a match
+	 * here; the same behind 1 to 3 literals; within a run of four and more.
+	 */
 	uint16_t cost[PAGE + 8];
+	uint16_t here[PAGE + 8];
+	uint16_t behind_few[PAGE + 8];
+	uint16_t in_run[PAGE + 8];
 	uint16_t pair[PAGE];	/* distance of a match of 2 that M1 reaches, 0 for none */
 	uint16_t chain[PAGE];	/* the position before that hashes alike */
 	/*
@@ -73,7 +69,6 @@ struct tables {
 	uint16_t head3[1 << HASH_BITS];
 	uint16_t head4[1 << HASH_BITS];
 	uint16_t head_chain[1 << HASH_BITS];
-	uint8_t step[PAGE];
 };
 
 _Static_assert(sizeof(struct tables) <= LZO1X_DENSE_WORKSPACE, "as large as lzo1x.h says");
@@ -142,9 +137,9 @@ static inline uint32_t short_match(uint64_t here, const uint8_t *there, uint32_t
  * Follows the chain from candidate for matches in as many bytes as the chain was
  * hashed by, and adds what is better to found.
  */
-static ALWAYS_INLINE void search_chain(const struct tables *tables, const uint8_t *page, uint32_t at,
-				uint64_t here, uint32_t candidate, struct found *found,
-				const struct density *density)
+static ALWAYS_INLINE void search_chain(const struct tables *tables, const uint8_t *page,
+				       uint32_t at, uint64_t here, uint32_t candidate,
+				       struct found *found, const struct density *density)
 {
 	const uint32_t most = PAGE - at, shift = 64 - 8 * density->chain_bytes;
 
@@ -248,102 +243,90 @@ static inline uint32_t size_of_m3(uint32_t length)
 	return length <= M3_LENGTH_MAX ? 3 : 4 + (length - M3_LENGTH_MAX - 1) / 255;
 }
 
-/*
- * The cost of starting a match at a position, with the bits that say which one in
- * the low 8 bits.  No match has length 0, and cost[at] is still UNREACHED.
- */
-static inline uint32_t cost_of_match(const struct tables *tables, uint32_t at)
-{
-	struct found found = tables->found[at];
-	const uint16_t *cost = tables->cost + at;
-	uint32_t length = length_of(found.longest);
-	uint32_t best = (2u + cost[lesser(length_of(found.near), M2_LENGTH_MAX)]) << 8;
-
-	best = lesser(best, (3u + cost[lesser(length, M3_LENGTH_MAX)]) << 8 | STEP_FAR);
-	if (unlikely(length > M3_LENGTH_MAX))
-		best = lesser(best, (size_of_m3(length) + cost[length]) << 8 | STEP_FAR |
-					    STEP_WHOLE);
-	return best;
-}
-
-/*
- * Of the positions that follow: the cost of a match there, behind 1 to 3 literals;
- * and of going on with a run of literals.
- */
-struct ahead {
-	uint32_t match[3];
-	uint32_t run[4];
-};
-
-static inline void ahead_push(struct ahead *ahead, uint32_t match, uint32_t run)
-{
-	ahead->match[2] = ahead->match[1];
-	ahead->match[1] = ahead->match[0];
-	ahead->match[0] = match;
-	ahead->run[3] = ahead->run[2];
-	ahead->run[2] = ahead->run[1];
-	ahead->run[1] = ahead->run[0];
-	ahead->run[0] = run;
-}
-
 /* Inside a long match there is one way: to its end. */
-static inline void plan_inside(struct tables *tables, uint32_t at, struct ahead *ahead)
+static inline void plan_inside(struct tables *tables, uint32_t at)
 {
 	uint32_t length = length_of(tables->found[at].longest);
-	uint32_t cost = size_of_m3(length) + tables->cost[at + length];
+	uint16_t cost = (uint16_t)(size_of_m3(length) + tables->cost[at + length]);
 
-	tables->cost[at] = (uint16_t)cost;
-	tables->step[at] = STEP_STOP | STEP_FAR | STEP_WHOLE;
-	ahead_push(ahead, cost, cost);
+	tables->cost[at] = cost;
+	tables->here[at] = cost;
+	tables->behind_few[at] = cost;
+	tables->in_run[at] = cost;
 }
 
-static inline void plan_any(struct tables *tables, uint32_t at, struct ahead *ahead)
+static inline void plan_any(struct tables *tables, uint32_t at)
 {
-	uint32_t match, way, here, behind, run = 1 + ahead->run[0];
+	struct found found = tables->found[at];
+	uint32_t length = length_of(found.longest), pair, here, best;
+	uint16_t *cost = tables->cost + at;
 
-	tables->cost[at] = UNREACHED;
-	match = cost_of_match(tables, at);
-	here = match >> 8;
-	way = lesser(here << 3, (1 + ahead->match[0]) << 3 | 1);
-	way = lesser(way, (2 + ahead->match[1]) << 3 | 2);
-	way = lesser(way, (3 + ahead->match[2]) << 3 | 3);
-	way = lesser(way, (5 + ahead->run[3]) << 3 | STEP_RUN);
-	tables->cost[at] = (uint16_t)(way >> 3);
+	/* No match has length 0, and leads to here. */
+	*cost = UNREACHED;
+	here = lesser(2u + cost[lesser(length_of(found.near), M2_LENGTH_MAX)],
+		      3u + cost[lesser(length, M3_LENGTH_MAX)]);
+	if (unlikely(length > M3_LENGTH_MAX))
+		here = lesser(here, size_of_m3(length) + cost[length]);
+	pair = 2u + cost[2] + (tables->pair[at] ? 0 : UNREACHED);
+	tables->here[at] = (uint16_t)here;
+	tables->behind_few[at] = (uint16_t)lesser(here, pair);
+	tables->in_run[at] = (uint16_t)lesser(here, 1u + tables->in_run[at + 1]);
 
-	behind = 2u + tables->cost[at + 2] + (tables->pair[at] ? 0 : UNREACHED);
-	tables->step[at] = (uint8_t)((way & STEP_LITERALS) | (match & 0xff) |
-				     (here <= run) * STEP_STOP | (behind < here) * STEP_PAIR);
-	ahead_push(ahead, lesser(here, behind), lesser(here, run));
+	best = lesser(here, 1u + tables->behind_few[at + 1]);
+	best = lesser(best, 2u + tables->behind_few[at + 2]);
+	best = lesser(best, 3u + tables->behind_few[at + 3]);
+	*cost = (uint16_t)lesser(best, 5u + tables->in_run[at + 4]);
 }
 
-/* Fills in cost and step for every position. */
+/* Fills in the costs of every position. */
 static inline void plan(struct tables *tables)
 {
-	/* Behind the page's end nothing more is to be paid. */
-	struct ahead ahead = { { 0, UNREACHED, UNREACHED },
-			       { 0, UNREACHED, UNREACHED, UNREACHED } };
-
-	tables->cost[PAGE] = 0;
-	tables->cost[PAGE + 1] = UNREACHED;
+	for (uint32_t at = PAGE; at < PAGE + 8; at++) {
+		tables->cost[at] = tables->here[at] = UNREACHED;
+		tables->behind_few[at] = tables->in_run[at] = UNREACHED;
+	}
+	/* At the page's end nothing more is to be paid. */
+	tables->cost[PAGE] = tables->here[PAGE] = 0;
+	tables->behind_few[PAGE] = tables->in_run[PAGE] = 0;
 	for (uint32_t at = PAGE; at-- > 0;) {
 		if (tables->found[at].near == INSIDE)
-			plan_inside(tables, at, &ahead);
+			plan_inside(tables, at);
 		else
-			plan_any(tables, at, &ahead);
+			plan_any(tables, at);
 	}
 }
 
 /* The position of the next match, or the page's end: what is before it are literals. */
 static inline uint32_t literals_end(const struct tables *tables, uint32_t at)
 {
-	uint32_t n = tables->step[at] & STEP_LITERALS;
+	uint32_t cost = tables->cost[at];
 
-	at += n;
-	if (n == STEP_RUN) {
-		while (at < PAGE && !(tables->step[at] & STEP_STOP))
-			at++;
+	if (cost == tables->here[at])
+		return at;
+	for (uint32_t n = 1; n <= 3; n++) {
+		if (cost == n + tables->behind_few[at + n])
+			return at + n;
 	}
+	for (at += 4; tables->in_run[at] != tables->here[at]; at++)
+		;
 	return at;
+}
+
+/* The match that makes the cost at a position, behind n literals, what it is. */
+static inline uint32_t planned_match(const struct tables *tables, uint32_t at, uint32_t n)
+{
+	struct found found = tables->found[at];
+	const uint16_t *cost = tables->cost + at;
+	uint32_t length = length_of(found.longest), near = length_of(found.near);
+
+	if (n >= 1 && n <= 3 && tables->behind_few[at] < tables->here[at])
+		return match_of(2, tables->pair[at]);
+	near = lesser(near, M2_LENGTH_MAX);
+	if (found.near != INSIDE && near && tables->here[at] == 2 + cost[near])
+		return match_of(near, distance_of(found.near));
+	if (tables->here[at] != size_of_m3(length) + cost[length])
+		length = M3_LENGTH_MAX;
+	return match_of(length, distance_of(found.longest));
 }
 
 static uint8_t *emit_plan(const struct tables *tables, const uint8_t *page, uint8_t *out)
@@ -351,26 +334,14 @@ static uint8_t *emit_plan(const struct tables *tables, const uint8_t *page, uint
 	uint32_t at = 0;
 
 	while (at < PAGE) {
-		uint32_t start = literals_end(tables, at), n = start - at, length, distance;
-		const struct found *found = &tables->found[start];
+		uint32_t start = literals_end(tables, at), match;
 
-		out = emit_literals(out, page + at, n, at == 0);
+		out = emit_literals(out, page + at, start - at, at == 0);
 		if (start >= PAGE)
 			break;
-		if (n >= 1 && n <= 3 && tables->step[start] & STEP_PAIR) {
-			length = 2;
-			distance = tables->pair[start];
-		} else if (tables->step[start] & STEP_FAR) {
-			length = length_of(found->longest);
-			distance = distance_of(found->longest);
-			if (length > M3_LENGTH_MAX && !(tables->step[start] & STEP_WHOLE))
-				length = M3_LENGTH_MAX;
-		} else {
-			length = lesser(length_of(found->near), M2_LENGTH_MAX);
-			distance = distance_of(found->near);
-		}
-		out = emit_match(out, length, distance);
-		at = start + length;
+		match = planned_match(tables, start, start - at);
+		out = emit_match(out, length_of(match), distance_of(match));
+		at = start + length_of(match);
 	}
 	return emit_end(out);
 }
@@ -391,7 +362,7 @@ static ALWAYS_INLINE int encode(const struct density *density, void *workspace, 
 
 int lzo1x_encode_dense(void *workspace, const void *page, void *out)
 {
-	static const struct density density = { 8, 4, 16 };
+	static const struct density density = { 8, 5, 16 };
 
 	return encode(&density, workspace, page, out);
 }
