@@ -41,7 +41,7 @@ unsigned int test_scale(void)
 static void fill_text(struct rng *rng, unsigned char *data, size_t size)
 {
 	static const char *const words[] = {
-		"page ",  "swap ", "memory ", "the ",	"of ",	     "pool\n", "object ",
+		"page ",  "swap ", "memory ", "the ",	 "of ",	     "pool\n", "object ",
 		"span ",  "free ", "list ",   "kernel ", "request ", "a ",     "limit, ",
 		"block ", "is ",   "0x7f",    "struct ", "static ",  "int ",
 	};
@@ -64,7 +64,8 @@ static void fill_struct(struct rng *rng, unsigned char *data, size_t size)
 
 	for (size_t done = 0; done < size; done += sizeof(uint64_t)) {
 		size_t len = size - done < sizeof(uint64_t) ? size - done : sizeof(uint64_t);
-		uint64_t word = rng_below(rng, 3) ? rng_below(rng, 200) : heap + rng_below(rng, 1 << 20);
+		uint64_t word =
+			rng_below(rng, 3) ? rng_below(rng, 200) : heap + rng_below(rng, 1 << 20);
 
 		memcpy(data + done, &word, len);
 	}
@@ -110,7 +111,8 @@ void data_fill(struct rng *rng, enum data_kind kind, void *data, size_t size)
 	case DATA_SPARSE:
 		memset(data, 0, size);
 		for (int i = 0; size && i < 3; i++)
-			((unsigned char *)data)[rng_below(rng, size)] = (unsigned char)rng_next(rng);
+			((unsigned char *)data)[rng_below(rng, size)] =
+				(unsigned char)rng_next(rng);
 		break;
 	case DATA_MIXED:
 		border = rng_below(rng, size + 1);
@@ -131,7 +133,8 @@ void data_fill_any(struct rng *rng, void *data, size_t size)
 	for (size_t done = 0; done < size; done += TEST_PAGE_SIZE) {
 		size_t len = size - done < TEST_PAGE_SIZE ? size - done : TEST_PAGE_SIZE;
 
-		data_fill(rng, (enum data_kind)rng_below(rng, DATA_KINDS), (char *)data + done, len);
+		data_fill(rng, (enum data_kind)rng_below(rng, DATA_KINDS), (char *)data + done,
+			  len);
 	}
 }
 

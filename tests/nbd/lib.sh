@@ -95,9 +95,9 @@ stop_server() {
 	rm -f "$socket"
 }
 
-# A number of the server's statistics by its JSON name.
+# stat NAME: one of the statistics by its JSON name, of the server behind $control
 stat() {
-	"$RZSCONTROL" -c "$control" stats --json | jq -er ".$1"
+	"$RZSCONTROL" -c "${control:?}" stats --json | jq -er ".$1"
 }
 
 # Resident memory of the server in bytes.

@@ -66,20 +66,20 @@ void server_disconnect(struct nbd_handle *nbd);
 int server_connect_raw(const struct server *server);
 
 /* Fails the test with libnbd's own words if a call of it failed. */
-#define nbd_ok(call)                                                                               \
-	do {                                                                                       \
-		if ((call) == -1)                                                                  \
-			fail_msg("%s: %s", #call, nbd_get_error());                                \
+#define nbd_ok(call)                                                \
+	do {                                                        \
+		if ((call) == -1)                                   \
+			fail_msg("%s: %s", #call, nbd_get_error()); \
 	} while (0)
 
 /* Fails the test unless the call fails with this errno. */
-#define nbd_fails(call, err)                                                                       \
-	do {                                                                                       \
-		if ((call) != -1)                                                                  \
-			fail_msg("%s: succeeded", #call);                                          \
-		if (nbd_get_errno() != (err))                                                      \
-			fail_msg("%s: errno %d instead of %d: %s", #call, nbd_get_errno(), (err),  \
-				 nbd_get_error());                                                 \
+#define nbd_fails(call, err)                                                                      \
+	do {                                                                                      \
+		if ((call) != -1)                                                                 \
+			fail_msg("%s: succeeded", #call);                                         \
+		if (nbd_get_errno() != (err))                                                     \
+			fail_msg("%s: errno %d instead of %d: %s", #call, nbd_get_errno(), (err), \
+				 nbd_get_error());                                                \
 	} while (0)
 
 #endif

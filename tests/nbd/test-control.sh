@@ -280,9 +280,9 @@ test_recompress_and_check_answer() {
 test_memory_told_agrees_with_memory_taken() {
 	! sanitized || skip "a sanitizer takes memory of its own"
 	start_controlled size=512M
-	local i base used_base grown told
+	local base used_base grown told
 	make_text >"$dir/data"
-	for i in 1 2 3 4 5 6 7 8; do
+	for _ in 1 2 3 4 5 6 7 8; do
 		cat "$dir/data"
 	done >"$dir/more"
 	# Let the server's own buffers grow first (they are as large as the largest request

@@ -15,17 +15,17 @@
 #include "pages.h"
 #include "server.h"
 
-#define PAGE	  TEST_PAGE_SIZE
+#define PAGE TEST_PAGE_SIZE
 #define DISK_SIZE (4u << 20)
 
 /* From the NBD protocol (https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md). */
-#define REQUEST_MAGIC	0x25609513u
-#define OPT_MAGIC	UINT64_C(0x49484156454F5054)
+#define REQUEST_MAGIC 0x25609513u
+#define OPT_MAGIC UINT64_C(0x49484156454F5054)
 #define OPT_EXPORT_NAME 1u
-#define CMD_READ	0u
-#define CMD_WRITE	1u
+#define CMD_READ 0u
+#define CMD_WRITE 1u
 
-static const char *const params[] = { "size=4M", "swap=off", NULL };
+static const char *const params[] = {"size=4M", "swap=off", NULL};
 
 static void send_all(int fd, const void *data, size_t size)
 {
@@ -41,8 +41,8 @@ static int raw_client(const struct server *server)
 		uint32_t flags;
 		uint64_t magic;
 		uint32_t option, length;
-	} __attribute__((packed)) hello = { htobe32(1), htobe64(OPT_MAGIC),
-					    htobe32(OPT_EXPORT_NAME), 0 };
+	} __attribute__((packed))
+	hello = {htobe32(1), htobe64(OPT_MAGIC), htobe32(OPT_EXPORT_NAME), 0};
 	uint64_t size;
 
 	if (fd < 0)
@@ -70,8 +70,8 @@ static bool send_request(int fd, uint16_t type, uint64_t offset, uint32_t count)
 		uint16_t flags, type;
 		uint64_t handle, offset;
 		uint32_t count;
-	} __attribute__((packed)) request = { htobe32(REQUEST_MAGIC), 0, htobe16(type), 1,
-					      htobe64(offset), htobe32(count) };
+	} __attribute__((packed))
+	request = {htobe32(REQUEST_MAGIC), 0, htobe16(type), 1, htobe64(offset), htobe32(count)};
 
 	return send(fd, &request, sizeof(request), MSG_NOSIGNAL) == sizeof(request);
 }
@@ -107,7 +107,7 @@ static void a_client_that_dies_while_writing_leaves_old_or_new_pages(void **stat
 	unsigned char *shadow = malloc(DISK_SIZE), *sent = malloc(DISK_SIZE);
 	struct server server;
 	struct nbd_handle *nbd;
-	struct rng rng = { 1 };
+	struct rng rng = {1};
 
 	server_start(&server, params);
 	nbd = server_connect(&server);
@@ -163,7 +163,7 @@ static void clients_leave_early(const char *const server_params[])
 	unsigned char *shadow = malloc(DISK_SIZE), *again = malloc(DISK_SIZE);
 	struct server server;
 	struct nbd_handle *nbd;
-	struct rng rng = { 2 };
+	struct rng rng = {2};
 
 	server_start(&server, server_params);
 	nbd = server_connect(&server);
@@ -191,7 +191,7 @@ static void clients_leave_early(const char *const server_params[])
 
 static void clients_that_leave_before_their_replies_do_no_harm(void **state)
 {
-	static const char *const one_thread[] = { "-t1", "size=4M", "swap=off", NULL };
+	static const char *const one_thread[] = {"-t1", "size=4M", "swap=off", NULL};
 
 	clients_leave_early(one_thread);
 }
@@ -207,7 +207,7 @@ static void nonsense_does_no_harm(void **state)
 	unsigned char *shadow = calloc(1, DISK_SIZE), noise[2000];
 	struct server server;
 	struct nbd_handle *nbd;
-	struct rng rng = { 3 };
+	struct rng rng = {3};
 
 	server_start(&server, params);
 	nbd = server_connect(&server);
@@ -244,7 +244,7 @@ static void many_connections_come_and_go(void **state)
 	unsigned char page[PAGE], again[PAGE];
 	struct nbd_handle *held[20];
 	struct server server;
-	struct rng rng = { 4 };
+	struct rng rng = {4};
 
 	server_start(&server, params);
 	for (int i = 0; i < 20; i++)
@@ -271,7 +271,7 @@ static void a_stop_with_clients_connected_is_clean(void **state)
 	unsigned char *buf = malloc(DISK_SIZE);
 	struct server server;
 	struct nbd_handle *nbd[3];
-	struct rng rng = { 5 };
+	struct rng rng = {5};
 
 	server_start(&server, params);
 	data_fill_any(&rng, buf, DISK_SIZE);

@@ -19,9 +19,9 @@
 #include "server.h"
 
 #define CONNECTIONS 4
-#define DEPTH	    16
-#define SLOTS	    (CONNECTIONS * DEPTH)
-#define COUNT_MAX   (256 * 1024)
+#define DEPTH 16
+#define SLOTS (CONNECTIONS * DEPTH)
+#define COUNT_MAX (256 * 1024)
 
 enum kind { READ, WRITE, ZERO, TRIM, CACHE, FLUSH, STATUS, RECHECK };
 
@@ -32,8 +32,8 @@ struct op {
 	enum kind failed; /* of a RECHECK: the request that failed */
 	unsigned int connection;
 	uint64_t offset, count;
-	uint64_t status_end; /* of a STATUS: up to where extents have come */
-	unsigned char *buf;  /* COUNT_MAX bytes: what is written, or was read */
+	uint64_t status_end;   /* of a STATUS: up to where extents have come */
+	unsigned char *buf;    /* COUNT_MAX bytes: what is written, or was read */
 	unsigned char *wanted; /* of a RECHECK: what the range was to become */
 	struct disk *disk;
 };
@@ -102,8 +102,8 @@ static void choose_range(struct disk *disk, struct op *op)
 
 static enum kind choose_kind(struct rng *rng)
 {
-	static const enum kind kinds[] = { READ, READ, READ, WRITE, WRITE, WRITE, WRITE, WRITE,
-					   ZERO, TRIM, CACHE, FLUSH, STATUS };
+	static const enum kind kinds[] = {READ,	 READ, READ, WRITE, WRITE, WRITE, WRITE,
+					  WRITE, ZERO, TRIM, CACHE, FLUSH, STATUS};
 
 	return kinds[rng_below(rng, sizeof(kinds) / sizeof(kinds[0]))];
 }
@@ -168,8 +168,8 @@ static uint32_t any_flags(struct rng *rng, uint32_t a, uint32_t b, uint32_t c)
 static void send_op(struct disk *disk, struct op *op)
 {
 	struct nbd_handle *nbd = disk->nbd[op->connection];
-	nbd_completion_callback done = { .callback = completed, .user_data = op };
-	nbd_extent_callback extents = { .callback = extents_came, .user_data = op };
+	nbd_completion_callback done = {.callback = completed, .user_data = op};
+	nbd_extent_callback extents = {.callback = extents_came, .user_data = op};
 	struct rng *rng = &disk->rng;
 	int64_t cookie = 0;
 
@@ -289,8 +289,9 @@ static void finish(struct disk *disk, struct op *op)
 		at = data_differs(op->buf, disk->shadow + op->offset, op->count);
 		if (at != op->count)
 			fail_msg("byte %" PRIu64 " of a read of %" PRIu64 " + %" PRIu64
-				 " is %#x instead of %#x", op->offset + at, op->offset, op->count,
-				 op->buf[at], disk->shadow[op->offset + at]);
+				 " is %#x instead of %#x",
+				 op->offset + at, op->offset, op->count, op->buf[at],
+				 disk->shadow[op->offset + at]);
 		break;
 	case WRITE:
 		memcpy(disk->shadow + op->offset, op->buf, op->count);
@@ -422,7 +423,7 @@ static void disk_close(struct disk *disk)
 
 static void requests_in_flight_leave_what_they_should(void **state)
 {
-	const char *const params[] = { "size=8000001", "swap=off", NULL };
+	const char *const params[] = {"size=8000001", "swap=off", NULL};
 	static struct disk disk;
 
 	disk_open(&disk, 8000001, params, rng_seed(1));
@@ -433,7 +434,7 @@ static void requests_in_flight_leave_what_they_should(void **state)
 
 static void requests_in_flight_on_few_pages_leave_what_they_should(void **state)
 {
-	const char *const params[] = { "size=50001", "swap=off", NULL };
+	const char *const params[] = {"size=50001", "swap=off", NULL};
 	static struct disk disk;
 
 	disk_open(&disk, 50001, params, rng_seed(2));
@@ -444,7 +445,7 @@ static void requests_in_flight_on_few_pages_leave_what_they_should(void **state)
 
 static void requests_in_flight_leave_what_they_should_with_every_protection(void **state)
 {
-	const char *const params[] = { "size=8000001", NULL };
+	const char *const params[] = {"size=8000001", NULL};
 	static struct disk disk;
 
 	disk_open(&disk, 8000001, params, rng_seed(3));
@@ -455,7 +456,7 @@ static void requests_in_flight_leave_what_they_should_with_every_protection(void
 
 static void requests_refused_for_want_of_memory_leave_old_pages(void **state)
 {
-	const char *const params[] = { "size=8000001", "memlimit=2M", "swap=off", NULL };
+	const char *const params[] = {"size=8000001", "memlimit=2M", "swap=off", NULL};
 	static struct disk disk;
 
 	if (!server_is_ours())

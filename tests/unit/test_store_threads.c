@@ -16,15 +16,15 @@
 
 #include "store_helper.h"
 
-#define WRITERS	    5
+#define WRITERS 5
 #define WHOLE_PAGES 48u
-#define SLOT_PAGES  24u
-#define DISK_PAGES  (WHOLE_PAGES + SLOT_PAGES)
-#define SLOT_FIRST  ((uint64_t)WHOLE_PAGES * PAGE)
+#define SLOT_PAGES 24u
+#define DISK_PAGES (WHOLE_PAGES + SLOT_PAGES)
+#define SLOT_FIRST ((uint64_t)WHOLE_PAGES * PAGE)
 /* A slot neither starts nor ends at a word, and the last crosses into the next page. */
 #define SLOT_STRIDE 820u
-#define SLOT_BYTES  815u
-#define SLOT_START  13u
+#define SLOT_BYTES 815u
+#define SLOT_START 13u
 
 static struct store *store;
 static atomic_bool stop;
@@ -34,7 +34,8 @@ static atomic_ulong written, read_back;
 static void error(const char *what, uint64_t page, unsigned int thread)
 {
 	if (atomic_fetch_add(&errors, 1) < 10)
-		fprintf(stderr, "thread %u, page %llu: %s\n", thread, (unsigned long long)page, what);
+		fprintf(stderr, "thread %u, page %llu: %s\n", thread, (unsigned long long)page,
+			what);
 }
 
 /* Same-filled for one stamp of four, raw for one, compressible else. */
@@ -149,7 +150,7 @@ static void use_slot(struct rng *rng, unsigned char (*slots)[SLOT_BYTES], unsign
 		error("a partial read failed", page, thread);
 	if (!err)
 		memcpy(slots[page], next, SLOT_BYTES);
-	else	/* Of two pages the first may have been written. */
+	else /* Of two pages the first may have been written. */
 		for (uint32_t i = 0; i < SLOT_BYTES; i++)
 			if (now[i] == next[i])
 				slots[page][i] = now[i];
@@ -160,9 +161,9 @@ static void use_slot(struct rng *rng, unsigned char (*slots)[SLOT_BYTES], unsign
 static void *writer_main(void *arg)
 {
 	unsigned int thread = (unsigned int)(uintptr_t)arg;
-	unsigned char (*slots)[SLOT_BYTES] = calloc(SLOT_PAGES, SLOT_BYTES);
+	unsigned char(*slots)[SLOT_BYTES] = calloc(SLOT_PAGES, SLOT_BYTES);
 	uint64_t *buf = malloc(4 * PAGE);
-	struct rng rng = { 80 + thread };
+	struct rng rng = {80 + thread};
 
 	while (!atomic_load(&stop)) {
 		switch (rng_below(&rng, 8)) {
@@ -196,7 +197,7 @@ static int ignore_extent(void *opaque, uint64_t offset, uint64_t length, bool ho
 static void *keeper_main(void *arg)
 {
 	uint64_t *buf = malloc(4 * PAGE);
-	struct rng rng = { 99 };
+	struct rng rng = {99};
 
 	while (!atomic_load(&stop)) {
 		(void)store_compact(store);
@@ -215,7 +216,7 @@ static void let_them_run(double seconds)
 {
 	pthread_t writers[WRITERS], keeper;
 	double end = seconds_now() + seconds;
-	struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
 
 	stop = false;
 	errors = 0;
@@ -260,10 +261,10 @@ static void nor_do_they_where_memory_is_short(void **state)
 
 static void nor_do_they_where_they_wait_for_one_another(void **state)
 {
-	struct store_config config = { .size = DISK_PAGES * PAGE,
-				       .memlimit = STORE_NO_LIMIT,
-				       .reserve = 256 * 1024,
-				       .writers = 1 };
+	struct store_config config = {.size = DISK_PAGES * PAGE,
+				      .memlimit = STORE_NO_LIMIT,
+				      .reserve = 256 * 1024,
+				      .writers = 1};
 
 	assert_int_equal(store_create(&store, &config), 0);
 	let_them_run(3.0);
