@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What the scripts that run in a guest have in common: results, swap on and off.
+# Sourced by sh, after RESULTS/params; guest-swap says what the variables mean.
+
+server=
+: "${DISKS:=1}" "${FLAGS:=}" "${SETTINGS:=}" "${ZRAM_LIMIT:=}" "${GROUP_LIMIT:=}"
+result=$RESULTS/result
+load=$BUILD/tests/kernel/load
+tool=$TOP/scripts/ramzswap
+
+put()
+{
+	echo "$1" >>"$result"
+}
+
+failed()
+{
+	put "failed=$*"
+	exit 1
+}
+
+vmstat_of()
+{
+	awk -v name="$1" '$1 == name { print $2 }' /proc/vmstat
+}
+
+# Minor and major faults of the server, all its threads together.
+faults_of()
+{
+	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '{ print $8, $10 }'
+}
+
+insert()
+{
+	[ "$RIG" = uml ] || return 0 # the initramfs did it
+	for module; do
+		find "/usr/lib/uml/modules/$(uname -r)" -name "$module.ko" |
+			while read -r file; do insmod "$file" 2>/dev/null; done
+	done
+}
+
+run_of()
+{
+	echo "/run/ramzswap$1"
+}
+
+# start_ramzswap NUMBER: with the environment that makes nbdkit serve what SWAP asks for
+start_ramzswap()
+{
+	echo "$SETTINGS" | tr ';' '\n' >/run/defaults
+	RAMZSWAP_DEFAULTS=/run/defaults
+	RAMZSWAP_RUN=$(run_of "$1")
+	RZSCONTROL=$BUILD/plugin/rzscontrol
+	RAMZSWAP_PLUGIN=$BUILD/plugin/ramzswap.so
+	export RAMZSWAP_DEFAULTS RAMZSWAP_RUN RZSCONTROL RAMZSWAP_PLUGIN
+	preload= drop=
+	case $SWAP in
+	no-lock)
+		drop=ipc_lock ;;
+	no-flusher)
+		drop=sys_resource ;;
+	memory)
+		RAMZSWAP_PLUGIN=memory
+		preload=$BUILD/tests/kernel/protect.so ;;
+	bare)
+		RAMZSWAP_PLUGIN=memory ;;
+	esac
+	start_flags=$FLAGS
+	[ "$SWAP" != bare ] || start_flags="allocator=zstd $FLAGS"
+	# shellcheck disable=SC2086
+	LD_PRELOAD=$preload ${drop:+setpriv --bounding-set=-$drop --inh-caps=-$drop} \
+		"$tool" start --size "$((SIZE / DISKS))M" $start_flags \
+		>>"$RESULTS/start" 2>&1 || failed "start: $(tail -n 1 "$RESULTS/start")"
+	# Of the two that need this privilege, only the IO flusher is to be missing.
+	[ "$SWAP" != no-flusher ] || echo -1000 >"/proc/$(cat "$RAMZSWAP_RUN/pid")/oom_score_adj"
+}
+
+start_swap()
+{
+	case $SWAP in
+	ramzswap | no-* | memory | bare)
+		insert nbd
+		for number in $(seq 1 "$DISKS"); do
+			start_ramzswap "$number"
+		done
+		server=$(cat "$(run_of 1)/pid") ;;
+	zram)
+		insert zsmalloc zram
+		echo lzo >/sys/block/zram0/comp_algorithm
+		echo "${SIZE}M" >/sys/block/zram0/disksize
+		[ -z "$ZRAM_LIMIT" ] || echo "$ZRAM_LIMIT" >/sys/block/zram0/mem_limit
+		mkswap /dev/zram0 >/dev/null && swapon --discard /dev/zram0 ||
+			failed "zram" ;;
+	esac
+	sed 1d /proc/swaps >>"$RESULTS/start"
+}
+
+stop_swap()
+{
+	case $SWAP in
+	ramzswap | no-* | memory | bare)
+		for number in $(seq 1 "$DISKS"); do
+			RAMZSWAP_RUN=$(run_of "$number")
+			[ -e "$RAMZSWAP_RUN/state" ] || continue
+			"$tool" stop >>"$RESULTS/stop" 2>&1 ||
+				put "stop_failed=$(tail -n 1 "$RESULTS/stop")"
+		done ;;
+	zram)
+		swapoff /dev/zram0 || put "stop_failed=swapoff"
+		echo 1 >/sys/block/zram0/reset ;;
+	esac
+}
+
+# Mounts control groups if the load is to be limited by one.
+prepare_group()
+{
+	[ -n "$GROUP_LIMIT" ] || return 0
+	mount -t cgroup2 none /sys/fs/cgroup &&
+		echo +memory >/sys/fs/cgroup/cgroup.subtree_control ||
+		failed "no memory control groups in this kernel"
+}
+
+in_group()
+{
+	if [ -n "$GROUP_LIMIT" ]; then
+		mkdir -p /sys/fs/cgroup/load
+		echo "$GROUP_LIMIT" >/sys/fs/cgroup/load/memory.max
+		exec sh -c 'echo $$ >/sys/fs/cgroup/load/cgroup.procs; exec "$@"' sh "$@"
+	fi
+	exec "$@"
+}
