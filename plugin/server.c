@@ -271,6 +271,8 @@ int server_start(struct server *server, char *why, size_t why_size)
 
 void server_stop(struct server *server)
 {
+	if (server->store)
+		store_interrupt(server->store);
 	control_stop(server->control);
 	server->control = NULL;
 	worker_stop(server->writeback_worker);

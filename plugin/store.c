@@ -196,6 +196,11 @@ void store_destroy(struct store *store)
 	free(store);
 }
 
+void store_interrupt(struct store *store)
+{
+	atomic_store(&store->interrupted, true);
+}
+
 int store_set_memlimit(struct store *store, uint64_t memlimit)
 {
 	if (memlimit < store_memlimit_min(store->size) || memlimit <= store->reserve)

@@ -108,6 +108,12 @@ uint64_t store_compact(struct store *store);
 int store_recompress(struct store *store, uint64_t *bytes);
 
 /*
+ * Has store_compact and store_recompress, which may take long, return early from now
+ * on: the store is about to be destroyed.
+ */
+void store_interrupt(struct store *store);
+
+/*
  * Brings the reserve nearer to its size, by a batch.  Blocks in system calls: for a
  * background thread, and before the first request.  Returns whether more is
  * missing and can be had.

@@ -184,7 +184,7 @@ uint64_t store_compact(struct store *store)
 	do {
 		more = pass_whole(store);
 		spans += more;
-	} while (more > 0);
+	} while (more > 0 && !atomic_load(&store->interrupted));
 	pthread_mutex_unlock(&store->compact.lock);
 	return spans * XV_SPAN_SIZE;
 }

@@ -112,6 +112,8 @@ struct recompression {
 	unsigned int cpu_percent;  /* of one processor */
 	uint64_t rest_until;	/* milliseconds of CLOCK_MONOTONIC */
 	uint64_t cursor;	/* the next page of the disk */
+	enum codec_effort effort; /* of the walk */
+	uint64_t quiet_since;	/* milliseconds: no request since then */
 	uint64_t requests_seen; /* when it was last asked whether the disk is at work */
 	atomic_uint_least64_t pages; /* made smaller since the start */
 	atomic_uint_least64_t bytes; /* won by that */
@@ -175,6 +177,7 @@ struct store {
 	atomic_uint_least64_t next_tick_ms; /* of CLOCK_MONOTONIC */
 	FILE *trace;
 	pthread_mutex_t trace_lock;
+	atomic_bool interrupted; /* what takes long is to end early */
 	atomic_bool refill_refused; /* the last time: limit or system, asking again is idle */
 	void (*kick)(void *opaque);
 	void *kick_opaque;

@@ -7,7 +7,9 @@
  * write leaves standing, tells afterwards whether the copy is still the page.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store_internal.h"
 
@@ -18,6 +20,13 @@
 #define STEP_NS	       (4 * 1000 * 1000)
 #define REST_LOADED_MS 50
 #define REST_DONE_MS   1000
+
+/*
+ * With no request for so long, and the processors as little used as this (load per
+ * processor), pages get all the time that the codec can spend on them.
+ */
+#define QUIET_MS   10000
+#define QUIET_LOAD 0.5
 
 /* More requests than this since the last step: the disk is at work, not idle. */
 #define LOADED_REQUESTS 16
@@ -34,7 +43,8 @@ static uint64_t thread_ns(void)
 static int prepare(struct store *store)
 {
 	struct recompression *re = &store->recompress;
-	size_t size = store->codec->workspace_size[CODEC_DENSE];
+	const size_t *sizes = store->codec->workspace_size;
+	size_t size = sizes[CODEC_MAX] > sizes[CODEC_DENSE] ? sizes[CODEC_MAX] : sizes[CODEC_DENSE];
 	int err;
 
 	if (re->workspace || size == 0)
@@ -70,12 +80,23 @@ void recompress_fini(struct store *store)
 	re->workspace = NULL;
 }
 
+/* What an entry has that the walk need not look at again. */
+static uint64_t done_flag(const struct store *store)
+{
+	return store->recompress.effort == CODEC_MAX ? ENTRY_DENSEST : ENTRY_DENSE;
+}
+
+static uint64_t done_flags(const struct store *store)
+{
+	return ENTRY_DENSE | done_flag(store);
+}
+
 static bool wanted(const struct store *store, uint64_t entry, unsigned int ticks)
 {
 	enum table_kind kind = entry_kind(entry);
 
 	return (kind == KIND_PAYLOAD || kind == KIND_RAW) &&
-	       !(entry & (ENTRY_DENSE | ENTRY_LEAVING)) && age_of(store, entry) >= ticks;
+	       !(entry & (done_flag(store) | ENTRY_LEAVING)) && age_of(store, entry) >= ticks;
 }
 
 /* Copies the page out.  Its size as it is stored now, or 0 if it is not wanted any more. */
@@ -114,7 +135,7 @@ static bool put_back(struct request *req, table_entry *entry, size_t size)
 	memcpy(xv_map(pool, handle), re->payload, size);
 	if (handle == entry_handle(old))
 		xv_shrink(pool, handle, size);
-	new = entry_make(KIND_PAYLOAD, entry_pool(old), handle) | ENTRY_DENSE;
+	new = entry_make(KIND_PAYLOAD, entry_pool(old), handle) | done_flags(store);
 	new = entry_with_age(new, entry_age(old));
 	page_account(req, new, 1);
 	entry_unlock(entry, new);
@@ -129,12 +150,12 @@ static bool put_back(struct request *req, table_entry *entry, size_t size)
 }
 
 /* Nothing to be won: not to be tried again until it is written. */
-static void mark_dense(table_entry *entry)
+static void mark_dense(const struct store *store, table_entry *entry)
 {
 	uint64_t old = entry_lock(entry);
 
 	if (old & ENTRY_BUSY)
-		old = (old & ~ENTRY_BUSY) | ENTRY_DENSE;
+		old = (old & ~ENTRY_BUSY) | done_flags(store);
 	entry_unlock(entry, old);
 }
 
@@ -147,9 +168,9 @@ static void recompress_entry(struct request *req, table_entry *entry, unsigned i
 
 	if (had == 0)
 		return;
-	len = store->codec->compress(CODEC_DENSE, re->workspace, re->page, re->payload);
+	len = store->codec->compress(re->effort, re->workspace, re->page, re->payload);
 	if (len <= 0 || len > (int)PAYLOAD_MAX || (size_t)len + GAIN_MIN > had) {
-		mark_dense(entry);
+		mark_dense(store, entry);
 		return;
 	}
 	if (!put_back(req, entry, (size_t)len))
@@ -180,7 +201,7 @@ static unsigned int recompress_table_page(struct store *store, uint64_t index, u
 			age_keep_old(store, &ref.entries[i], seen);
 			continue;
 		}
-		if (thread_ns() >= until)
+		if (thread_ns() >= until || atomic_load(&store->interrupted))
 			break;
 		recompress_entry(&req, &ref.entries[i], ticks);
 	}
@@ -196,7 +217,7 @@ static bool walk(struct store *store, unsigned int ticks, uint64_t ns)
 	uint64_t start = thread_ns(), until = ns == UINT64_MAX ? ns : start + ns;
 	bool done = false;
 
-	while (!done && thread_ns() < until) {
+	while (!done && thread_ns() < until && !atomic_load(&store->interrupted)) {
 		uint64_t index = table_next(&store->table, re->cursor / TABLE_PAGE_ENTRIES);
 		unsigned int from = 0;
 
@@ -225,7 +246,8 @@ int store_recompress(struct store *store, uint64_t *bytes)
 	if (!err) {
 		before = re->bytes;
 		re->cursor = 0;
-		while (!walk(store, 0, UINT64_MAX))
+		re->effort = CODEC_DENSE;
+		while (!walk(store, 0, UINT64_MAX) && !atomic_load(&store->interrupted))
 			;
 		*bytes = re->bytes - before;
 	}
@@ -233,13 +255,26 @@ int store_recompress(struct store *store, uint64_t *bytes)
 	return err;
 }
 
-static bool loaded(struct store *store)
+static bool loaded(struct store *store, uint64_t now)
 {
 	struct recompression *re = &store->recompress;
 	uint64_t requests = store_requests(store), since = requests - re->requests_seen;
 
 	re->requests_seen = requests;
+	if (since > 0)
+		re->quiet_since = now;
 	return since > LOADED_REQUESTS;
+}
+
+/* How much time a page may take now. */
+static enum codec_effort present_effort(const struct store *store, uint64_t now)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	double load;
+
+	if (now - store->recompress.quiet_since < QUIET_MS || getloadavg(&load, 1) != 1)
+		return CODEC_DENSE;
+	return load < QUIET_LOAD * (double)processors ? CODEC_MAX : CODEC_DENSE;
 }
 
 unsigned int recompress_step(struct store *store)
@@ -254,11 +289,12 @@ unsigned int recompress_step(struct store *store)
 		return REST_LOADED_MS;
 	if (now < re->rest_until) {
 		rest = (unsigned int)(re->rest_until - now);
-	} else if (loaded(store)) {
+	} else if (loaded(store, now)) {
 		rest = REST_LOADED_MS;
 	} else {
 		uint64_t start = thread_ns();
 
+		re->effort = present_effort(store, now);
 		rest = walk(store, age_ticks(store, re->idle_seconds), STEP_NS) ? store->tick_ms : 1;
 		rest += (unsigned int)((thread_ns() - start) / 1000000 *
 				       (100 - re->cpu_percent) / re->cpu_percent);

@@ -5,7 +5,7 @@
  * of 8 bytes a table page.
  *
  *	directory entry	 63..32 table page's unit + 1 | 31..16 pins | 15..0 live + bias
- *	table entry	 63..32 handle | 31..29 - | 28..17 pool | 16 leaving | 15 busy
+ *	table entry	 63..32 handle | 31..30 - | 29 densest | 28..17 pool | 16 leaving | 15 busy
  *			 14..6 age | 5 dense | 4..2 kind | 1 waiters | 0 lock
  *	 of a page behind the pool: 63..32 location | 28..17 length - 1 | rest as above
  *	 of a same-filled page: 63..5 the word, sign-extended from 59 bits | 4..0 as above
@@ -46,7 +46,8 @@ enum table_kind {
 #define ENTRY_WAITERS	  UINT64_C(2)
 #define ENTRY_KIND_SHIFT  2
 #define ENTRY_KIND_MASK	  (UINT64_C(7) << ENTRY_KIND_SHIFT)
-#define ENTRY_DENSE	  UINT64_C(0x20) /* nothing more to be won by compressing it again */
+#define ENTRY_DENSE	  UINT64_C(0x20) /* encoded densely, or nothing to be won by that */
+#define ENTRY_DENSEST	  (UINT64_C(1) << 29) /* the same of the most that the codec can do */
 #define ENTRY_AGE_SHIFT	  6
 #define ENTRY_AGE_BITS	  9
 #define ENTRY_AGE_MASK	  (((UINT64_C(1) << ENTRY_AGE_BITS) - 1) << ENTRY_AGE_SHIFT)

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Recompression of idle pages: what it promises to those who read and write meanwhile. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "store_helper.h"
+
+#define PAGES 512u
+
+static void fill(unsigned char *data, enum data_kind kind)
+{
+	struct rng rng = { 1 };
+
+	for (size_t i = 0; i < PAGES; i++)
+		data_fill(&rng, kind, data + i * PAGE, PAGE);
+}
+
+static unsigned char *new_data(enum data_kind kind)
+{
+	unsigned char *data = malloc(PAGES * PAGE);
+
+	assert_non_null(data);
+	fill(data, kind);
+	return data;
+}
+
+static void pages_get_smaller_and_read_the_same(void **state)
+{
+	struct store *store = store_of(PAGES * PAGE, STORE_NO_LIMIT);
+	unsigned char *data = new_data(DATA_TEXT);
+	struct ramzswap_stats before, after;
+	uint64_t won = 0;
+
+	must_write(store, data, PAGES * PAGE, 0);
+	before = stats_of(store);
+	assert_int_equal(store_recompress(store, &won), 0);
+	after = stats_of(store);
+	assert_true(won > before.compr_data_size / 50);
+	assert_int_equal(before.compr_data_size - after.compr_data_size, won);
+	assert_int_equal(after.recompress_bytes, won);
+	assert_true(after.pages_recompressed > PAGES / 2);
+	must_read(store, data, PAGES * PAGE, 0);
+	free(data);
+	store_done(store);
+}
+
+static void nothing_is_tried_twice(void **state)
+{
+	struct store *store = store_of(PAGES * PAGE, STORE_NO_LIMIT);
+	unsigned char *data = new_data(DATA_TEXT);
+	uint64_t won, pages;
+
+	must_write(store, data, PAGES * PAGE, 0);
+	assert_int_equal(store_recompress(store, &won), 0);
+	pages = stats_of(store).pages_recompressed;
+	assert_int_equal(store_recompress(store, &won), 0);
+	assert_int_equal(won, 0);
+	assert_int_equal(stats_of(store).pages_recompressed, pages);
+	free(data);
+	store_done(store);
+}
+
+static void pages_that_gain_nothing_stay_as_they_are(void **state)
+{
+	struct store *store = store_of(PAGES * PAGE, STORE_NO_LIMIT);
+	unsigned char *data = new_data(DATA_RANDOM);
+	uint64_t won = 1;
+
+	must_write(store, data, PAGES * PAGE, 0);
+	assert_int_equal(store_recompress(store, &won), 0);
+	assert_int_equal(won, 0);
+	assert_int_equal(stats_of(store).pages_expand, PAGES);
+	must_read(store, data, PAGES * PAGE, 0);
+	free(data);
+	store_done(store);
+}
+
+/* Steps of the background until the pages are recompressed, or for so many seconds. */
+static void work_for(struct store *store, unsigned int seconds, uint64_t pages)
+{
+	time_t end = time(NULL) + (time_t)seconds;
+
+	while (time(NULL) < end && stats_of(store).pages_recompressed < pages) {
+		unsigned int ms = store_work(store);
+
+		usleep((ms < 20 ? ms : 20) * 1000);
+	}
+}
+
+static struct store *idle_store(void)
+{
+	struct store_config config = {
+		.size = PAGES * PAGE,
+		.memlimit = STORE_NO_LIMIT,
+		.recompress_seconds = 1,
+		.recompress_percent = 100,
+	};
+	struct store *store;
+
+	assert_int_equal(store_create(&store, &config), 0);
+	return store;
+}
+
+static void idle_pages_are_found_by_themselves(void **state)
+{
+	struct store *store = idle_store();
+	unsigned char *data = new_data(DATA_TEXT);
+
+	must_write(store, data, PAGES * PAGE, 0);
+	work_for(store, 30, PAGES / 2);
+	assert_true(stats_of(store).pages_recompressed >= PAGES / 2);
+	must_read(store, data, PAGES * PAGE, 0);
+	free(data);
+	store_done(store);
+}
+
+static void young_pages_are_left_alone(void **state)
+{
+	struct store *store = store_of(PAGES * PAGE, STORE_NO_LIMIT);
+	unsigned char *data = new_data(DATA_TEXT);
+
+	must_write(store, data, PAGES * PAGE, 0);
+	work_for(store, 2, 1);
+	assert_int_equal(stats_of(store).pages_recompressed, 0);
+	free(data);
+	store_done(store);
+}
+
+struct race {
+	struct store *store;
+	atomic_bool stop;
+};
+
+static void *recompress_again_and_again(void *arg)
+{
+	struct race *race = arg;
+	uint64_t won;
+
+	while (!atomic_load(&race->stop))
+		(void)store_recompress(race->store, &won);
+	return NULL;
+}
+
+static void a_page_written_meanwhile_keeps_what_was_written(void **state)
+{
+	struct race race = { .store = store_of(PAGES * PAGE, STORE_NO_LIMIT) };
+	unsigned char *data = new_data(DATA_TEXT);
+	struct rng rng = { 7 };
+	pthread_t thread;
+
+	must_write(race.store, data, PAGES * PAGE, 0);
+	assert_int_equal(pthread_create(&thread, NULL, recompress_again_and_again, &race), 0);
+	for (unsigned int i = 0; i < 200 * test_scale(); i++) {
+		uint64_t page = rng_below(&rng, 16);
+
+		data_fill(&rng, DATA_TEXT, data + page * PAGE, PAGE);
+		must_write(race.store, data + page * PAGE, PAGE, page * PAGE);
+		must_read(race.store, data + page * PAGE, PAGE, page * PAGE);
+	}
+	atomic_store(&race.stop, true);
+	pthread_join(thread, NULL);
+	must_read(race.store, data, PAGES * PAGE, 0);
+	assert_true(stats_of(race.store).pages_recompressed > 0);
+	free(data);
+	store_done(race.store);
+}
+
+static void an_interrupt_ends_it_early(void **state)
+{
+	struct store *store = store_of(PAGES * PAGE, STORE_NO_LIMIT);
+	unsigned char *data = new_data(DATA_TEXT);
+	uint64_t won = 1;
+
+	must_write(store, data, PAGES * PAGE, 0);
+	store_interrupt(store);
+	assert_int_equal(store_recompress(store, &won), 0);
+	assert_int_equal(won, 0);
+	free(data);
+	store_done(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pages_get_smaller_and_read_the_same),
+		cmocka_unit_test(nothing_is_tried_twice),
+		cmocka_unit_test(pages_that_gain_nothing_stay_as_they_are),
+		cmocka_unit_test(idle_pages_are_found_by_themselves),
+		cmocka_unit_test(young_pages_are_left_alone),
+		cmocka_unit_test(a_page_written_meanwhile_keeps_what_was_written),
+		cmocka_unit_test(an_interrupt_ends_it_early),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
