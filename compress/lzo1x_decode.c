@@ -21,6 +21,9 @@
 /* With less no payload makes a page: a byte stands for at most 255 of them. */
 #define PAYLOAD_MIN (CODEC_PAGE_SIZE / 255)
 
+#define CACHE_LINE 64
+#define PREFETCH (12 * CACHE_LINE)
+
 /* The shared path reads at most this much from where an instruction starts. */
 #define FAST_INPUT 8
 /* It writes at most this much for a match of up to 16 bytes and what follows it, */
@@ -367,6 +370,9 @@ int lzo1x_decode_page(const void *payload, size_t len, void *page, size_t slack)
 
 	if (len < PAYLOAD_MIN)
 		return -EBADMSG;
+	/* A payload that was not read for long is cold, and hardware looks ahead late. */
+	for (size_t i = CACHE_LINE; i < len && i < PREFETCH; i += CACHE_LINE)
+		__builtin_prefetch(cursor.in + i);
 	if (*cursor.in > 17) {
 		size_t n = *cursor.in++ - 17u;
 
