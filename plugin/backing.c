@@ -38,6 +38,11 @@
 /* A record of the largest payload may begin and end inside blocks. */
 #define READ_SLOT_SIZE (2 * MEDIUM_BLOCK_MAX + 4096 + 4096)
 
+/* Windows open at once, and what a window needs with the blocks that it begins and ends in. */
+#define WINDOWS 8u
+#define WINDOW_SIZE (BACKING_WINDOW_MAX + MEDIUM_BLOCK_MAX)
+
+_Static_assert(WINDOW_SIZE % MEDIUM_BLOCK_MAX == 0, "windows are aligned");
 _Static_assert(READ_SLOT_SIZE >= SEAL_HEADER_SIZE + BACKING_PAYLOAD_MAX + SEAL_TAG_SIZE +
 					 2 * MEDIUM_BLOCK_MAX,
 	       "read slot");
@@ -96,6 +101,9 @@ struct backing {
 	uint32_t picked_count;
 	uint32_t clean_segment, clean_at, clean_next, clean_bytes;
 	struct seal_header clean_header;
+
+	unsigned char *windows;
+	atomic_uint windows_free; /* a bit for each */
 
 	unsigned char *slots;
 	atomic_uint slots_free; /* a bit for each */
@@ -242,7 +250,8 @@ static void set_geometry(struct backing *backing, struct medium *medium, uint32_
 	backing->record_max = segment_size / RECORD_BYTES_TYPICAL;
 	backing->memory_size = align_up(backing->segment_count * sizeof(struct segment), 4096) +
 			       align_up(backing->record_max * sizeof(struct backing_record), 4096) +
-			       2 * (size_t)segment_size + READ_SLOTS * READ_SLOT_SIZE;
+			       2 * (size_t)segment_size + READ_SLOTS * READ_SLOT_SIZE +
+			       WINDOWS * WINDOW_SIZE;
 }
 
 int backing_create(struct backing **backingp, struct medium *medium, uint32_t segment_size,
@@ -275,6 +284,7 @@ int backing_create(struct backing **backingp, struct medium *medium, uint32_t se
 	atomic_store(&backing->free_segments, backing->segment_count - 1);
 	sem_init(&backing->slot_freed, 0, READ_SLOTS);
 	atomic_store(&backing->slots_free, (1u << READ_SLOTS) - 1);
+	atomic_store(&backing->windows_free, (1u << WINDOWS) - 1);
 	*backingp = backing;
 	return 0;
 }
@@ -289,6 +299,8 @@ static void divide_memory(struct backing *backing)
 	at += backing->segment_size;
 	backing->slots = at;
 	at += READ_SLOTS * READ_SLOT_SIZE;
+	backing->windows = at;
+	at += WINDOWS * WINDOW_SIZE;
 	backing->records = (struct backing_record *)at;
 	at += align_up(backing->record_max * sizeof(struct backing_record), 4096);
 	backing->segments = (struct segment *)at;
@@ -591,6 +603,85 @@ int backing_read(struct backing *backing, uint64_t page, uint32_t location, uint
 	if (err)
 		add(&backing->failed_reads, 1);
 	return err;
+}
+
+/*
+ * Windows.  Their slots are their own: who has one may wait for a thread that waits for a
+ * slot of backing_read, never the other way round.
+ */
+
+uint64_t backing_record_begin(const struct backing *backing, uint32_t location)
+{
+	return location_offset(backing, location);
+}
+
+uint64_t backing_record_end(const struct backing *backing, uint32_t location, uint32_t length)
+{
+	return location_offset(backing, location) + record_size(backing, length);
+}
+
+static unsigned char *window_memory(const struct backing *backing,
+				    const struct backing_window *window)
+{
+	return backing->windows + (size_t)(window->slot - 1) * WINDOW_SIZE;
+}
+
+static bool take_window(struct backing *backing, struct backing_window *window)
+{
+	unsigned int free = atomic_load(&backing->windows_free), slot;
+
+	do {
+		if (free == 0)
+			return false;
+		slot = (unsigned int)__builtin_ctz(free);
+	} while (
+		!atomic_compare_exchange_weak(&backing->windows_free, &free, free & ~(1u << slot)));
+	window->slot = slot + 1;
+	return true;
+}
+
+void backing_window_open(struct backing *backing, struct backing_window *window, uint64_t begin,
+			 uint64_t end)
+{
+	uint64_t mask = backing->medium->block - 1, start = now_ns();
+
+	backing_window_close(backing, window);
+	window->offset = begin & ~mask;
+	window->end = (end + mask) & ~mask;
+	if (window->end > backing->medium->size || window->end - window->offset > WINDOW_SIZE ||
+	    !take_window(backing, window))
+		return;
+	if (backing->medium->ops->read(backing->medium, window_memory(backing, window),
+				       window->end - window->offset, window->offset)) {
+		backing_window_close(backing, window);
+		return;
+	}
+	add(&backing->bytes_read, window->end - window->offset);
+	note_time(start, &backing->read_ns, &backing->read_ns_max);
+}
+
+int backing_window_read(struct backing *backing, const struct backing_window *window, uint64_t page,
+			uint32_t location, uint32_t length, void *payload)
+{
+	const struct seal_header header = {.page = page, .length = length};
+	uint64_t offset = location_offset(backing, location);
+
+	if (window->slot == 0 || offset < window->offset ||
+	    offset + seal_size(length) > window->end)
+		return -ENOENT;
+	if (seal_open(backing->seal, segment_at(backing, location)->filling,
+		      (uint32_t)(offset % backing->segment_size), &header,
+		      window_memory(backing, window) + (offset - window->offset), payload))
+		return -ENOENT;
+	add(&backing->reads, 1);
+	return 0;
+}
+
+void backing_window_close(struct backing *backing, struct backing_window *window)
+{
+	if (window->slot)
+		atomic_fetch_or(&backing->windows_free, 1u << (window->slot - 1));
+	window->slot = 0;
 }
 
 /*

@@ -138,6 +138,39 @@ void backing_drop(struct backing *backing);
 int backing_read(struct backing *backing, uint64_t page, uint32_t location, uint32_t length,
 		 void *payload);
 
+/*
+ * Several records that lie close to one another are read at once through a window, which
+ * the thread that opened it keeps for a while.  A zeroed one is closed.
+ */
+struct backing_window {
+	unsigned int slot; /* + 1; 0: closed */
+	uint64_t offset;   /* on the medium */
+	uint64_t end;
+};
+
+/* The longest distance from the beginning of one record to the end of another, in bytes. */
+#define BACKING_WINDOW_MAX (28u << 10)
+
+/* Where a record begins and ends on the medium, in bytes. */
+uint64_t backing_record_begin(const struct backing *backing, uint32_t location);
+uint64_t backing_record_end(const struct backing *backing, uint32_t location, uint32_t length);
+
+/*
+ * Reads what lies between these bytes.  Does not wait for another's window: if all are in
+ * use, or the read fails, this one stays closed.  The records need not be alive.
+ */
+void backing_window_open(struct backing *backing, struct backing_window *window, uint64_t begin,
+			 uint64_t end);
+
+/*
+ * As backing_read, from the window.  -ENOENT, uncounted, if the record is not in it or was
+ * written after the window had been opened: backing_read has it.
+ */
+int backing_window_read(struct backing *backing, const struct backing_window *window, uint64_t page,
+			uint32_t location, uint32_t length, void *payload);
+
+void backing_window_close(struct backing *backing, struct backing_window *window);
+
 /* The record at this location is not needed any more. */
 void backing_forget(struct backing *backing, uint32_t location, uint32_t length);
 

@@ -36,7 +36,7 @@ int medium_open(struct medium **medium, const struct medium_config *config, char
 {
 	if (*config->where == '\0') {
 		snprintf(why, why_size,
-			 "the name is empty: give a file, a block device or a URI "
+			 "is empty: give a file, a block device or a URI "
 			 "such as nbd://host/export");
 		return -EINVAL;
 	}

@@ -31,11 +31,16 @@
 struct file {
 	struct medium medium;
 	int fd;
-	char *made; /* path of a file that we made, until it is complete */
+	char *made; /* path of a file that we made, until it is used */
 };
 
 static int file_start(struct medium *medium)
 {
+	struct file *file = (struct file *)medium;
+
+	/* From here on it stays, to be used again. */
+	free(file->made);
+	file->made = NULL;
 	return 0;
 }
 
@@ -407,8 +412,6 @@ int medium_open_file(struct medium **medium, const struct medium_config *config,
 		file_close(&file->medium);
 		return err;
 	}
-	free(file->made);
-	file->made = NULL;
 	*medium = &file->medium;
 	return 0;
 }

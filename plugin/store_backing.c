@@ -51,6 +51,45 @@ int backed_decode(const struct store *store, uint64_t number, uint64_t content, 
 	return err ? err : decode_payload(store, payload, entry_length(content), page, slack);
 }
 
+/* Whether the window covers the record. */
+static bool in_window(const struct backing_window *window, uint64_t begin, uint64_t end)
+{
+	return window->slot && begin >= window->offset && end <= window->end;
+}
+
+void backed_look_ahead(struct request *req, const struct table_ref *ref, const table_entry *entry,
+		       size_t pages_behind)
+{
+	struct backing *backing = req->store->writeback.backing;
+	size_t at = (size_t)(entry - ref->entries);
+	uint64_t begin = 0, end = 0;
+	unsigned int records = 0;
+
+	/* Entries are looked at, not locked: what they say may be old by the time it is read. */
+	for (size_t i = at; i < TABLE_PAGE_ENTRIES && i <= at + pages_behind; i++) {
+		uint64_t seen = atomic_load_explicit(&ref->entries[i], memory_order_relaxed);
+		uint64_t from, to;
+
+		if (entry_kind(seen) != KIND_BACKED)
+			continue;
+		from = backing_record_begin(backing, entry_location(seen));
+		to = backing_record_end(backing, entry_location(seen), entry_length(seen));
+		if (records == 0) {
+			if (in_window(&req->window, from, to))
+				return;
+			begin = from;
+			end = to;
+		}
+		if ((to > end ? to : end) - (from < begin ? from : begin) > BACKING_WINDOW_MAX)
+			continue;
+		begin = from < begin ? from : begin;
+		end = to > end ? to : end;
+		records++;
+	}
+	if (records > 1)
+		backing_window_open(backing, &req->window, begin, end);
+}
+
 /* Puts the payload into the pool again.  What the entry is to say, or content without room. */
 static uint64_t promote(struct request *req, uint64_t content, const void *payload)
 {
@@ -76,8 +115,11 @@ static uint64_t promote(struct request *req, uint64_t content, const void *paylo
 int backed_read(struct request *req, uint64_t number, uint64_t *content, void *page, size_t slack)
 {
 	unsigned char payload[STORE_PAGE_SIZE];
-	int err = fetch(req->store, number, *content, payload);
+	int err = backing_window_read(req->store->writeback.backing, &req->window, number,
+				      entry_location(*content), entry_length(*content), payload);
 
+	if (err)
+		err = fetch(req->store, number, *content, payload);
 	if (!err)
 		err = decode_payload(req->store, payload, entry_length(*content), page, slack);
 	if (!err && age_of(req->store, *content) <= HOT_TICKS && writeback_roomy(req->store))

@@ -190,6 +190,7 @@ struct request {
 	struct stripe *stripe;
 	unsigned int stripe_number;
 	struct writer *writer; /* NULL until request_writer */
+	struct backing_window window; /* what was read ahead from the backing store */
 	int64_t count[STORE_COUNTERS];
 };
 
@@ -269,6 +270,13 @@ void writeback_fini(struct store *store);
  * back to memory: *content is what the entry has to say from now on.
  */
 int backed_read(struct request *req, uint64_t number, uint64_t *content, void *page, size_t slack);
+
+/*
+ * Before the page of a KIND_BACKED entry is read, and as many behind it as the request still
+ * has to: reads those that lie close to it at once.  No entry may be locked by the caller.
+ */
+void backed_look_ahead(struct request *req, const struct table_ref *ref, const table_entry *entry,
+		       size_t pages_behind);
 
 /* Decodes the payload of a KIND_BACKED entry that is locked.  0 or -EIO. */
 int backed_decode(const struct store *store, uint64_t number, uint64_t content, void *page,

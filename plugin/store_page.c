@@ -137,6 +137,8 @@ int page_read(struct request *req, struct table_ref *ref, table_entry *entry, vo
 
 	if (entry_kind(content) < KIND_SAME_OBJ)
 		return page_decode(req->store, number, content, page, slack);
+	if (entry_kind(content) == KIND_BACKED && slack >= STORE_PAGE_SIZE)
+		backed_look_ahead(req, ref, entry, slack / STORE_PAGE_SIZE);
 	content = entry_lock(entry);
 	if (entry_kind(content) == KIND_BACKED)
 		err = backed_read(req, number, &content, page, slack);

@@ -4,7 +4,8 @@
 # Sourced by sh, after RESULTS/params; guest-swap says what the variables mean.
 
 server=
-: "${DISKS:=1}" "${FLAGS:=}" "${SETTINGS:=}" "${ZRAM_LIMIT:=}" "${GROUP_LIMIT:=}"
+: "${DISKS:=1}" "${FLAGS:=}" "${SETTINGS:=}" "${ZRAM_LIMIT:=}" "${GROUP_LIMIT:=}" \
+	"${DISK:=}" "${EVENT:=none}"
 result=$RESULTS/result
 load=$BUILD/tests/kernel/load
 tool=$TOP/scripts/ramzswap
@@ -66,6 +67,10 @@ start_ramzswap()
 	bare)
 		RAMZSWAP_PLUGIN=memory ;;
 	esac
+	case $EVENT in
+	break*)
+		preload=$BUILD/tests/kernel/break-disk.so ;;
+	esac
 	start_flags=$FLAGS
 	[ "$SWAP" != bare ] || start_flags="allocator=zstd $FLAGS"
 	# shellcheck disable=SC2086
@@ -92,6 +97,8 @@ start_swap()
 		[ -z "$ZRAM_LIMIT" ] || echo "$ZRAM_LIMIT" >/sys/block/zram0/mem_limit
 		mkswap /dev/zram0 >/dev/null && swapon --discard /dev/zram0 ||
 			failed "zram" ;;
+	disk)
+		mkswap "$DISK" >/dev/null && swapon "$DISK" || failed "disk" ;;
 	esac
 	sed 1d /proc/swaps >>"$RESULTS/start"
 }
@@ -106,6 +113,8 @@ stop_swap()
 			"$tool" stop >>"$RESULTS/stop" 2>&1 ||
 				put "stop_failed=$(tail -n 1 "$RESULTS/stop")"
 		done ;;
+	disk)
+		swapoff "$DISK" || put "stop_failed=swapoff" ;;
 	zram)
 		swapoff /dev/zram0 || put "stop_failed=swapoff"
 		echo 1 >/sys/block/zram0/reset ;;
@@ -129,4 +138,29 @@ in_group()
 		exec sh -c 'echo $$ >/sys/fs/cgroup/load/cgroup.procs; exec "$@"' sh "$@"
 	fi
 	exec "$@"
+}
+
+# What crossed to and from DISK since disk_before: requests and kilobytes.
+count_disk()
+{
+	# shellcheck disable=SC2046,SC2086
+	set -- $disk_before $(cat "/sys/block/${DISK#/dev/}/stat")
+	each=$(($# / 2))
+	put "disk_reads=$(($(field "$((each + 1))" "$@") - $1))"
+	put "disk_read_kb=$((($(field "$((each + 3))" "$@") - $3) / 2))"
+	put "disk_writes=$(($(field "$((each + 5))" "$@") - $5))"
+	put "disk_written_kb=$((($(field "$((each + 7))" "$@") - $7) / 2))"
+}
+
+# field NUMBER WORD...
+field()
+{
+	shift "$1"
+	echo "$1"
+}
+
+keep_statistics()
+{
+	"$BUILD/plugin/rzscontrol" -c "$(run_of 1)/control" stats >"$RESULTS/stats" 2>&1
+	"$BUILD/plugin/rzscontrol" -c "$(run_of 1)/control" backing >"$RESULTS/backing" 2>&1
 }

@@ -15,19 +15,21 @@ rig_fail()
 	exit 2
 }
 
-# Sets rig_memory (MB), rig_deadline (s), rig_init, rig_results, rig_script, and
+# Sets rig_memory (MB), rig_deadline (s), rig_disk (file or empty), rig_init, rig_results, rig_script, and
 # rig_bounded, the words in front of the command that keep it from running for ever.
 rig_arguments()
 {
 	rig_memory=256
 	rig_deadline=120
 	rig_init=
+	rig_disk=
 	rig_accel=${RIG_ACCEL:-}
 	local option
-	while getopts m:t:i:a: option; do
+	while getopts m:t:d:i:a: option; do
 		case $option in
 		m) rig_memory=$OPTARG ;;
 		t) rig_deadline=$OPTARG ;;
+		d) rig_disk=$(realpath "$OPTARG") ;;
 		i) rig_init=$OPTARG ;;
 		a) rig_accel=$OPTARG ;;
 		*) rig_fail "usage: [-m MEGABYTES] [-t SECONDS] -i INIT RESULTS SCRIPT [KEY=VALUE...]" ;;

@@ -164,7 +164,7 @@ static void test_what_we_did_not_write_is_not_overwritten(void **state)
 
 static void test_what_is_no_file_is_refused(void **state)
 {
-	refused("", 0, "the name is empty");
+	refused("", 0, "is empty");
 	refused(dir, 0, "is a directory");
 	refused("/dev/null", 0, "is a character device");
 	refused("/dev/no-such-device", 0, "does not exist");

@@ -409,6 +409,37 @@ static void test_a_page_that_is_read_often_comes_back(void **state)
 	stop();
 }
 
+static void test_neighbours_are_read_at_once(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	unsigned char wanted[32 * PAGE], page[PAGE];
+	unsigned int before;
+
+	start(&setup);
+	for (uint64_t i = 0; i < 32; i++) {
+		make_page(wanted + i * PAGE, i * 3 + 1, 1);
+		must_write(store, wanted + i * PAGE, PAGE, i * PAGE);
+	}
+	(void)write_all_back();
+	before = fake->reads;
+	must_read(store, wanted, 8 * PAGE, 0);
+	assert_int_equal(fake->reads - before, 1);
+	must_read(store, wanted + 8 * PAGE, 24 * PAGE, 8 * PAGE);
+	assert_in_range(fake->reads - before, 2, 5);
+	assert_int_equal(stats_of(store).bd_reads, 32);
+	/* Some of them in memory, and a page that was damaged: only that one fails. */
+	make_page(page, 1000, 1);
+	must_write(store, page, PAGE, 3 * PAGE);
+	memcpy(wanted + 3 * PAGE, page, PAGE);
+	must_read(store, wanted, 8 * PAGE, 0);
+	fake->read_error = EIO;
+	assert_int_equal(store_read(store, page, PAGE, 20 * PAGE), -EIO);
+	must_read(store, wanted + 3 * PAGE, PAGE, 3 * PAGE);
+	fake->read_error = 0;
+	must_read(store, wanted, 32 * PAGE, 0);
+	stop();
+}
+
 static void test_a_part_of_a_page_behind_the_pool_is_written(void **state)
 {
 	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
@@ -652,7 +683,7 @@ static void *use_own_pages(void *opaque)
 	uint64_t base = (uintptr_t)opaque * THREAD_PAGES;
 	uint32_t versions[THREAD_PAGES] = {0};
 	struct rng own = {.state = base + 1};
-	unsigned char page[PAGE], wanted[PAGE];
+	unsigned char page[PAGE], wanted[PAGE], pages[8 * PAGE];
 
 	for (unsigned int i = 0; i < 20000 * test_scale() / 100; i++) {
 		uint64_t k = rng_below(&own, THREAD_PAGES);
@@ -661,9 +692,16 @@ static void *use_own_pages(void *opaque)
 			make_page(page, base + k, ++versions[k]);
 			assert_int_equal(store_write(store, page, PAGE, (base + k) * PAGE), 0);
 		} else if (versions[k]) {
-			make_page(wanted, base + k, versions[k]);
-			assert_int_equal(store_read(store, page, PAGE, (base + k) * PAGE), 0);
-			assert_memory_equal(page, wanted, PAGE);
+			uint64_t count = rng_below(&own, 2) && k + 8 <= THREAD_PAGES ? 8 : 1;
+
+			assert_int_equal(store_read(store, pages, (uint32_t)(count * PAGE),
+						    (base + k) * PAGE),
+					 0);
+			for (uint64_t j = 0; j < count; j++) {
+				make_page(wanted, base + k + j, versions[k + j]);
+				if (versions[k + j])
+					assert_memory_equal(pages + j * PAGE, wanted, PAGE);
+			}
 		}
 	}
 	return NULL;
@@ -708,6 +746,7 @@ int main(void)
 		cmocka_unit_test(test_idle_pages_that_do_not_compress_leave_without_need),
 		cmocka_unit_test(test_of_two_copies_in_a_segment_the_last_counts),
 		cmocka_unit_test(test_a_page_that_is_read_often_comes_back),
+		cmocka_unit_test(test_neighbours_are_read_at_once),
 		cmocka_unit_test(test_a_part_of_a_page_behind_the_pool_is_written),
 		cmocka_unit_test(test_a_failing_write_keeps_pages_in_memory),
 		cmocka_unit_test(test_a_failing_read_is_an_error_of_that_page_alone),
