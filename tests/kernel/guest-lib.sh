@@ -58,7 +58,11 @@ start_ramzswap()
 	preload= drop=
 	case $SWAP in
 	no-lock)
-		drop=ipc_lock ;;
+		# Without the second one it could raise its limit.
+		drop=ipc_lock,-sys_resource
+		ulimit -l 64 ;;
+	no-protection)
+		FLAGS="swap=off $FLAGS" ;;
 	no-flusher)
 		drop=sys_resource ;;
 	memory)
