@@ -6,7 +6,8 @@
  * memory, so all its own is locked before the script starts.  It mounts what the
  * script needs, runs it, and when it ends or the deadline has passed, says so on
  * the console and in RESULTS/init, and powers off.  At the deadline the console gets
- * the kernel's blocked tasks, memory and all tasks first.
+ * the kernel's blocked tasks, memory and all tasks, and a machine that can still start a
+ * program is said to be late, not hung.
  *
  * Environment: RESULTS (directory of the host, mounted writable at its own path),
  * RIG (uml or qemu), SCRIPT, DEADLINE (seconds).
@@ -160,11 +161,11 @@ int main(void)
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	script = start(argv);
 	if (!wait_for(script, deadline, &status)) {
-		/* Writing a file may wait for memory for ever: it comes last. */
 		sysrq('w');
 		sysrq('m');
 		sleep(1);
-		say("hung=1\n");
+		/* In a machine that hangs this never ends, and the rig's bound does it. */
+		say(is_alive() ? "late=1\n" : "hung=1\n");
 		sysrq('t');
 		sleep(1);
 	} else {

@@ -53,7 +53,7 @@ rig_arguments()
 		printf '%s=%q\n' "${word%%=*}" "${word#*=}"
 	done >"$rig_results/params"
 	# The guest ends itself at its deadline; this is for one that cannot.
-	rig_bounded=(timeout -k 10 "${RIG_BOUND:-$((rig_deadline + 30))}")
+	rig_bounded=(timeout -k 10 "${RIG_BOUND:-$((rig_deadline + 75))}")
 }
 
 # rig_verdict STATUS-OF-THE-EMULATOR
