@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "allowance.h"
 #include "backing.h"
 #include "pools.h"
 #include "span.h"
@@ -122,18 +123,6 @@ struct recompression {
 	size_t workspace_size;
 	_Alignas(CACHE_LINE) unsigned char page[STORE_PAGE_SIZE];
 	_Alignas(CACHE_LINE) unsigned char payload[CODEC_BOUND_MAX];
-};
-
-/*
- * So many bytes in a period, as they come; what is overdrawn is made up for.  Changed under
- * writeback.lock, but that a new number of bytes may come at any time.
- */
-struct allowance {
-	_Atomic uint64_t bytes; /* 0 for no limit */
-	uint64_t period_ms;
-	uint64_t segment;   /* at least so much is saved up */
-	_Atomic int64_t left; /* read by the statistics */
-	uint64_t last_ms;   /* when left was brought up to date */
 };
 
 struct writeback {
