@@ -19,7 +19,7 @@
 
 #define CONNECTIONS_MAX 16
 #define DEPTH_MAX	64
-#define PHASES_MAX	64
+#define PHASES_MAX	256
 
 /* Latencies are counted in sixteenths of an octave of nanoseconds. */
 #define LATENCY_SUB  16
