@@ -81,6 +81,46 @@ static void bad_memlimit_changes_nothing_and_says_why(void **state)
 	assert_string_equal(ask(fake, "memlimit 1M\n"), "error 1M is too small: the least is 4M\n");
 }
 
+static void writeback_and_its_allowances_are_understood(void **state)
+{
+	static const struct {
+		const char *request;
+		enum control_writeback what;
+		unsigned int seconds;
+	} good[] = {
+		{"writeback\n", CONTROL_WRITEBACK_POLICY, 0},
+		{"writeback huge\n", CONTROL_WRITEBACK_HUGE, 0},
+		{"writeback all\n", CONTROL_WRITEBACK_ALL, 0},
+		{"writeback idle 0\n", CONTROL_WRITEBACK_IDLE, 0},
+		{"writeback idle 3600\n", CONTROL_WRITEBACK_IDLE, 3600},
+	};
+	static const char *const bad[] = {
+		"writeback \n",	   "writeback cold\n",	    "writeback idle\n",
+		"writeback idle -1\n",  "writeback idle 5 5\n", "writeback idle 99999999999\n",
+		"backing budget 5X\n",  "backing rate\n",	    "backing speed 5M\n",
+		"backing budget\n",
+	};
+	struct fake_control *fake = *state;
+
+	fake_control_outcome(fake, 0, "", 5 * MIB);
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		assert_string_equal(ask(fake, good[i].request),
+				    "ok\n5120 kB moved to the backing store\n");
+		assert_int_equal(fake->writeback, good[i].what);
+		assert_int_equal(fake->idle_seconds, good[i].seconds);
+	}
+	assert_string_equal(ask(fake, "backing budget 5G\n"), "ok\n");
+	assert_string_equal(ask(fake, "backing rate 1.5M\n"), "ok\n");
+	assert_int_equal(fake->allowance[1], UINT64_C(5) << 30);
+	assert_int_equal(fake->allowance[0], MIB + MIB / 2);
+	assert_string_equal(ask(fake, "backing rate none\n"), "ok\n");
+	assert_int_equal(fake->allowance[0], 0);
+	assert_begins(ask(fake, "backing\n"), "error backing needs budget SIZE or rate SIZE");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_begins(ask(fake, bad[i]), "error ");
+	assert_int_equal(fake_control_calls(fake), sizeof(good) / sizeof(*good) + 3);
+}
+
 static void orders_report_what_they_achieved(void **state)
 {
 	struct fake_control *fake = *state;
@@ -357,6 +397,7 @@ int main(void)
 		SERVED(stats_come_back_whole),
 		SERVED(memlimit_takes_sizes_shares_and_none),
 		SERVED(bad_memlimit_changes_nothing_and_says_why),
+		SERVED(writeback_and_its_allowances_are_understood),
 		SERVED(orders_report_what_they_achieved),
 		SERVED(failures_are_told_in_one_line),
 		SERVED(requests_that_are_none_are_refused),
