@@ -116,25 +116,18 @@ static int alloc_elsewhere(struct pools *pools, uint32_t home, size_t size, unsi
 	return xv_alloc(pools_get(pools, count), size, 0, handle);
 }
 
-int pools_alloc(struct pools *pools, unsigned int stripe, size_t size, unsigned int *pool,
+int pools_alloc(struct pools *pools, unsigned int turn, size_t size, unsigned int *pool,
 		uint32_t *handle)
 {
-	/*
-	 * A thread that was preempted with a pool locked keeps all others away for
-	 * long: who met it moves on and stays away.
-	 */
-	static _Thread_local uint32_t moved;
 	uint32_t count = atomic_load_explicit(&pools->count, memory_order_acquire);
-	uint32_t home = (stripe + moved) % count;
+	uint32_t home = turn % count;
 	int err;
 
 	for (uint32_t i = 0; i < count; i++) {
 		*pool = home + i < count ? home + i : home + i - count;
 		err = xv_alloc(pools_get(pools, *pool), size, XV_TRY, handle);
-		if (err != -EBUSY) {
-			moved += i;
+		if (err != -EBUSY)
 			goto tried;
-		}
 	}
 	spread(pools, count);
 	*pool = home;

@@ -49,10 +49,12 @@ static inline struct xv_pool *pools_get(const struct pools *pools, unsigned int 
 }
 
 /*
- * Allocates from the caller's own pool (callers are told apart by stripe), or from
- * another where that one is busy or full.  0, -ENOSPC, -ENOMEM.
+ * Allocates from the pool whose turn it is, or from another where that one is busy or
+ * full.  Callers count their turns up: each pool then gets as many objects as others,
+ * and as many as it is asked to free.  One that only frees would waste its memory.
+ * 0, -ENOSPC, -ENOMEM.
  */
-int pools_alloc(struct pools *pools, unsigned int stripe, size_t size, unsigned int *pool,
+int pools_alloc(struct pools *pools, unsigned int turn, size_t size, unsigned int *pool,
 		uint32_t *handle);
 
 /* The sum over all pools. */

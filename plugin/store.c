@@ -238,12 +238,20 @@ static unsigned int stripe_of_thread(void)
 	return mine;
 }
 
+/* Turns of threads begin where their stripes are, so that threads do not go in step. */
+static unsigned int next_turn(void)
+{
+	static _Thread_local unsigned int turns;
+
+	return stripe_of_thread() + turns++;
+}
+
 void request_begin(struct request *req, struct store *store)
 {
 	memset(req, 0, sizeof(*req));
 	req->store = store;
-	req->stripe_number = stripe_of_thread();
-	req->stripe = &store->stripe[req->stripe_number];
+	req->stripe = &store->stripe[stripe_of_thread()];
+	req->turn = next_turn();
 	atomic_fetch_add_explicit(&req->stripe->begun, 1, memory_order_seq_cst);
 }
 

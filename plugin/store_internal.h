@@ -177,7 +177,7 @@ struct store {
 struct request {
 	struct store *store;
 	struct stripe *stripe;
-	unsigned int stripe_number;
+	unsigned int turn; /* of the pools: see pools_alloc */
 	struct writer *writer; /* NULL until request_writer */
 	struct backing_window window; /* what was read ahead from the backing store */
 	int64_t count[STORE_COUNTERS];

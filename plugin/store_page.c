@@ -200,7 +200,7 @@ static int place_image(struct request *req, const struct image *image, uint64_t 
 	}
 	if (entry_has_object(old))
 		xv_prefetch(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
-	err = pools_alloc(&store->pools, req->stripe_number, image->size, &pool, &handle);
+	err = pools_alloc(&store->pools, req->turn, image->size, &pool, &handle);
 	if (err)
 		return err;
 	if (entry_has_object(old))
