@@ -7,7 +7,7 @@
 #include "span.h"
 
 /* A pool more costs about a span that is half empty: worth it past this much each. */
-#define SPREAD_BYTES (UINT64_C(32) << 20)
+#define SPREAD_BYTES (UINT64_C(64) << 20)
 
 /* Pools for each processor at most: a thread may be preempted with a pool locked. */
 #define SPREAD_PER_PROCESSOR 4
