@@ -266,14 +266,15 @@ make_text() {
 
 test_recompress_and_check_answer() {
 	start_controlled size=64M
-	make_text >"$dir/data"
-	qio -c "write -s $dir/data 0 32M"
+	# Few pages: an encoder that takes its time takes a minute under ThreadSanitizer.
+	make_text | head -c 4194304 >"$dir/data"
+	qio -c "write -s $dir/data 0 4M"
 	local before
 	before=$(stat compr_data_size)
 	rzs recompress
 	[ "$(stat compr_data_size)" -le "$before" ]
 	rzs check
-	nbdcopy "$uri" - | head -c 33554432 | cmp - "$dir/data"
+	nbdcopy "$uri" - | head -c 4194304 | cmp - "$dir/data"
 	stop_server
 }
 
