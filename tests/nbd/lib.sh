@@ -118,6 +118,24 @@ end_test() {
 	exit "$status"
 }
 
+# refused WORDS PARAMETER...: nbdkit does not start; its one line has the words.
+# A script may allow more seconds for that, and add parameters to all.
+refused_seconds=20
+refused_parameters=()
+refused() {
+	local words=$1 status=0
+	shift
+	timeout "$refused_seconds" env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} \
+		nbdkit -f -U "$dir/refused" "$RAMZSWAP_PLUGIN" swap=off \
+		${refused_parameters[@]+"${refused_parameters[@]}"} "$@" \
+		>"$dir/out" 2>"$dir/err" || status=$?
+	cat "$dir/out" "$dir/err"
+	[ "$status" -ne 124 ] || fail "accepted: $*"
+	equal "status of $*" "$status" 1
+	equal "lines for $*" "$(cat "$dir/out" "$dir/err" | wc -l)" 1
+	grep -qF -- "$words" "$dir/err" || fail "the line for $* does not say: $words"
+}
+
 # Runs every function whose name starts with test_, in alphabetical order.
 run_tests() {
 	local number=0 failed=0 name output status

@@ -4,20 +4,6 @@
 # shellcheck source=tests/nbd/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# refused WORDS PARAMETER...: nbdkit does not start; its one line has the words.
-refused() {
-	local words=$1 status=0
-	shift
-	timeout 20 env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} \
-		nbdkit -f -U "$dir/refused" "$RAMZSWAP_PLUGIN" swap=off "$@" \
-		>"$dir/out" 2>"$dir/err" || status=$?
-	cat "$dir/out" "$dir/err"
-	[ "$status" -ne 124 ] || fail "accepted: $*"
-	equal "status of $*" "$status" 1
-	equal "lines for $*" "$(cat "$dir/out" "$dir/err" | wc -l)" 1
-	grep -qF -- "$words" "$dir/err" || fail "the line for $* does not say: $words"
-}
-
 # size_is BYTES PARAMETER...
 size_is() {
 	local bytes=$1
