@@ -6,8 +6,9 @@ usage: count-results.py [--broken NAMES] NAME:TESTLOG.json...
 
 A program that says itself what its tests came to (cmocka or TAP) counts as many as it
 has; any other counts as one.  A cmocka test says why it skips in the line that it
-prints last before it does (print_message).  Prints what failed and why what was skipped was, and
-one closing line; the status is 0 if nothing failed and something passed.
+prints last before it does (print_message).  Prints what failed, with the end of what it had
+printed, and why what was skipped was, and one closing line; the status is 0 if nothing
+failed and something passed.
 """
 import json
 import re
@@ -16,6 +17,8 @@ import sys
 CMOCKA = re.compile(r"^(?:(?!\[)(.*)\n)?\[\s*(OK|FAILED|SKIPPED)\s*\] (\w+)$", re.M)
 TAP = re.compile(r"^(ok|not ok) \d+(?: - )?([^#\n]*)(?:# *SKIP *(.*))?", re.M | re.I)
 GOOD = ("OK", "EXPECTEDFAIL")
+# Lines shown of a program of which a test failed.
+SHOWN = 80
 
 
 def parts(test):
@@ -60,6 +63,14 @@ def results(run, test):
         yield "failed", f"{name} ({test['result'].lower()})", ""
 
 
+def failure(test):
+    """The end of what a program printed: where the log is gone, that is all there is."""
+    lines = (test.get("stdout", "") + "\n" + test.get("stderr", "")).split("\n")
+    passed = re.compile(r"ok \d+ |\[ *(OK|RUN) *\]")
+    lines = [line for line in lines if line.strip() and not passed.match(line)]
+    return "\n".join("    " + line[:300] for line in lines[-SHOWN:])
+
+
 def main(arguments):
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     if arguments[:1] == ["--broken"]:
@@ -77,7 +88,10 @@ def main(arguments):
             counts["failed"] += 1
             continue
         for test in tests:
-            for result, name, reason in results(run, test):
+            outcome = list(results(run, test))
+            if any(result == "failed" for result, _, _ in outcome):
+                print(failure(test))
+            for result, name, reason in outcome:
                 counts[result] += 1
                 if result == "failed":
                     print(f"FAILED {name}")

@@ -135,7 +135,7 @@ bool server_logged(const struct server *server, const char *words)
 	return found;
 }
 
-static void must_not_complain(const struct server *server)
+void server_must_not_have_complained(const struct server *server)
 {
 	static const char *const complaints[] = {"Sanitizer", "runtime error:", "Assertion"};
 	bool complained = false;
@@ -147,27 +147,35 @@ static void must_not_complain(const struct server *server)
 	assert_false(complained);
 }
 
-void server_stop(struct server *server)
+int server_end(struct server *server)
 {
 	int status = -1;
-	pid_t ended = waitpid(server->pid, &status, WNOHANG);
 
-	if (ended != 0 && status != 0) {
+	kill(server->pid, SIGTERM);
+	for (int i = 0; i < STOP_SECONDS * 100; i++) {
+		if (waitpid(server->pid, &status, WNOHANG) == server->pid)
+			return status;
+		pause_ms(10);
+	}
+	kill(server->pid, SIGKILL);
+	waitpid(server->pid, &status, 0);
+	return -1;
+}
+
+void server_stop(struct server *server)
+{
+	int status;
+
+	if (waitpid(server->pid, &status, WNOHANG) != 0) {
 		print_log(server);
 		fail_msg("nbdkit ended before it was told to, status %#x", status);
 	}
-	if (ended == 0)
-		kill(server->pid, SIGTERM);
-	for (int i = 0; i < STOP_SECONDS * 100 && ended == 0; i++) {
-		pause_ms(10);
-		ended = waitpid(server->pid, &status, WNOHANG);
-	}
-	if (ended != server->pid || status != 0) {
+	status = server_end(server);
+	if (status != 0) {
 		print_log(server);
-		kill(server->pid, SIGKILL);
 		fail_msg("nbdkit did not end well, status %#x", status);
 	}
-	must_not_complain(server);
+	server_must_not_have_complained(server);
 	server_forget(server);
 }
 

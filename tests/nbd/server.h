@@ -44,6 +44,15 @@ void server_start(struct server *server, const char *const params[]);
  */
 void server_stop(struct server *server);
 
+/*
+ * Tells the server to stop, and waits for it: how it ended, as waitpid says it, also if
+ * it had ended before; -1 if it had to be killed.  Its log can still be read afterwards.
+ */
+int server_end(struct server *server);
+
+/* Fails the test if the server has logged a complaint of a sanitizer or an assertion. */
+void server_must_not_have_complained(const struct server *server);
+
 /* Removes what a server that has died left behind. */
 void server_forget(struct server *server);
 
