@@ -5,26 +5,21 @@
  * are, and a rest that may not be touched.
  *
  * A unit below `fresh` is taken, ready (committed ahead of need) or released (no
- * memory behind it); the last two are stacks linked through `next`.  A unit from
- * `fresh` on was never touched, and neither was its link: a source for billions of
- * bytes costs a page until it is used.
+ * memory behind it); the last two are stacks linked through `next`.  From `fresh` on,
+ * a unit whose link is 0 was never touched (or has been forgotten): a source for
+ * billions of bytes costs a page until it is used, and again when all is given back.
  *
  * Locks: `lock` for the stacks and counters, never held over a system call;
  * `prefix_lock` for moving the end of the prefix, taken while holding nothing.
  */
-#include "span.h"
+#include "span_internal.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
 #endif
 
 /* The prefix grows by so much at a time: a system call per unit would be too many. */
@@ -32,6 +27,18 @@
 
 /* A stack of units is its topmost number plus one, so that zeroed memory is empty. */
 typedef uint32_t unit_stack;
+
+/*
+ * A unit's link: 0 if it was never touched; the stack below it, or LINK_BOTTOM if that is
+ * empty, and LINK_READY if the stack is that of the ready ones; LINK_TAKEN in no stack.
+ */
+#define LINK_READY (1u << 31)
+#define LINK_BOTTOM (LINK_READY - 1)
+#define LINK_TAKEN UINT32_MAX
+#define UNITS_MAX (LINK_BOTTOM - 1)
+
+/* Forgetting is worth it past so many links: 64 KiB of them. */
+#define FORGET_MIN (1u << 14)
 
 struct span_source {
 	char *base;
@@ -47,136 +54,30 @@ struct span_source {
 	atomic_uint_least32_t prefix; /* units that may be touched */
 
 	pthread_mutex_t lock;
-	uint32_t fresh;	       /* units from here on were never taken */
+	uint32_t fresh;	       /* units from here on are taken if their link is 0 */
 	unit_stack ready;      /* committed and resident */
 	unit_stack released;   /* nothing behind them */
 	_Atomic uint32_t ready_count; /* these two are read without the lock for a hint */
 	_Atomic uint32_t target;
 	uint32_t ready_coming; /* being made ready by a span_refill */
+	uint32_t moving;       /* in no stack, but not used: on their way */
+	uint32_t kept_top;     /* links below that were not forgotten... */
+	uint32_t kept_pages;   /* ...which keeps so many pages resident */
 	uint32_t used;
 	uint32_t used_peak;
 	uint64_t commits;
 	uint64_t commits_late;
 	uint64_t releases;
 
-	unit_stack next[]; /* below unit u in its stack */
+	uint32_t next[]; /* the link of unit u */
 };
-
-static atomic_int_least64_t fail_countdown = -1;
-
-void span_fail_after(int64_t requests)
-{
-	atomic_store(&fail_countdown, requests);
-}
-
-static bool refuse_for_test(void)
-{
-	if (__builtin_expect(atomic_load_explicit(&fail_countdown, memory_order_relaxed) < 0, 1))
-		return false;
-	return atomic_fetch_sub(&fail_countdown, 1) == 0;
-}
-
-void span_budget_init(struct span_budget *budget, uint64_t limit)
-{
-	atomic_init(&budget->limit, limit);
-	atomic_init(&budget->used, 0);
-	atomic_init(&budget->peak, 0);
-}
-
-int span_budget_charge(struct span_budget *budget, uint64_t bytes)
-{
-	uint_least64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
-	uint_least64_t limit, peak;
-
-	do {
-		limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
-		if (bytes > limit || used > limit - bytes)
-			return -ENOSPC;
-	} while (!atomic_compare_exchange_weak(&budget->used, &used, used + bytes));
-
-	used += bytes;
-	peak = atomic_load_explicit(&budget->peak, memory_order_relaxed);
-	while (peak < used && !atomic_compare_exchange_weak(&budget->peak, &peak, used))
-		;
-	return 0;
-}
-
-void span_budget_uncharge(struct span_budget *budget, uint64_t bytes)
-{
-	atomic_fetch_sub(&budget->used, bytes);
-}
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static size_t round_up(size_t bytes, size_t to)
-{
-	return (bytes + to - 1) & ~(to - 1);
-}
-
-void *span_map_zeroed(size_t bytes)
-{
-	void *address;
-
-	if (!bytes || bytes > SIZE_MAX / 2 || refuse_for_test())
-		return NULL;
-	address = mmap(NULL, round_up(bytes, page_size()), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (address == MAP_FAILED)
-		return NULL;
-	/* A huge page would make 2 MiB resident for the first byte written. */
-	madvise(address, round_up(bytes, page_size()), MADV_NOHUGEPAGE);
-	return address;
-}
-
-void span_unmap(void *address, size_t bytes)
-{
-	if (address)
-		munmap(address, round_up(bytes, page_size()));
-}
-
-int span_lock(void *address, size_t bytes)
-{
-	return mlock2(address, bytes, MLOCK_ONFAULT) ? -errno : 0;
-}
-
-/*
- * Takes the memory from whole pages; they read as zero afterwards.  Locked pages
- * need their own advice, which old kernels lack: there the range is unlocked for
- * the time being.
- */
-static int discard(void *address, size_t bytes)
-{
-	if (!madvise(address, bytes, MADV_DONTNEED_LOCKED))
-		return 0;
-	if (!madvise(address, bytes, MADV_DONTNEED))
-		return 0;
-	if (munlock(address, bytes) || madvise(address, bytes, MADV_DONTNEED))
-		return -errno;
-	mlock2(address, bytes, MLOCK_ONFAULT);
-	return 0;
-}
-
-void span_drop_zeroed(void *address, size_t bytes)
-{
-	size_t page = page_size();
-	uintptr_t start = round_up((uintptr_t)address, page);
-	uintptr_t end = ((uintptr_t)address + bytes) & ~(page - 1);
-
-	if (start >= end)
-		return;
-	if (discard((void *)start, end - start))
-		memset((void *)start, 0, end - start);
-}
 
 static bool config_valid(const struct span_source_config *config)
 {
 	size_t unit = config->unit;
 
-	return unit >= page_size() && !(unit & (unit - 1)) && config->units_max &&
-	       config->units_max < UINT32_MAX && config->units_max <= (SIZE_MAX / 2) / unit;
+	return unit >= span_page_size() && !(unit & (unit - 1)) && config->units_max &&
+	       config->units_max <= UNITS_MAX && config->units_max <= (SIZE_MAX / 2) / unit;
 }
 
 int span_source_create(struct span_source **out, const struct span_source_config *config)
@@ -198,7 +99,7 @@ int span_source_create(struct span_source **out, const struct span_source_config
 	source->locked = config->locked;
 	source->budget = config->budget;
 	source->base = MAP_FAILED;
-	if (!refuse_for_test())
+	if (!span_refused_for_test())
 		source->base = mmap(NULL, source->bytes, PROT_NONE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (source->base == MAP_FAILED) {
@@ -231,27 +132,37 @@ void span_source_destroy(struct span_source *source)
 
 static void push(struct span_source *source, unit_stack *stack, uint32_t unit)
 {
-	source->next[unit] = *stack;
+	source->next[unit] = (*stack ? *stack : LINK_BOTTOM) |
+			     (stack == &source->ready ? LINK_READY : 0);
 	*stack = unit + 1;
 }
 
 static bool pop(struct span_source *source, unit_stack *stack, uint32_t *unit)
 {
+	uint32_t below;
+
 	if (!*stack)
 		return false;
 	*unit = *stack - 1;
-	*stack = source->next[*unit];
+	below = source->next[*unit] & ~LINK_READY;
+	*stack = below == LINK_BOTTOM ? 0 : below;
+	source->next[*unit] = LINK_TAKEN;
 	return true;
 }
 
 /* Finds a unit without memory.  Units that were in use once come first: they are low. */
 static bool pop_bare(struct span_source *source, uint32_t *unit)
 {
-	if (pop(source, &source->released, unit))
-		return true;
-	if (source->fresh == source->units_max)
-		return false;
-	*unit = source->fresh++;
+	if (!pop(source, &source->released, unit)) {
+		/* Only units that were ready when all else was forgotten are passed over. */
+		while (source->fresh < source->units_max && source->next[source->fresh])
+			source->fresh++;
+		if (source->fresh == source->units_max)
+			return false;
+		*unit = source->fresh++;
+		source->next[*unit] = LINK_TAKEN;
+	}
+	source->moving++;
 	return true;
 }
 
@@ -303,7 +214,7 @@ static int populate(struct span_source *source, uint32_t unit)
 		return 0;
 	if (errno != EINVAL)
 		return -ENOMEM;
-	for (size_t at = 0; at < bytes; at += page_size())
+	for (size_t at = 0; at < bytes; at += span_page_size())
 		start[at] = 0;
 	return 0;
 }
@@ -316,7 +227,7 @@ static int commit(struct span_source *source, uint32_t unit)
 
 	err = source->budget ? span_budget_charge(source->budget, bytes) : 0;
 	if (!err) {
-		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
+		err = span_refused_for_test() ? -ENOMEM : make_accessible(source, unit);
 		if (!err)
 			err = populate(source, unit);
 		if (err && source->budget)
@@ -325,6 +236,7 @@ static int commit(struct span_source *source, uint32_t unit)
 	if (err) {
 		pthread_mutex_lock(&source->lock);
 		push(source, &source->released, unit);
+		source->moving--;
 		pthread_mutex_unlock(&source->lock);
 	}
 	return err;
@@ -364,6 +276,7 @@ int span_take(struct span_source *source, uint32_t *unit)
 
 	pthread_mutex_lock(&source->lock);
 	count_used(source);
+	source->moving--;
 	source->commits++;
 	source->commits_late++;
 	pthread_mutex_unlock(&source->lock);
@@ -371,16 +284,17 @@ int span_take(struct span_source *source, uint32_t *unit)
 	return 0;
 }
 
-/* Gives the memory of a unit back that is neither used nor ready any more. */
+/* Gives the memory of a unit back that is neither used nor ready any more, but moving. */
 static void release(struct span_source *source, uint32_t unit)
 {
 	size_t bytes = (size_t)1 << source->shift;
 
-	discard(span_address(source, unit), bytes);
+	span_discard(span_address(source, unit), bytes);
 	if (source->budget)
 		span_budget_uncharge(source->budget, bytes);
 	pthread_mutex_lock(&source->lock);
 	push(source, &source->released, unit);
+	source->moving--;
 	source->releases++;
 	pthread_mutex_unlock(&source->lock);
 }
@@ -395,6 +309,8 @@ void span_give(struct span_source *source, uint32_t unit)
 	if (keep) {
 		push(source, &source->ready, unit);
 		source->ready_count++;
+	} else {
+		source->moving++;
 	}
 	pthread_mutex_unlock(&source->lock);
 	if (!keep)
@@ -428,8 +344,10 @@ void span_reserve(struct span_source *source, uint32_t units)
 		pthread_mutex_lock(&source->lock);
 		surplus = source->ready_count > source->target &&
 			  pop(source, &source->ready, &unit);
-		if (surplus)
+		if (surplus) {
 			source->ready_count--;
+			source->moving++;
+		}
 		pthread_mutex_unlock(&source->lock);
 		if (surplus)
 			release(source, unit);
@@ -459,6 +377,7 @@ static int refill_one(struct span_source *source)
 	if (!err) {
 		push(source, &source->ready, unit);
 		source->ready_count++;
+		source->moving--;
 		source->commits++;
 	}
 	pthread_mutex_unlock(&source->lock);
@@ -488,9 +407,45 @@ bool span_short(const struct span_source *source)
 	       target - target / 4;
 }
 
-void span_source_get_stats(struct span_source *source, struct span_source_stats *stats)
+/* Zeroes the links of all but the ready units, and gives their memory back. */
+static void forget_links(struct span_source *source)
+{
+	uint32_t *next = source->next;
+	uintptr_t page = 0;
+	uint32_t unit, from = 0;
+
+	source->kept_pages = 0;
+	for (unit = 0; unit < source->fresh || unit < source->kept_top; unit++) {
+		if (!(next[unit] & LINK_READY)) {
+			next[unit] = 0;
+			continue;
+		}
+		span_drop_zeroed(&next[from], (unit - from) * sizeof(*next));
+		from = unit + 1;
+		source->kept_pages += (uintptr_t)&next[unit] / span_page_size() != page;
+		page = (uintptr_t)&next[unit] / span_page_size();
+	}
+	span_drop_zeroed(&next[from], (unit - from) * sizeof(*next));
+	source->kept_top = from;
+	source->released = 0;
+	source->fresh = 0;
+}
+
+/* The lock is held over system calls, but nobody has a unit who could wait for it. */
+void span_forget(struct span_source *source)
 {
 	pthread_mutex_lock(&source->lock);
+	if (!source->locked && !source->used && !source->moving && source->fresh >= FORGET_MIN)
+		forget_links(source);
+	pthread_mutex_unlock(&source->lock);
+}
+
+void span_source_get_stats(struct span_source *source, struct span_source_stats *stats)
+{
+	uint32_t kept_pages;
+
+	pthread_mutex_lock(&source->lock);
+	kept_pages = source->fresh < source->kept_top ? source->kept_pages : 0;
 	*stats = (struct span_source_stats){
 		.units_used = source->used,
 		.units_ready = source->ready_count,
@@ -499,8 +454,8 @@ void span_source_get_stats(struct span_source *source, struct span_source_stats 
 		.commits = source->commits,
 		.commits_late = source->commits_late,
 		.releases = source->releases,
-		.metadata = round_up(sizeof(*source) + source->fresh * sizeof(source->next[0]),
-				     page_size()),
+		.metadata = span_round_up(sizeof(*source) + source->fresh * sizeof(source->next[0]),
+				     span_page_size()) + kept_pages * span_page_size(),
 	};
 	pthread_mutex_unlock(&source->lock);
 }

@@ -8,7 +8,7 @@
  * source is a locked one, locked, so that taking one of them costs no system
  * call, no page fault and no memory that the system would have to find first.
  *
- * span.c is the only file that calls mmap, mprotect, madvise or mlock.
+ * map.c and span.c are the only files that call mmap, mprotect, madvise or mlock.
  */
 #ifndef RAMZSWAP_SPAN_H
 #define RAMZSWAP_SPAN_H
@@ -40,7 +40,7 @@ struct span_source;
 
 struct span_source_config {
 	size_t unit;		    /* bytes; a power of two, at least the system's page */
-	uint32_t units_max;	    /* most units ever in use at once */
+	uint32_t units_max;	    /* most units ever in use at once; below 2^31 - 1 */
 	struct span_budget *budget; /* must outlive the source; NULL for no limit */
 	bool locked;		    /* lock every unit while it is committed */
 };
@@ -98,6 +98,14 @@ void span_reserve(struct span_source *source, uint32_t units);
  * the budget refuses; what was made ready until then stays ready.
  */
 int span_refill(struct span_source *source, uint32_t batch);
+
+/*
+ * Gives back what the source keeps of units that it once had (4 bytes for each), if no
+ * unit is taken, it is worth it and the source is not a locked one (who locks memory wants
+ * no page faults); otherwise it does nothing.  Holds the source's lock
+ * for a nanosecond or so for each of those units: for a background thread.
+ */
+void span_forget(struct span_source *source);
 
 /*
  * Whether so few units are ready that span_refill should come soon: fewer than

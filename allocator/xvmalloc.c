@@ -481,35 +481,3 @@ size_t xv_size(const struct xv_pool *pool, uint32_t handle)
 {
 	return get_header(span_units(pool, handle_span(handle)), handle_block(handle)) & SIZE_MASK;
 }
-
-void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats)
-{
-	const uint64_t page = 4096;
-	uint32_t top;
-
-	xv_lock(pool);
-	xv_settle(pool);
-	top = pool->spans_top;
-	*stats = (struct xv_stats){
-		.spans = pool->spans_held,
-		.objects = pool->objects,
-		.requested = pool->requested,
-		.used = pool->used_units * UNIT,
-		.free = (uint64_t)pool->spans_held * XV_SPAN_SIZE - pool->used_units * UNIT,
-		.metadata = ((pool->resident ? pool->map_bytes :
-				sizeof(*pool) + top * sizeof(pool->spans[0])) + page - 1) & -page,
-		.lock_waits = atomic_load(&pool->lock_waits),
-		.spans_drained = pool->spans_drained,
-		.objects_moved = atomic_load(&pool->objects_moved),
-	};
-	xv_unlock(pool);
-
-	/* Counted without the lock: exact only while nobody allocates or frees. */
-	for (uint32_t span = 0; span < top; span++) {
-		uint32_t used = atomic_load_explicit(&pool->spans[span].used, memory_order_relaxed);
-
-		if (atomic_load_explicit(&pool->spans[span].state, memory_order_relaxed) !=
-		    SPAN_ABSENT)
-			stats->fullness[used * 10 / SPAN_UNITS]++;
-	}
-}

@@ -18,8 +18,8 @@
  *
  * Threads: any function may be called by any thread; each pool has one lock,
  * held for some tens of instructions.  A thread that frees while another holds it
- * does not wait: it leaves the object for that one to free.  The content of an object is the owner's to
- * guard: nobody may free or move an object that another thread is using.
+ * does not wait: it leaves the object for that one to free.  The content of an object is
+ * the owner's to guard: nobody may free or move an object that another thread is using.
  */
 #ifndef RAMZSWAP_XVMALLOC_H
 #define RAMZSWAP_XVMALLOC_H
@@ -109,6 +109,13 @@ void xv_prefetch(const struct xv_pool *pool, uint32_t handle);
 void xv_will_free(const struct xv_pool *pool, uint32_t handle);
 
 void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats);
+
+/*
+ * Gives back what an empty pool keeps of spans that it once held (8 bytes for each), if
+ * it is worth it.  With an object in it, or a thread, or if it was made resident, it does
+ * nothing.  For a background thread, now and then.
+ */
+void xv_forget(struct xv_pool *pool);
 
 /*
  * Compaction empties sparse spans.  One thread at a time:

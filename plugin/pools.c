@@ -138,6 +138,15 @@ tried:
 	return err;
 }
 
+void pools_forget(struct pools *pools)
+{
+	uint32_t count = atomic_load_explicit(&pools->count, memory_order_acquire);
+
+	for (uint32_t i = 0; i < count; i++)
+		xv_forget(pools_get(pools, i));
+	span_forget(pools->source);
+}
+
 void pools_get_stats(struct pools *pools, struct xv_stats *sum)
 {
 	uint32_t count = atomic_load_explicit(&pools->count, memory_order_acquire);

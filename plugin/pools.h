@@ -57,6 +57,12 @@ static inline struct xv_pool *pools_get(const struct pools *pools, unsigned int 
 int pools_alloc(struct pools *pools, unsigned int turn, size_t size, unsigned int *pool,
 		uint32_t *handle);
 
+/*
+ * Where nothing is stored any more: gives back what is kept of spans that were.  For the
+ * background thread.
+ */
+void pools_forget(struct pools *pools);
+
 /* The sum over all pools. */
 void pools_get_stats(struct pools *pools, struct xv_stats *sum);
 

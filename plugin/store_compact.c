@@ -246,6 +246,9 @@ static unsigned int compact_step(struct store *store)
 		if (pass_step(store, STEP_TABLE_PAGES) && pass_end(store) == 0)
 			compact->rest_until = later_by_ms(now(), REST_FRUITLESS_MS);
 		rest = rest_after(start);
+	} else {
+		pools_forget(&store->pools);
+		table_forget(&store->table);
 	}
 	pthread_mutex_unlock(&compact->lock);
 	return rest;

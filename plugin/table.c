@@ -154,6 +154,11 @@ void table_fini(struct table *table)
 	memset(table, 0, sizeof(*table));
 }
 
+void table_forget(struct table *table)
+{
+	span_forget(table->source);
+}
+
 static table_entry *dir_entries(const struct table *table, uint64_t dir)
 {
 	return span_address(table->source, (uint32_t)(dir >> DIR_UNIT_SHIFT) - 1);

@@ -160,6 +160,9 @@ int table_init(struct table *table, uint64_t pages, struct span_budget *budget, 
 /* Frees the table; entries are forgotten as they are.  A zeroed table is accepted. */
 void table_fini(struct table *table);
 
+/* With no table page left: gives back what is kept of those that were.  For the background. */
+void table_forget(struct table *table);
+
 /* The page of the disk that an entry of a pinned table page is for. */
 #define table_page_number(ref, entry) \
 	((ref)->index * TABLE_PAGE_ENTRIES + (uint64_t)((entry) - (ref)->entries))

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -335,6 +336,51 @@ static void test_huge_source_costs_nothing_until_used(void **state)
 	}
 }
 
+/* Takes units and gives them back until so many numbers have been in use. */
+static void use_many(struct span_source *source, uint32_t units)
+{
+	uint32_t *held = malloc(units * sizeof(*held));
+
+	for (uint32_t i = 0; i < units; i++)
+		assert_int_equal(span_take(source, &held[i]), 0);
+	/* Low ones first: what stays ready are the highest numbers. */
+	for (uint32_t i = units; i-- > 0;)
+		span_give(source, held[i]);
+	free(held);
+}
+
+static void test_source_forgets_what_it_once_had(void **state)
+{
+	const uint32_t many = 20000, few = 5;
+	struct span_source *source = create(4096, 2 * many, NULL);
+	bool *seen = calloc(2 * many, sizeof(*seen));
+	uint32_t first, unit;
+
+	span_reserve(source, few);
+	assert_int_equal(span_take(source, &first), 0);
+	use_many(source, many);
+	assert_true(stats_of(source).metadata > many * 4);
+	span_forget(source);
+	assert_true(stats_of(source).metadata > many * 4); /* one is still taken */
+	span_give(source, first);
+	span_forget(source);
+	assert_true(stats_of(source).metadata <= (3 + few) * 4096);
+	assert_int_equal(stats_of(source).units_ready, few);
+
+	/* Every number can still be had, each once, the ready ones among them. */
+	for (uint32_t i = 0; i < 2 * many; i++) {
+		assert_int_equal(span_take(source, &unit), 0);
+		assert_false(seen[unit]);
+		seen[unit] = true;
+		if (i < few)
+			assert_int_equal(stats_of(source).units_ready, few - 1 - i);
+		span_drop_zeroed(span_address(source, unit), 4096);
+	}
+	assert_int_equal(span_take(source, &unit), -ENOSPC);
+	free(seen);
+	span_source_destroy(source);
+}
+
 static void test_dropped_array_reads_zero_and_is_not_resident(void **state)
 {
 	const size_t bytes = 64 * 4096;
@@ -404,6 +450,7 @@ static void *take_and_give(void *data)
 		}
 		if (span_refill(source, 4) < 0)
 			return (void *)3;
+		span_forget(source);
 	}
 	return NULL;
 }
@@ -441,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_units_are_released_under_mlockall),
 		cmocka_unit_test(test_old_kernels_release_and_populate_too),
 		cmocka_unit_test(test_huge_source_costs_nothing_until_used),
+		cmocka_unit_test(test_source_forgets_what_it_once_had),
 		cmocka_unit_test(test_dropped_array_reads_zero_and_is_not_resident),
 		cmocka_unit_test(test_each_refused_request_is_reported_and_undone),
 		cmocka_unit_test(test_threads_never_share_a_unit),

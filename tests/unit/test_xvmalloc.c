@@ -220,6 +220,39 @@ struct worker {
 	const char *failed;
 };
 
+static void test_empty_pool_forgets_the_spans_it_once_had(void **state)
+{
+	struct span_source_config config = { .unit = XV_SPAN_SIZE, .units_max = 3000 };
+	struct xv_config pool_config = { 0 };
+	uint32_t *handles = calloc(3000 * 15, sizeof(*handles));
+	uint32_t count = 0;
+	struct xv_pool *pool;
+
+	assert_int_equal(span_source_create(&pool_config.source, &config), 0);
+	assert_int_equal(xv_create(&pool, &pool_config), 0);
+	while (stats_of(pool).spans < 2500)
+		for (int i = 0; i < 150; i++)
+			assert_int_equal(xv_alloc(pool, 4096, 0, &handles[count++]), 0);
+	xv_forget(pool);
+	assert_true(stats_of(pool).metadata > 2500 * 8);
+	assert_sound(pool);
+	while (count > 1)
+		xv_free(pool, handles[--count]);
+	xv_forget(pool);
+	assert_true(stats_of(pool).metadata > 2500 * 8); /* an object is still there */
+	xv_free(pool, handles[0]);
+	xv_forget(pool);
+	assert_true(stats_of(pool).metadata <= 12288);
+	assert_sound(pool);
+	for (count = 0; count < 300; count++)
+		assert_int_equal(xv_alloc(pool, 4096, 0, &handles[count]), 0);
+	assert_int_equal(stats_of(pool).spans, 20);
+	assert_sound(pool);
+	xv_destroy(pool);
+	span_source_destroy(pool_config.source);
+	free(handles);
+}
+
 static void *churn(void *data)
 {
 	struct worker *worker = data;
@@ -315,6 +348,7 @@ int main(void)
 		pool_test(test_budget_spent_is_enospc_and_freeing_makes_room),
 		pool_test(test_every_refused_span_leaves_the_pool_sound),
 		pool_test(test_random_work_agrees_with_a_shadow),
+		cmocka_unit_test(test_empty_pool_forgets_the_spans_it_once_had),
 		pool_test(test_threads_share_a_pool),
 		pool_test(test_pools_share_a_source_and_a_budget),
 	};
