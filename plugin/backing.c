@@ -93,7 +93,7 @@ static void set_geometry(struct backing *backing, struct medium *medium, uint32_
 	backing->memory_size = align_up(backing->segment_count * sizeof(struct segment), 4096) +
 			       align_up(backing->record_max * sizeof(struct backing_record), 4096) +
 			       2 * (size_t)segment_size + READ_SLOTS * READ_SLOT_SIZE +
-			       WINDOWS * WINDOW_SIZE;
+			       WINDOWS * (size_t)windows_size(segment_size);
 }
 
 int backing_create(struct backing **backingp, struct medium *medium, uint32_t segment_size,
@@ -126,7 +126,7 @@ int backing_create(struct backing **backingp, struct medium *medium, uint32_t se
 	atomic_store(&backing->free_segments, backing->segment_count - 1);
 	sem_init(&backing->slot_freed, 0, READ_SLOTS);
 	atomic_store(&backing->slots_free, (1u << READ_SLOTS) - 1);
-	atomic_store(&backing->windows_free, (1u << WINDOWS) - 1);
+	windows_init(&backing->windows, segment_size);
 	*backingp = backing;
 	return 0;
 }
@@ -141,8 +141,8 @@ static void divide_memory(struct backing *backing)
 	at += backing->segment_size;
 	backing->slots = at;
 	at += READ_SLOTS * READ_SLOT_SIZE;
-	backing->windows = at;
-	at += WINDOWS * WINDOW_SIZE;
+	backing->windows.memory = at;
+	at += WINDOWS * (size_t)backing->windows.size;
 	backing->records = (struct backing_record *)at;
 	at += align_up(backing->record_max * sizeof(struct backing_record), 4096);
 	backing->segments = (struct segment *)at;
@@ -178,6 +178,7 @@ void backing_destroy(struct backing *backing)
 	if (backing->memory)
 		span_unmap(backing->memory, backing->memory_size);
 	sem_destroy(&backing->slot_freed);
+	windows_fini(&backing->windows);
 	backing->medium->ops->close(backing->medium);
 	free(backing);
 }
@@ -185,6 +186,11 @@ void backing_destroy(struct backing *backing)
 const struct medium *backing_medium(const struct backing *backing)
 {
 	return backing->medium;
+}
+
+uint32_t backing_read_most(const struct backing *backing)
+{
+	return backing->windows.size;
 }
 
 static void count_fullness(const struct backing *backing, uint64_t *fullness)
@@ -215,6 +221,7 @@ void backing_get_stats(const struct backing *backing, struct backing_stats *stat
 	stats->bytes = backing->bytes;
 	stats->memory = sizeof(*backing) + backing->memory_size;
 	stats->reads = backing->reads;
+	stats->medium_reads = backing->medium_reads;
 	stats->writes = backing->writes;
 	stats->segment_writes = backing->segment_writes;
 	stats->bytes_read = backing->bytes_read;

@@ -68,6 +68,7 @@ struct backing_stats {
 	uint64_t bytes;			     /* of their payloads */
 	uint64_t memory;		     /* bytes that the store takes in memory */
 	uint64_t reads;			     /* of records */
+	uint64_t medium_reads;		     /* requests that these took */
 	uint64_t writes;		     /* of records, cleaning included */
 	uint64_t segment_writes;
 	uint64_t bytes_read, bytes_written; /* from and to the medium */
@@ -130,46 +131,27 @@ void backing_done(struct backing *backing);
 /* Instead of backing_write: throws the open segment's records away. */
 void backing_drop(struct backing *backing);
 
-/*
- * Reads the payload at this location, which must be alive and stay so until the
- * return.  0; -EIO if it cannot be read, -EBADMSG if it is not what was written:
- * counted.
- */
-int backing_read(struct backing *backing, uint64_t page, uint32_t location, uint32_t length,
-		 void *payload);
-
-/*
- * Several records that lie close to one another are read at once through a window, which
- * the thread that opened it keeps for a while.  A zeroed one is closed.
- */
-struct backing_window {
-	unsigned int slot; /* + 1; 0: closed */
-	uint64_t offset;   /* on the medium */
+/* Bytes of the medium. */
+struct backing_range {
+	uint64_t begin;
 	uint64_t end;
 };
 
-/* The longest distance from the beginning of one record to the end of another, in bytes. */
-#define BACKING_WINDOW_MAX (28u << 10)
-
-/* Where a record begins and ends on the medium, in bytes. */
-uint64_t backing_record_begin(const struct backing *backing, uint32_t location);
-uint64_t backing_record_end(const struct backing *backing, uint32_t location, uint32_t length);
+/* Where a record lies on the medium. */
+struct backing_range backing_record_range(const struct backing *backing, uint32_t location,
+					  uint32_t length);
 
 /*
- * Reads what lies between these bytes.  Does not wait for another's window: if all are in
- * use, or the read fails, this one stays closed.  The records need not be alive.
+ * Reads the payload at this location, which must be alive and stay so until the
+ * return.  near is a range around it in which more records are about to be asked for, or
+ * NULL: what else is in it is read with it as far as it is worth while, and kept for
+ * them.  0; -EIO if it cannot be read, -EBADMSG if it is not what was written: counted.
  */
-void backing_window_open(struct backing *backing, struct backing_window *window, uint64_t begin,
-			 uint64_t end);
+int backing_read(struct backing *backing, uint64_t page, uint32_t location, uint32_t length,
+		 const struct backing_range *near, void *payload);
 
-/*
- * As backing_read, from the window.  -ENOENT, uncounted, if the record is not in it or was
- * written after the window had been opened: backing_read has it.
- */
-int backing_window_read(struct backing *backing, const struct backing_window *window, uint64_t page,
-			uint32_t location, uint32_t length, void *payload);
-
-void backing_window_close(struct backing *backing, struct backing_window *window);
+/* No more than so many bytes are read at once: no use in a longer range. */
+uint32_t backing_read_most(const struct backing *backing);
 
 /* The record at this location is not needed any more. */
 void backing_forget(struct backing *backing, uint32_t location, uint32_t length);

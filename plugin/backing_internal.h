@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of the log share (see backing.h): backing.c makes it, backing_write.c
- * fills and writes segments, backing_read.c reads records, backing_clean.c empties sparse
- * segments.
+ * fills and writes segments, backing_read.c reads records, by backing_window.c several at
+ * once, backing_clean.c empties sparse segments.
  *
  * Segment 0 bears the mark and nothing else.
  *
@@ -18,6 +18,7 @@
 #ifndef RAMZSWAP_BACKING_INTERNAL_H
 #define RAMZSWAP_BACKING_INTERNAL_H
 
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -31,11 +32,14 @@
 /* A record of the largest payload may begin and end inside blocks. */
 #define READ_SLOT_SIZE (2 * MEDIUM_BLOCK_MAX + 4096 + 4096)
 
-/* Windows open at once, and what a window needs with the blocks that it begins and ends in. */
+/* Pieces of segments that are kept, and how large they are: see windows_size. */
 #define WINDOWS 8u
-#define WINDOW_SIZE (BACKING_WINDOW_MAX + MEDIUM_BLOCK_MAX)
+#define WINDOW_MIN (32u << 10)
+#define WINDOW_MAX (64u << 10)
 
-_Static_assert(WINDOW_SIZE % MEDIUM_BLOCK_MAX == 0, "windows are aligned");
+/* Reads that are remembered, to see which come in a row. */
+#define READ_LATELY 32u
+
 _Static_assert(READ_SLOT_SIZE >= SEAL_HEADER_SIZE + BACKING_PAYLOAD_MAX + SEAL_TAG_SIZE +
 					 2 * MEDIUM_BLOCK_MAX,
 	       "read slot");
@@ -55,10 +59,36 @@ _Static_assert(READ_SLOT_SIZE >= SEAL_HEADER_SIZE + BACKING_PAYLOAD_MAX + SEAL_T
 struct segment {
 	uint64_t filling;
 	atomic_uint live; /* units that live records take */
-	uint32_t used;
+	atomic_uint used; /* set by the writing thread alone */
 };
 
 _Static_assert(sizeof(struct segment) == 16, "metadata of a segment");
+
+struct window {
+	uint64_t filling; /* that it is a part of; 0: there is nothing in it */
+	struct backing_range range;
+	uint64_t used;	    /* windows->turn when it was used last */
+	unsigned int users; /* threads that open records in it or wait for it */
+	bool coming;	    /* being read */
+	int error;	    /* of reading it */
+};
+
+/* What was read, and how much it would have been if no segment had ended there. */
+struct read_lately {
+	struct backing_range range;
+	uint64_t size;
+};
+
+struct windows {
+	pthread_mutex_t lock; /* guards all below but what is in the memory */
+	pthread_cond_t arrived;
+	unsigned char *memory; /* of the windows, one after the other */
+	uint32_t size;	       /* of each */
+	uint64_t turn;
+	struct window window[WINDOWS];
+	struct read_lately lately[READ_LATELY]; /* a ring */
+	unsigned int lately_next;
+};
 
 enum open_state { OPEN_FILLING, OPEN_WRITTEN };
 
@@ -93,8 +123,7 @@ struct backing {
 	uint32_t clean_segment, clean_at, clean_next, clean_bytes;
 	struct seal_header clean_header;
 
-	unsigned char *windows;
-	atomic_uint windows_free; /* a bit for each */
+	struct windows windows;
 
 	unsigned char *slots;
 	atomic_uint slots_free; /* a bit for each */
@@ -103,7 +132,7 @@ struct backing {
 	atomic_uint_least64_t free_segments;
 	atomic_uint_least64_t bad_segments;
 	atomic_uint_least64_t pages, bytes;
-	atomic_uint_least64_t reads, writes, segment_writes, bytes_read, bytes_written;
+	atomic_uint_least64_t reads, medium_reads, writes, segment_writes, bytes_read, bytes_written;
 	atomic_uint_least64_t failed_reads, failed_writes, cleaned;
 	atomic_uint_least64_t read_ns, read_ns_max, write_ns, write_ns_max;
 };
@@ -160,6 +189,19 @@ static inline struct segment *segment_at(const struct backing *backing, uint32_t
 {
 	return &backing->segments[location_offset(backing, location) / backing->segment_size];
 }
+
+/* backing_window.c: bytes of a window, by the size of segments. */
+uint32_t windows_size(uint32_t segment_size);
+void windows_init(struct windows *windows, uint32_t segment_size);
+void windows_fini(struct windows *windows);
+
+/*
+ * As backing_read, by way of a window.  -ENOENT if the record is to be read alone; what the
+ * medium says or -EBADMSG if the window is of no use, which need not be this record's
+ * fault.  Counts requests and bytes, but no record.
+ */
+int windows_read(struct backing *backing, const struct seal_header *header, uint32_t location,
+		 const struct backing_range *near, void *payload);
 
 /* backing_write.c: the live records take so many units less.  Any thread. */
 void backing_release(struct backing *backing, struct segment *segment, uint32_t units);

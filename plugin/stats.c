@@ -107,8 +107,9 @@ int stats_write_backing(const struct ramzswap_stats *s, FILE *out)
 		mebibytes(s->bd_bytes), mebibytes(s->bd_size));
 	fprintf(out, "written:       %" PRIu64 " pages, %.1f MiB; cleaning copied %" PRIu64
 		" of them\n", s->bd_writes, mebibytes(s->bd_written_bytes), s->bd_cleaned);
-	fprintf(out, "read:          %" PRIu64 " pages, %.1f MiB; %" PRIu64
-		" came back to memory\n", s->bd_reads, mebibytes(s->bd_read_bytes), s->bd_promoted);
+	fprintf(out, "read:          %" PRIu64 " pages, %.1f MiB in %" PRIu64
+		" requests; %" PRIu64 " came back to memory\n", s->bd_reads,
+		mebibytes(s->bd_read_bytes), s->bd_read_requests, s->bd_promoted);
 	fprintf(out, "failed:        %" PRIu64 " reads of a page, %" PRIu64 " writes of a segment\n",
 		s->bd_failed_reads, s->bd_failed_writes);
 	fprintf(out, "latency:       read %" PRIu64 " us (most %" PRIu64 "), segment %" PRIu64

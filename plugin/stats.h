@@ -49,6 +49,7 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(recompress_seconds, "RecompressTime", SECONDS, COUNTER, "Processor time spent on that")  \
 	X(bd_count, "BackingPages", COUNT, GAUGE, "Pages in the backing store")                    \
 	X(bd_reads, "BackingReads", COUNT, COUNTER, "Pages read back from it")                     \
+	X(bd_read_requests, "BackingReadReqs", COUNT, COUNTER, "Requests that these reads took")  \
 	X(bd_writes, "BackingWrites", COUNT, COUNTER, "Pages written to it, cleaning included")    \
 	X(bd_size, "BackingSize", BYTES, GAUGE, "Size of the backing store, 0 without one")        \
 	X(bd_bytes, "BackingBytes", BYTES, GAUGE, "Size of the payloads in it")                    \

@@ -300,8 +300,6 @@ bool request_make_room(struct request *req)
 void request_end(struct request *req)
 {
 	request_release_writer(req);
-	if (req->window.slot)
-		backing_window_close(req->store->writeback.backing, &req->window);
 	for (int i = 0; i < STORE_COUNTERS; i++) {
 		if (req->count[i])
 			atomic_fetch_add_explicit(&req->stripe->count[i], req->count[i],

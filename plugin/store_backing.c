@@ -34,10 +34,11 @@ static int decode_payload(const struct store *store, const void *payload, uint32
 	return store->codec->decompress(payload, length, page, slack) ? -EIO : 0;
 }
 
-static int fetch(const struct store *store, uint64_t number, uint64_t content, void *payload)
+static int fetch(const struct store *store, uint64_t number, uint64_t content,
+		 const struct backing_range *near, void *payload)
 {
 	return backing_read(store->writeback.backing, number, entry_location(content),
-			    entry_length(content), payload)
+			    entry_length(content), near, payload)
 		       ? -EIO
 		       : 0;
 }
@@ -46,15 +47,19 @@ int backed_decode(const struct store *store, uint64_t number, uint64_t content, 
 		  size_t slack)
 {
 	unsigned char payload[STORE_PAGE_SIZE];
-	int err = fetch(store, number, content, payload);
+	int err = fetch(store, number, content, NULL, payload);
 
 	return err ? err : decode_payload(store, payload, entry_length(content), page, slack);
 }
 
-/* Whether the window covers the record. */
-static bool in_window(const struct backing_window *window, uint64_t begin, uint64_t end)
+/* The range with the record in it, unless that makes it too long. */
+static struct backing_range joined(struct backing_range range, struct backing_range record,
+				   uint64_t most)
 {
-	return window->slot && begin >= window->offset && end <= window->end;
+	uint64_t begin = record.begin < range.begin ? record.begin : range.begin;
+	uint64_t end = record.end > range.end ? record.end : range.end;
+
+	return end - begin > most ? range : (struct backing_range){begin, end};
 }
 
 void backed_look_ahead(struct request *req, const struct table_ref *ref, const table_entry *entry,
@@ -62,32 +67,24 @@ void backed_look_ahead(struct request *req, const struct table_ref *ref, const t
 {
 	struct backing *backing = req->store->writeback.backing;
 	size_t at = (size_t)(entry - ref->entries);
-	uint64_t begin = 0, end = 0;
-	unsigned int records = 0;
+	struct backing_range near = {0};
 
 	/* Entries are looked at, not locked: what they say may be old by the time it is read. */
 	for (size_t i = at; i < TABLE_PAGE_ENTRIES && i <= at + pages_behind; i++) {
 		uint64_t seen = atomic_load_explicit(&ref->entries[i], memory_order_relaxed);
-		uint64_t from, to;
+		struct backing_range record;
 
 		if (entry_kind(seen) != KIND_BACKED)
 			continue;
-		from = backing_record_begin(backing, entry_location(seen));
-		to = backing_record_end(backing, entry_location(seen), entry_length(seen));
-		if (records == 0) {
-			if (in_window(&req->window, from, to))
+		record = backing_record_range(backing, entry_location(seen), entry_length(seen));
+		if (near.end == 0) {
+			if (record.begin >= req->near.begin && record.end <= req->near.end)
 				return;
-			begin = from;
-			end = to;
+			near = record;
 		}
-		if ((to > end ? to : end) - (from < begin ? from : begin) > BACKING_WINDOW_MAX)
-			continue;
-		begin = from < begin ? from : begin;
-		end = to > end ? to : end;
-		records++;
+		near = joined(near, record, backing_read_most(backing));
 	}
-	if (records > 1)
-		backing_window_open(backing, &req->window, begin, end);
+	req->near = near;
 }
 
 /* Puts the payload into the pool again.  What the entry is to say, or content without room. */
@@ -115,11 +112,8 @@ static uint64_t promote(struct request *req, uint64_t content, const void *paylo
 int backed_read(struct request *req, uint64_t number, uint64_t *content, void *page, size_t slack)
 {
 	unsigned char payload[STORE_PAGE_SIZE];
-	int err = backing_window_read(req->store->writeback.backing, &req->window, number,
-				      entry_location(*content), entry_length(*content), payload);
+	int err = fetch(req->store, number, *content, &req->near, payload);
 
-	if (err)
-		err = fetch(req->store, number, *content, payload);
 	if (!err)
 		err = decode_payload(req->store, payload, entry_length(*content), page, slack);
 	if (!err && age_of(req->store, *content) <= HOT_TICKS && writeback_roomy(req->store))

@@ -56,6 +56,7 @@ void writeback_get_stats(struct store *store, struct ramzswap_stats *stats)
 	backing_get_stats(wb->backing, &backing);
 	stats->bd_count = store_counter(store, COUNT_BACKED);
 	stats->bd_reads = backing.reads;
+	stats->bd_read_requests = backing.medium_reads;
 	stats->bd_writes = backing.writes;
 	stats->bd_size = backing.size;
 	stats->bd_bytes = backing.bytes;

@@ -179,7 +179,7 @@ struct request {
 	struct stripe *stripe;
 	unsigned int turn; /* of the pools: see pools_alloc */
 	struct writer *writer; /* NULL until request_writer */
-	struct backing_window window; /* what was read ahead from the backing store */
+	struct backing_range near; /* in the backing store: where the next pages are */
 	int64_t count[STORE_COUNTERS];
 };
 

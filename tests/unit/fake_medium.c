@@ -6,6 +6,12 @@
 
 #include "fake_medium.h"
 
+static bool is_held(const struct fake_medium *fake, size_t len, uint64_t offset)
+{
+	return fake->hold &&
+	       (fake->hold_to == 0 || (offset < fake->hold_to && offset + len > fake->hold_from));
+}
+
 static void arrive(struct fake_medium *fake, const void *buf, size_t len, uint64_t offset)
 {
 	uint32_t mask = fake->medium.block - 1;
@@ -14,7 +20,7 @@ static void arrive(struct fake_medium *fake, const void *buf, size_t len, uint64
 	    offset + len > fake->medium.size)
 		atomic_fetch_add(&fake->misaligned, 1);
 	atomic_fetch_add(&fake->held, 1);
-	while (fake->hold)
+	while (is_held(fake, len, offset))
 		usleep(1000);
 	atomic_fetch_sub(&fake->held, 1);
 }
@@ -30,6 +36,9 @@ static int fake_read(struct medium *medium, void *buf, size_t len, uint64_t offs
 
 	arrive(fake, buf, len, offset);
 	atomic_fetch_add(&fake->reads, 1);
+	atomic_fetch_add(&fake->bytes_read, len);
+	if (offset < fake->bad_read_to && offset + len > fake->bad_read_from)
+		return -EIO;
 	if (fake->read_error)
 		return -fake->read_error;
 	for (size_t i = 0; i < len; i += fake->medium.block)

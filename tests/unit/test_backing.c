@@ -67,7 +67,8 @@ static struct backing_record put(uint64_t page, uint32_t version, uint32_t lengt
 static int get(const struct backing_record *record, uint32_t version)
 {
 	unsigned char payload[BACKING_PAYLOAD_MAX], expected[BACKING_PAYLOAD_MAX];
-	int err = backing_read(backing, record->page, record->location, record->length, payload);
+	int err = backing_read(backing, record->page, record->location, record->length, NULL,
+			       payload);
 
 	if (err)
 		return err;
