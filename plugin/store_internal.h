@@ -283,6 +283,25 @@ int backed_append(struct store *store, uint64_t number, table_entry *entry);
 /* Copies the live records of sparse segments to the open one.  Whether there were any. */
 bool backed_clean(struct store *store, unsigned int percent);
 
+/* store_choose.c */
+
+/* Pages at least so old are to leave; AGE_NEVER for none. */
+struct choice {
+	unsigned int payload_age;
+	unsigned int raw_age;
+};
+
+#define AGE_NEVER (1u << ENTRY_AGE_BITS)
+
+/*
+ * Copies chosen pages to the open segment, going once through the table at most.  Whether
+ * the segment is full.  For the thread that holds writeback.lock, as the next.
+ */
+bool sweep(struct store *store, const struct choice *choice);
+
+/* Fills the open segment with the coldest pages, or with all there are. */
+void fill_with_coldest(struct store *store);
+
 /* store_writeback.c */
 
 /* As store_make_room, by writing pages to the backing store. */
