@@ -34,13 +34,18 @@
 int lzo1x_decode_page(const void *payload, size_t len, void *page, size_t slack);
 
 /* Bytes of workspace that each of these takes; what they hold does not matter. */
+#define LZO1X_FAST_WORKSPACE (16u * 1024)
 #define LZO1X_DENSE_WORKSPACE (116u * 1024)
 
 /*
- * Compress a page into out as compress in codec.h does; the first for little time,
- * the other one as far as the format allows, or nearly.
+ * Compress a page into out as compress in codec.h does: on the path of a write; for little
+ * time in the background; as far as the format allows, or nearly.
  */
+int lzo1x_encode_fast(void *workspace, const void *page, void *out);
 int lzo1x_encode_dense(void *workspace, const void *page, void *out);
 int lzo1x_encode_max(void *workspace, const void *page, void *out);
+
+/* The same for processors with AVX2, BMI1 and BMI2, where it is built: the same payloads. */
+int lzo1x_encode_fast_avx2(void *workspace, const void *page, void *out);
 
 #endif

@@ -35,6 +35,14 @@ static inline uint64_t load64le(const void *p)
 	return x;
 }
 
+static inline void store32le(void *p, uint32_t x)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	x = __builtin_bswap32(x);
+#endif
+	memcpy(p, &x, 4);
+}
+
 static inline void copy4(void *to, const void *from)
 {
 	uint32_t x;

@@ -14,6 +14,7 @@
 #include "lzo1x.h"
 #include "lzo1x_copy.h"
 #include "lzo1x_emit.h"
+#include "lzo1x_match.h"
 
 #define PAGE CODEC_PAGE_SIZE
 #define HASH_BITS 12
@@ -80,22 +81,6 @@ static inline uint32_t hash(uint64_t first_bytes, unsigned int n)
 {
 	return (uint32_t)((first_bytes << (64 - 8 * n)) * UINT64_C(0x9e3779b185ebca87) >>
 			  (64 - HASH_BITS));
-}
-
-static inline uint32_t match_length(const uint8_t *a, const uint8_t *b, uint32_t most)
-{
-	uint32_t n = 0;
-
-	while (n + 8 <= most) {
-		uint64_t differ = load64le(a + n) ^ load64le(b + n);
-
-		if (differ)
-			return n + ((uint32_t)__builtin_ctzll(differ) >> 3);
-		n += 8;
-	}
-	while (n < most && a[n] == b[n])
-		n++;
-	return n;
 }
 
 static inline uint32_t match_of(uint32_t length, uint32_t distance)
