@@ -35,7 +35,7 @@ int lzo1x_decode_page(const void *payload, size_t len, void *page, size_t slack)
 
 /* Bytes of workspace that each of these takes; what they hold does not matter. */
 #define LZO1X_FAST_WORKSPACE (16u * 1024)
-#define LZO1X_DENSE_WORKSPACE (116u * 1024)
+#define LZO1X_DENSE_WORKSPACE (108u * 1024)
 
 /*
  * Compress a page into out as compress in codec.h does: on the path of a write; for little

@@ -6,7 +6,7 @@
  *
  * What makes it quick: the cost from a position on hardly ever grows with the
  * position, so of all lengths of a match only the longest needs a look; the
- * nearest earlier place with the same 3 and 4 bytes gives the short matches, which
+ * nearest earlier place with the same 3 bytes gives the short matches, which
  * must be near to be cheap, without a search; only the long ones, which may be
  * anywhere, are searched for, in chains of positions that agree in more bytes.
  */
@@ -47,7 +47,9 @@ struct found {
 struct density {
 	uint32_t chain_bytes;	/* how many bytes the searched candidates agree in, 3 to 8 */
 	uint32_t depth;		/* how many of them to look at for each position */
+	uint32_t enough;	/* with a match of that length not to look for another */
 	uint32_t nice;		/* in a match of that length not to look further */
+	int collisions;		/* whether to look past a first one that only hashes alike */
 };
 
 struct tables {
@@ -68,7 +70,6 @@ struct tables {
 	 */
 	uint16_t head2[1 << HASH_BITS];
 	uint16_t head3[1 << HASH_BITS];
-	uint16_t head4[1 << HASH_BITS];
 	uint16_t head_chain[1 << HASH_BITS];
 };
 
@@ -105,6 +106,12 @@ static inline uint32_t if_near(uint32_t match)
 	return match & -(match >> (MATCH_SHIFT - 1) & 1);
 }
 
+/* The match, or 0 if it is too short, without a branch: one in four would be mispredicted. */
+static inline uint32_t if_match(uint32_t match)
+{
+	return match & (uint32_t)((int32_t)(MATCH_LEAST - 1 - match) >> 31);
+}
+
 static inline uint32_t greater(uint32_t a, uint32_t b)
 {
 	return a > b ? a : b;
@@ -128,7 +135,9 @@ static ALWAYS_INLINE void search_chain(const struct tables *tables, const uint8_
 {
 	const uint32_t most = PAGE - at, shift = 64 - 8 * density->chain_bytes;
 
-	if (length_of(found->longest) >= most)
+	if (length_of(found->longest) >= most || length_of(found->longest) >= density->enough)
+		return;
+	if (!density->collisions && (load64le(page + candidate) ^ here) << shift)
 		return;
 
 	for (uint32_t depth = density->depth; depth; depth--) {
@@ -161,15 +170,14 @@ static ALWAYS_INLINE struct found find(struct tables *tables, const uint8_t *pag
 				struct found before, const struct density *density)
 {
 	uint64_t here = load64le(page + at);
-	uint32_t h2 = hash(here, 2), h3 = hash(here, 3), h4 = hash(here, 4);
+	uint32_t h2 = hash(here, 2), h3 = hash(here, 3);
 	uint32_t h = hash(here, density->chain_bytes);
-	uint32_t at2 = tables->head2[h2], at3 = tables->head3[h3], at4 = tables->head4[h4];
+	uint32_t at2 = tables->head2[h2], at3 = tables->head3[h3];
 	uint32_t candidate = tables->head_chain[h], pair_good;
 	uint32_t match3 = short_match(here, page + at3, at - at3);
-	uint32_t match4 = short_match(here, page + at4, at - at4);
 	struct found found;
 
-	tables->head2[h2] = tables->head3[h3] = tables->head4[h4] = (uint16_t)at;
+	tables->head2[h2] = tables->head3[h3] = (uint16_t)at;
 	tables->head_chain[h] = (uint16_t)at;
 	tables->chain[at] = (uint16_t)candidate;
 	pair_good = (at - at2 <= M1_DISTANCE_MAX) &
@@ -179,11 +187,11 @@ static ALWAYS_INLINE struct found find(struct tables *tables, const uint8_t *pag
 	/* One byte less of the match before is still a match. */
 	found.longest = greater(before.longest, MATCH_ONE) - MATCH_ONE;
 	found.near = if_near(found.longest);
-	found.longest = greater(found.longest, greater(match3, match4));
-	found.near = greater(found.near, greater(if_near(match3), if_near(match4)));
+	found.longest = greater(found.longest, match3);
+	found.near = greater(found.near, if_near(match3));
 	search_chain(tables, page, at, here, candidate, &found, density);
-	found.longest = found.longest < MATCH_LEAST ? 0 : found.longest;
-	found.near = found.near < MATCH_LEAST ? 0 : found.near;
+	found.longest = if_match(found.longest);
+	found.near = if_match(found.near);
 	return found;
 }
 
@@ -314,6 +322,20 @@ static inline uint32_t planned_match(const struct tables *tables, uint32_t at, u
 	return match_of(length, distance_of(found.longest));
 }
 
+/* So many literals are copied at once. */
+#define WIDE_LITERALS 16
+
+/* n literals, up to WIDE_LITERALS, behind a match and so far from the end that more is there. */
+static inline uint8_t *emit_few_literals(uint8_t *out, const uint8_t *literals, size_t n)
+{
+	if (n <= 3)
+		out[-2] |= (uint8_t)n;
+	else
+		*out++ = (uint8_t)(n - 3);
+	copy16(out, literals);
+	return out + n;
+}
+
 static uint8_t *emit_plan(const struct tables *tables, const uint8_t *page, uint8_t *out)
 {
 	uint32_t at = 0;
@@ -321,7 +343,10 @@ static uint8_t *emit_plan(const struct tables *tables, const uint8_t *page, uint
 	while (at < PAGE) {
 		uint32_t start = literals_end(tables, at), match;
 
-		out = emit_literals(out, page + at, start - at, at == 0);
+		if (start - at <= WIDE_LITERALS && at && start < PAGE - WIDE_LITERALS)
+			out = emit_few_literals(out, page + at, start - at);
+		else
+			out = emit_literals(out, page + at, start - at, at == 0);
 		if (start >= PAGE)
 			break;
 		match = planned_match(tables, start, start - at);
@@ -338,7 +363,6 @@ static ALWAYS_INLINE int encode(const struct density *density, void *workspace, 
 
 	memset(tables->head2, 0, sizeof(tables->head2));
 	memset(tables->head3, 0, sizeof(tables->head3));
-	memset(tables->head4, 0, sizeof(tables->head4));
 	memset(tables->head_chain, 0, sizeof(tables->head_chain));
 	find_all(tables, page, density);
 	plan(tables);
@@ -347,14 +371,18 @@ static ALWAYS_INLINE int encode(const struct density *density, void *workspace, 
 
 int lzo1x_encode_dense(void *workspace, const void *page, void *out)
 {
-	static const struct density density = { 8, 5, 16 };
+	static const struct density density = {
+		.chain_bytes = 7, .depth = 5, .enough = 10, .nice = 16,
+	};
 
 	return encode(&density, workspace, page, out);
 }
 
 int lzo1x_encode_max(void *workspace, const void *page, void *out)
 {
-	static const struct density density = { 4, 512, 256 };
+	static const struct density density = {
+		.chain_bytes = 4, .depth = 512, .enough = PAGE, .nice = 256, .collisions = 1,
+	};
 
 	return encode(&density, workspace, page, out);
 }
