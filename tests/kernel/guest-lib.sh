@@ -54,7 +54,8 @@ start_ramzswap()
 	RAMZSWAP_RUN=$(run_of "$1")
 	RZSCONTROL=$BUILD/plugin/rzscontrol
 	RAMZSWAP_PLUGIN=$BUILD/plugin/ramzswap.so
-	export RAMZSWAP_DEFAULTS RAMZSWAP_RUN RZSCONTROL RAMZSWAP_PLUGIN
+	RAMZSWAP_BALLAST=$BUILD/plugin/ramzswap-ballast
+	export RAMZSWAP_DEFAULTS RAMZSWAP_RUN RZSCONTROL RAMZSWAP_PLUGIN RAMZSWAP_BALLAST
 	preload= drop=
 	case $SWAP in
 	no-lock)

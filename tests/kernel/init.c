@@ -161,11 +161,12 @@ int main(void)
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	script = start(argv);
 	if (!wait_for(script, deadline, &status)) {
-		sysrq('w');
+		/* In User-Mode Linux the list of blocked tasks may end in a panic: so it is last. */
 		sysrq('m');
 		sleep(1);
 		/* In a machine that hangs this never ends, and the rig's bound does it. */
 		say(is_alive() ? "late=1\n" : "hung=1\n");
+		sysrq('w');
 		sysrq('t');
 		sleep(1);
 	} else {

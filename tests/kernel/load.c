@@ -388,6 +388,7 @@ int main(int argc, char **argv)
 	load.versions = map(load.pages * sizeof(*load.versions), MAP_PRIVATE);
 	load.memory = map(load.pages * FILLER_PAGE, MAP_PRIVATE);
 	printf("pages=%llu\n", (unsigned long long)load.pages);
+	fflush(stdout);
 	work(&load, mode);
 	return load.counts->mismatches ? 1 : 0;
 }
