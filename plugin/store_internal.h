@@ -115,6 +115,8 @@ struct recompression {
 	uint64_t cursor;	/* the next page of the disk */
 	enum codec_effort effort; /* of the walk */
 	uint64_t quiet_since;	/* milliseconds: no request since then */
+	double own_load;	/* what of the load average is our own work */
+	uint64_t own_ms, own_ns; /* the time, and ns, when that was worked out */
 	uint64_t requests_seen; /* when it was last asked whether the disk is at work */
 	atomic_uint_least64_t pages; /* made smaller since the start */
 	atomic_uint_least64_t bytes; /* won by that */
@@ -243,6 +245,15 @@ void recompress_fini(struct store *store);
 
 /* One step in the background.  Milliseconds until the next. */
 unsigned int recompress_step(struct store *store);
+
+/*
+ * What a thread adds to the load average of the last minute, which it added `before` to so
+ * many milliseconds ago and ran for busy_ns of them.
+ */
+double recompress_own_load(double before, uint64_t ms, uint64_t busy_ns);
+
+/* Whether, but for our own work, the processors have so little to do that a page may take long. */
+bool recompress_may_take_long(double load, double own, long processors);
 
 /* store_stats.c: the number of reads and writes so far; any counter's sum. */
 uint64_t store_counter(const struct store *store, enum store_counter which);

@@ -27,6 +27,8 @@
  */
 #define QUIET_MS   10000
 #define QUIET_LOAD 0.5
+/* The load is an average over about so long.  What we add to it ourselves does not count. */
+#define LOAD_MS	   60000
 
 /* More requests than this since the last step: the disk is at work, not idle. */
 #define LOADED_REQUESTS 16
@@ -266,15 +268,35 @@ static bool loaded(struct store *store, uint64_t now)
 	return since > LOADED_REQUESTS;
 }
 
-/* How much time a page may take now. */
-static enum codec_effort present_effort(const struct store *store, uint64_t now)
+double recompress_own_load(double before, uint64_t ms, uint64_t busy_ns)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	double share = ms ? (double)busy_ns / 1e6 / (double)ms : 0;
+	double weight = ms < LOAD_MS ? (double)ms / LOAD_MS : 1;
+
+	return before + (share - before) * weight;
+}
+
+bool recompress_may_take_long(double load, double own, long processors)
+{
+	return load - own < QUIET_LOAD * (double)processors;
+}
+
+/* How much time a page may take now. */
+static enum codec_effort present_effort(struct store *store, uint64_t now)
+{
+	struct recompression *re = &store->recompress;
+	uint64_t ns = atomic_load_explicit(&re->ns, memory_order_relaxed);
 	double load;
 
-	if (now - store->recompress.quiet_since < QUIET_MS || getloadavg(&load, 1) != 1)
+	re->own_load = recompress_own_load(re->own_load, now - re->own_ms,
+					   ns > re->own_ns ? ns - re->own_ns : 0);
+	re->own_ms = now;
+	re->own_ns = ns;
+	if (now - re->quiet_since < QUIET_MS || getloadavg(&load, 1) != 1)
 		return CODEC_DENSE;
-	return load < QUIET_LOAD * (double)processors ? CODEC_MAX : CODEC_DENSE;
+	return recompress_may_take_long(load, re->own_load, sysconf(_SC_NPROCESSORS_ONLN))
+		       ? CODEC_MAX
+		       : CODEC_DENSE;
 }
 
 unsigned int recompress_step(struct store *store)

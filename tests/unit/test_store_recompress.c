@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "store_helper.h"
+#include "store_internal.h"
 
 #define PAGES 512u
 
@@ -127,6 +128,26 @@ static void young_pages_are_left_alone(void **state)
 	store_done(store);
 }
 
+/* Else a minute of the densest encoding would end it, on an idle machine. */
+static void its_own_work_does_not_make_the_machine_busy(void **state)
+{
+	double own = 0;
+
+	for (unsigned int step = 0; step < 5 * 60 * 10; step++)
+		own = recompress_own_load(own, 100, 100 * 1000000);
+	assert_true(own > 0.95 && own < 1.01);
+	assert_true(recompress_may_take_long(1.2, own, 1));
+	assert_false(recompress_may_take_long(1.7, own, 1));
+	for (unsigned int step = 0; step < 5 * 60; step++)
+		own = recompress_own_load(own, 1000, 0);
+	assert_true(own < 0.05);
+	assert_false(recompress_may_take_long(1.2, own, 1));
+	assert_true(recompress_may_take_long(0.9, own, 2));
+	/* Whoever was not asked for an hour knows nothing but the last hour. */
+	assert_true(recompress_own_load(1, 3600 * 1000, 0) < 0.01);
+	assert_true(recompress_own_load(0.25, 0, 0) == 0.25);
+}
+
 struct race {
 	struct store *store;
 	atomic_bool stop;
@@ -188,6 +209,7 @@ int main(void)
 		cmocka_unit_test(pages_that_gain_nothing_stay_as_they_are),
 		cmocka_unit_test(idle_pages_are_found_by_themselves),
 		cmocka_unit_test(young_pages_are_left_alone),
+		cmocka_unit_test(its_own_work_does_not_make_the_machine_busy),
 		cmocka_unit_test(a_page_written_meanwhile_keeps_what_was_written),
 		cmocka_unit_test(an_interrupt_ends_it_early),
 	};

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Recompression as a disk left alone sees it: pages are written, read, and then left to the
+ * background until it finds nothing more to win; what they take is held against the sum
+ * of what lzo1x_1 of liblzo2 makes of them.  How much time the background
+ * takes for a page depends on the load of the machine, which is told beside the rest.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lzo/lzo1x.h>
+
+#include "bench_pages.h"
+#include "codec.h"
+#include "store.h"
+#include "worker.h"
+
+#define RUN	       32u /* pages in a row, as one request of the kernel has them */
+#define READS_LEAST    400000u
+#define REPORT_SECONDS 5u
+/* After so long without a page made smaller it is done: longer than it waits for quiet. */
+#define STILL_SECONDS  25u
+
+struct options {
+	const char *file;
+	unsigned long pages, cpu, seconds;
+};
+
+struct disk {
+	struct store *store;
+	struct worker *worker;
+	uint8_t *data;
+	uint32_t pages;
+};
+
+static void fail(const char *what, int err)
+{
+	fprintf(stderr, "recompress_bench: %s: %s\n", what, strerror(err));
+	exit(1);
+}
+
+/* Runs of pages from all over the file. */
+static void load_pages(struct disk *disk, const struct options *options)
+{
+	FILE *file = fopen(options->file, "re");
+	long runs, step, wanted = (long)(options->pages / RUN);
+
+	if (!file || fseek(file, 0, SEEK_END) != 0)
+		fail(options->file, errno);
+	runs = ftell(file) / (long)(RUN * BENCH_PAGE_SIZE);
+	if (runs < 1)
+		fail(options->file, ENODATA);
+	wanted = wanted < runs ? wanted : runs;
+	step = runs / wanted;
+	disk->pages = (uint32_t)wanted * RUN;
+	disk->data = malloc((size_t)disk->pages * BENCH_PAGE_SIZE);
+	if (!disk->data)
+		fail("memory for the pages", ENOMEM);
+	for (long run = 0; run < wanted; run++) {
+		if (fseek(file, run * step * (long)(RUN * BENCH_PAGE_SIZE), SEEK_SET) != 0 ||
+		    fread(disk->data + (size_t)run * RUN * BENCH_PAGE_SIZE, BENCH_PAGE_SIZE, RUN,
+			  file) != RUN)
+			fail(options->file, EIO);
+	}
+	fclose(file);
+}
+
+/* What lzo1x_1 makes of all pages that are not filled with one word. */
+static uint64_t sum_of_lzo1x_1(const struct disk *disk)
+{
+	static uint8_t out[CODEC_BOUND_MAX];
+	void *workspace = malloc(LZO1X_1_MEM_COMPRESS);
+	uint64_t sum = 0;
+
+	if (!workspace)
+		fail("memory to compress", ENOMEM);
+	for (uint32_t i = 0; i < disk->pages; i++) {
+		const uint8_t *page = disk->data + (size_t)i * BENCH_PAGE_SIZE;
+		lzo_uint len = sizeof(out);
+
+		if (bench_page_same_filled(page))
+			continue;
+		lzo1x_1_compress(page, BENCH_PAGE_SIZE, out, &len, workspace);
+		sum += len;
+	}
+	free(workspace);
+	return sum;
+}
+
+static unsigned int work(void *opaque)
+{
+	struct disk *disk = opaque;
+
+	return store_work(disk->store);
+}
+
+static void open_disk(struct disk *disk, const struct options *options)
+{
+	struct store_config config = {
+		.size = (uint64_t)disk->pages * BENCH_PAGE_SIZE,
+		.memlimit = STORE_NO_LIMIT,
+		.recompress_seconds = 1,
+		.recompress_percent = (unsigned int)options->cpu,
+	};
+	int err = store_create(&disk->store, &config);
+
+	for (uint32_t at = 0; !err && at < disk->pages; at += RUN)
+		err = store_write(disk->store, disk->data + (size_t)at * BENCH_PAGE_SIZE,
+				  RUN * BENCH_PAGE_SIZE, (uint64_t)at * BENCH_PAGE_SIZE);
+	if (err)
+		fail("the store", -err);
+}
+
+static void read_page(struct disk *disk, uint64_t at, uint8_t *page)
+{
+	int err = store_read(disk->store, page, BENCH_PAGE_SIZE, at * BENCH_PAGE_SIZE);
+
+	if (err)
+		fail("a page cannot be read", -err);
+}
+
+/* Microseconds of processor time for a page, all read in random order, many times. */
+static double read_time(struct disk *disk)
+{
+	static uint8_t page[BENCH_PAGE_SIZE];
+	uint64_t count = READS_LEAST > disk->pages ? READS_LEAST : disk->pages, random = 1, start;
+
+	for (uint32_t at = 0; at < disk->pages; at++) {
+		read_page(disk, at, page);
+		if (memcmp(page, disk->data + (size_t)at * BENCH_PAGE_SIZE, BENCH_PAGE_SIZE) != 0)
+			fail("a page comes back different", EILSEQ);
+	}
+	/* No clock between the reads: a guest's may be coarse and dear. */
+	start = bench_clock(CLOCK_THREAD_CPUTIME_ID);
+	for (uint64_t i = 0; i < count; i++)
+		read_page(disk, bench_random_below(&random, disk->pages), page);
+	return (double)(bench_clock(CLOCK_THREAD_CPUTIME_ID) - start) / (double)count / 1000;
+}
+
+static struct ramzswap_stats stats_of(const struct disk *disk)
+{
+	struct ramzswap_stats stats = { 0 };
+
+	store_get_stats(disk->store, &stats);
+	return stats;
+}
+
+static void report(const struct disk *disk, unsigned int second, uint64_t lzo1x_1)
+{
+	struct ramzswap_stats stats = stats_of(disk);
+	double load = 0;
+
+	(void)getloadavg(&load, 1);
+	printf("%7u %15lu %6.4f %14lu %12lu %10lu %6.2f\n", second,
+	       (unsigned long)stats.compr_data_size, (double)stats.compr_data_size / lzo1x_1,
+	       (unsigned long)stats.mem_used_total, (unsigned long)stats.pages_recompressed,
+	       (unsigned long)stats.recompress_seconds, load);
+	fflush(stdout);
+}
+
+/* Until nothing was won for STILL_SECONDS.  The second of the last gain. */
+static unsigned int leave_alone(const struct disk *disk, const struct options *options,
+				uint64_t lzo1x_1)
+{
+	uint64_t bytes = 0;
+	unsigned int last = 0, second = 0;
+
+	for (; second < options->seconds && second - last < STILL_SECONDS; second++) {
+		uint64_t now = stats_of(disk).recompress_bytes;
+
+		if (second % REPORT_SECONDS == 0)
+			report(disk, second, lzo1x_1);
+		if (now != bytes)
+			last = second;
+		bytes = now;
+		sleep(1);
+	}
+	report(disk, second, lzo1x_1);
+	return last;
+}
+
+static void parse(struct options *options, int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "pages", required_argument, NULL, 'p' },
+		{ "max-pages", required_argument, NULL, 'm' },
+		{ "cpu", required_argument, NULL, 'c' },
+		{ "seconds", required_argument, NULL, 's' },
+		{ 0 },
+	};
+	int option, bad = 0;
+
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (option) {
+		case 'p': options->file = optarg; break;
+		case 'm': options->pages = strtoul(optarg, NULL, 10); break;
+		case 'c': options->cpu = strtoul(optarg, NULL, 10); break;
+		case 's': options->seconds = strtoul(optarg, NULL, 10); break;
+		default: bad = 1;
+		}
+	}
+	if (bad || !options->file || optind != argc || options->pages < RUN ||
+	    options->cpu < 1 || options->cpu > 100) {
+		fprintf(stderr, "usage: recompress_bench --pages FILE [--max-pages %u-N] "
+				"[--cpu 1-100] [--seconds N]\n", RUN);
+		exit(2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .pages = 12800, .cpu = 100, .seconds = 600 };
+	struct disk disk = { 0 };
+	double before, after;
+	unsigned int last;
+	uint64_t lzo1x_1;
+	int err;
+
+	parse(&options, argc, argv);
+	load_pages(&disk, &options);
+	lzo1x_1 = sum_of_lzo1x_1(&disk);
+	open_disk(&disk, &options);
+	printf("%u pages; lzo1x_1 makes %lu bytes of those not filled with one word\n"
+	       "seconds compr_data_size of sum mem_used_total recompressed cpu seconds   load\n",
+	       disk.pages, (unsigned long)lzo1x_1);
+	before = read_time(&disk);
+	err = worker_start(&disk.worker, work, &disk);
+	if (err)
+		fail("the worker", -err);
+	last = leave_alone(&disk, &options, lzo1x_1);
+	worker_stop(disk.worker);
+	after = read_time(&disk);
+	printf("nothing more to win after %u s; a page read in %.2f us before and %.2f us after\n",
+	       last, before, after);
+	store_destroy(disk.store);
+	free(disk.data);
+	return 0;
+}
