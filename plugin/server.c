@@ -5,6 +5,7 @@
 
 #include "backing.h"
 #include "control.h"
+#include "machine.h"
 #include "server.h"
 #include "store.h"
 #include "watch.h"
@@ -39,6 +40,7 @@ static int get_protections(struct server *server, char *why, size_t why_size)
 
 	if (params->swap == SWAP_OFF)
 		return 0;
+	relief_prepare(&server->relief);
 	residency_prepare(&server->residency, server_memory_at_most(params));
 	if (residency_missing(&server->residency, missing, sizeof(missing)) == 0)
 		return 0;
@@ -148,6 +150,23 @@ static void quit_if_wanted(struct server *server)
 	server->quit();
 }
 
+/* The log may need memory: what is done without any is told by another thread. */
+static void tell_of_relief(struct server *server)
+{
+	int result = atomic_exchange(&server->relieved, 0);
+	char line[WATCH_LINE_MAX];
+
+	if (result == 0)
+		return;
+	snprintf(line, sizeof(line),
+		 "writes have found no room for %u seconds and this machine has no memory left: %s%s",
+		 RELIEF_MS / 1000,
+		 result < 0 ? "the kernel cannot be asked to end a program: "
+			    : "asked the kernel to end a program (OOM killer)",
+		 result < 0 ? strerror(-result) : "");
+	server->log(line);
+}
+
 static void tell_what_changed(struct server *server)
 {
 	static struct watch watch;
@@ -161,6 +180,7 @@ static void tell_what_changed(struct server *server)
 		return;
 	last = now;
 	store_get_stats(server->store, &stats);
+	tell_of_relief(server);
 	if (watch_look(&watch, &stats, line, sizeof(line)))
 		server->log(line);
 	if (store_backing_news(server->store, line, sizeof(line)))
@@ -182,6 +202,28 @@ static unsigned int write_back(void *opaque)
 	struct server *server = opaque;
 
 	return store_writeback_work(server->store);
+}
+
+/*
+ * Where swap is on and writes find no room for long, the kernel must end a program.  Takes no
+ * lock and no memory, in a thread of its own: the others may be waiting for memory.
+ */
+static unsigned int relieve(void *opaque)
+{
+	struct server *server = opaque;
+	struct relief_view view;
+	struct timespec now;
+	int err;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	view.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	store_count_writes(server->store, &view.writes, &view.failed);
+	machine_memory(server->relief.meminfo, &view.memory);
+	if (relief_is_due(&server->relief, &view) && relief_swap_is_on(&server->relief)) {
+		err = relief_call(&server->relief);
+		atomic_store(&server->relieved, err ? err : 1);
+	}
+	return WATCH_MS;
 }
 
 static void kick(void *opaque)
@@ -226,6 +268,11 @@ static int start_threads(struct server *server)
 		if (err)
 			return err;
 		store_on_pressure(server->store, kick, server->writeback_worker);
+	}
+	if (server->relief.prepared) {
+		err = worker_start(&server->relief_worker, relieve, server);
+		if (err)
+			return err;
 	}
 	return server->control ? control_run(server->control, &server_control_ops, server) : 0;
 }
@@ -275,6 +322,8 @@ void server_stop(struct server *server)
 		store_interrupt(server->store);
 	control_stop(server->control);
 	server->control = NULL;
+	worker_stop(server->relief_worker);
+	server->relief_worker = NULL;
 	worker_stop(server->writeback_worker);
 	server->writeback_worker = NULL;
 	worker_stop(server->worker);
@@ -283,4 +332,5 @@ void server_stop(struct server *server)
 	server->store = NULL;
 	backing_destroy(server->backing);
 	server->backing = NULL;
+	relief_finish(&server->relief);
 }

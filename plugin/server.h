@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "params.h"
+#include "relief.h"
 #include "residency.h"
 
 struct backing;
@@ -27,10 +28,13 @@ struct worker;
 struct server {
 	struct params params; /* complete before server_prepare */
 	struct residency residency;
+	struct relief relief;
 	struct store *store;
 	struct backing *backing; /* NULL without backing= */
 	struct worker *worker;
 	struct worker *writeback_worker; /* NULL without backing= */
+	struct worker *relief_worker;	 /* NULL with swap=off */
+	atomic_int relieved;		 /* and not told yet: 1, or why not, a negative errno */
 	struct control *control;	 /* NULL without control= */
 	atomic_uint connections;
 	atomic_uint_least64_t invalid_io;

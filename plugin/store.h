@@ -181,6 +181,12 @@ bool store_backing_news(struct store *store, char *line, size_t size);
  */
 int store_check(struct store *store, char *why, size_t why_size);
 
+/*
+ * Write requests since the start, and those of them that failed.  Takes no lock; for who
+ * must not wait.
+ */
+void store_count_writes(const struct store *store, uint64_t *writes, uint64_t *failed);
+
 /* Fills in what the store knows; fields that it does not know are left alone. */
 void store_get_stats(struct store *store, struct ramzswap_stats *stats);
 

@@ -21,6 +21,12 @@ uint64_t store_requests(const struct store *store)
 	return store_counter(store, COUNT_READS) + store_counter(store, COUNT_WRITES);
 }
 
+void store_count_writes(const struct store *store, uint64_t *writes, uint64_t *failed)
+{
+	*writes = store_counter(store, COUNT_WRITES);
+	*failed = store_counter(store, COUNT_FAILED_WRITES);
+}
+
 static uint64_t source_metadata(struct span_source *source)
 {
 	struct span_source_stats stats;

@@ -10,11 +10,9 @@
  * Which pages are the coldest is store_choose.c's affair.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "store_internal.h"
 
 /* Of memlimit: eviction begins above 7/8 and ends below 3/4. */
@@ -87,7 +85,7 @@ int writeback_init(struct store *store, const struct store_config *config)
 	backing_get_stats(wb->backing, &stats);
 	allowance_init(&wb->day, config->backing_day, DAY_MS, stats.segment_size);
 	allowance_init(&wb->second, config->backing_rate, 1000, stats.segment_size);
-	wb->meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	wb->meminfo = machine_open();
 	return span_budget_charge(&store->budget, stats.memory);
 }
 
@@ -121,24 +119,6 @@ static uint64_t bytes_in_use(struct store *store)
 	return used > idle ? used - idle : 0;
 }
 
-static uint64_t meminfo_bytes(const char *text, const char *name)
-{
-	const char *at = strstr(text, name);
-
-	return at ? strtoull(at + strlen(name), NULL, 10) * 1024 : 0;
-}
-
-/* The machine's memory, all and available, in bytes; both 0 if they are not known. */
-static void look_at_machine(struct writeback *wb, uint64_t *total, uint64_t *available)
-{
-	char text[512];
-	ssize_t len = wb->meminfo < 0 ? 0 : pread(wb->meminfo, text, sizeof(text) - 1, 0);
-
-	text[len > 0 ? len : 0] = '\0';
-	*total = meminfo_bytes(text, "MemTotal:");
-	*available = meminfo_bytes(text, "MemAvailable:");
-}
-
 static uint64_t machine_mark(uint64_t total, unsigned int shift)
 {
 	uint64_t mark = total >> shift;
@@ -153,7 +133,8 @@ static uint64_t bytes_too_many(struct store *store)
 {
 	struct writeback *wb = &store->writeback;
 	uint64_t limit = atomic_load(&store->memlimit), used = bytes_in_use(store);
-	uint64_t total, available, many = 0;
+	struct machine_memory machine;
+	uint64_t many = 0;
 	bool high = false;
 
 	if (limit != STORE_NO_LIMIT) {
@@ -161,12 +142,14 @@ static uint64_t bytes_too_many(struct store *store)
 		if (used > LOW_MARK(limit))
 			many = used - LOW_MARK(limit);
 	}
-	look_at_machine(wb, &total, &available);
-	if (used > total >> MACHINE_SHARE_SHIFT &&
-	    available < machine_mark(total, MACHINE_LOW_SHIFT)) {
-		uint64_t missing = machine_mark(total, MACHINE_LOW_SHIFT) - available;
+	machine_memory(wb->meminfo, &machine);
+	if (used > machine.total >> MACHINE_SHARE_SHIFT &&
+	    machine.available < machine_mark(machine.total, MACHINE_LOW_SHIFT)) {
+		uint64_t missing = machine_mark(machine.total, MACHINE_LOW_SHIFT) -
+				   machine.available;
 
-		high = high || available < machine_mark(total, MACHINE_HIGH_SHIFT);
+		high = high ||
+		       machine.available < machine_mark(machine.total, MACHINE_HIGH_SHIFT);
 		many = many > missing ? many : missing;
 	}
 	wb->evicting = many > 0 && (high || wb->evicting);

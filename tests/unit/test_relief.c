@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When the kernel is asked to end a program, and above all when it is not. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "relief.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define LOOK_MS 500
+
+static struct relief relief;
+static struct relief_view view;
+
+static int begin(void **state)
+{
+	relief = (struct relief){.trigger = -1, .meminfo = -1, .swaps = -1, .prepared = true};
+	view = (struct relief_view){.now_ms = 1000000, .memory = {.total = 1024 * MIB, .available = 5 * MIB}};
+	return 0;
+}
+
+/* How often it is due in so many seconds of so many writes at each look. */
+static unsigned int due(unsigned int seconds, unsigned int good, unsigned int failing)
+{
+	unsigned int count = 0;
+
+	for (unsigned int ms = 0; ms < seconds * 1000; ms += LOOK_MS) {
+		view.now_ms += LOOK_MS;
+		view.writes += good + failing;
+		view.failed += failing;
+		count += relief_is_due(&relief, &view);
+	}
+	return count;
+}
+
+static void test_writes_that_fail_without_end_are_relieved_each_time_anew(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(due(9, 10, 1000), 0);
+		assert_int_equal(due(2, 10, 1000), 1);
+	}
+}
+
+static void test_a_machine_with_memory_left_is_left_alone(void **state)
+{
+	view.memory.available = 33 * MIB;
+	assert_int_equal(due(100, 0, 1000), 0);
+	/* A large one is short of memory later than 1/32 says. */
+	view.memory.total = 256 * 1024 * MIB;
+	view.memory.available = 130 * MIB;
+	assert_int_equal(due(100, 0, 1000), 0);
+	view.memory.available = 120 * MIB;
+	assert_int_equal(due(21, 0, 1000), 2);
+}
+
+static void test_a_machine_whose_memory_is_not_known_is_left_alone(void **state)
+{
+	view.memory.total = view.memory.available = 0;
+	assert_int_equal(due(100, 0, 1000), 0);
+}
+
+static void test_some_failures_among_many_writes_are_no_reason(void **state)
+{
+	assert_int_equal(due(100, 100, 50), 0);
+	assert_int_equal(due(100, 100, 0), 0);
+}
+
+static void test_failures_with_pauses_are_no_reason(void **state)
+{
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(due(6, 0, 1000), 0);
+		assert_int_equal(due(4, 0, 0), 0);
+	}
+	/* A short pause does not hide that there is no end. */
+	assert_int_equal(due(5, 0, 1000), 0);
+	assert_int_equal(due(2, 0, 0), 0);
+	assert_int_equal(due(5, 0, 1000), 1);
+}
+
+static void test_writes_that_do_not_even_fail_any_more_are_relieved(void **state)
+{
+	assert_int_equal(due(5, 0, 1000), 0);
+	view.memory.writeback = 12 * MIB;
+	assert_int_equal(due(5, 0, 0), 0);
+	assert_int_equal(due(1, 0, 0), 1);
+	/* And again, if that was of no use. */
+	assert_int_equal(due(10, 0, 0), 1);
+}
+
+static void test_a_machine_that_is_quiet_after_a_failure_is_left_alone(void **state)
+{
+	assert_int_equal(due(5, 0, 1000), 0);
+	assert_int_equal(due(100, 0, 0), 0);
+	/* Nor is one in which no write has failed. */
+	view.memory.writeback = 12 * MIB;
+	assert_int_equal(due(100, 0, 0), 0);
+}
+
+static void test_the_call_writes_what_the_kernel_expects(void **state)
+{
+	int ends[2];
+	char byte = 0;
+
+	assert_int_equal(relief_call(&relief), -ENOENT);
+	assert_int_equal(pipe(ends), 0);
+	relief.trigger = ends[1];
+	assert_int_equal(relief_call(&relief), 0);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	assert_int_equal(byte, 'f');
+	close(ends[0]);
+	relief_finish(&relief);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(
+			test_writes_that_fail_without_end_are_relieved_each_time_anew, begin),
+		cmocka_unit_test_setup(test_a_machine_with_memory_left_is_left_alone, begin),
+		cmocka_unit_test_setup(test_a_machine_whose_memory_is_not_known_is_left_alone,
+				       begin),
+		cmocka_unit_test_setup(test_some_failures_among_many_writes_are_no_reason, begin),
+		cmocka_unit_test_setup(test_failures_with_pauses_are_no_reason, begin),
+		cmocka_unit_test_setup(test_writes_that_do_not_even_fail_any_more_are_relieved,
+				       begin),
+		cmocka_unit_test_setup(
+			test_a_machine_that_is_quiet_after_a_failure_is_left_alone, begin),
+		cmocka_unit_test_setup(test_the_call_writes_what_the_kernel_expects, begin),
+	};
+
+	return cmocka_run_group_tests_name("relief", tests, NULL, NULL);
+}
