@@ -50,13 +50,18 @@ uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stat
 			   uint64_t area_free, uint64_t held)
 {
 	bool refusing = is_refusing(plan, stats);
-	/* What a backing store takes is not held back, unless it does not take it. */
-	bool limited = stats->memlimit && !stats->bd_size;
 	uint64_t room, surplus;
 
+	/*
+	 * What a backing store takes is not held back.  When it breaks all room is gone at
+	 * once: ballast could not be paged out any more, and would only take memory (see
+	 * relief.h).
+	 */
+	if (stats->bd_size)
+		return 0;
 	if (refusing)
 		return held + area_free;
-	if (!limited)
+	if (!stats->memlimit)
 		return 0;
 	room = room_for_pages(stats);
 	if (area_free > room + STEP)
