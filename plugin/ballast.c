@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * ramzswap-ballast: makes a swap area as full as the pool behind it.
- *
- * usage: ramzswap-ballast DEVICE CONTROL-SOCKET
- *
- * Takes slots of the area away and gives them back, as ballast_plan.h says, by paging
- * out memory of its own that repeats one word: such pages cost the pool nothing.
- * Started and ended by ramzswap(8); whatever it holds is free again when it ends.
- *
- * Its own code and data are locked, and it needs no more memory at work than a
- * step's, for it has to run when the machine is short.
- */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "ballast_plan.h"
-#include "stats.h"
+#include "ballast.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21 /* Linux 5.4 */
@@ -41,28 +24,12 @@
 
 #define LOOK_MS 100
 #define IDLE_LOOK_MS 1000
-#define ANSWER_TIMEOUT_S 5
+#define ANSWER_TIMEOUT_S 2
 
 /* Not zero: a zero page might never get a slot. */
 #define WORD 0x5a
 
-struct ballast {
-	const char *device;
-	const char *socket;
-	char *memory; /* of the area's size; pages [0, held) are swapped out */
-	size_t size;
-	size_t held;
-	struct ballast_plan plan;
-};
-
-static void fail(const char *what, const char *why)
-{
-	fprintf(stderr, "ramzswap-ballast: %s: %s\n", what, why);
-	exit(EXIT_FAILURE);
-}
-
-/* Size of the area and what is used of it, in bytes.  False if nobody swaps there. */
-static bool read_area(const char *device, uint64_t *size, uint64_t *used)
+bool area_read(const char *device, uint64_t *size, uint64_t *used)
 {
 	static char text[4096];
 	size_t name = strlen(device);
@@ -137,10 +104,10 @@ static bool take_step(struct ballast *ballast)
 	uint64_t size, before, after;
 	char *step = ballast->memory + ballast->held;
 
-	if (ballast->held + STEP > ballast->size || !read_area(ballast->device, &size, &before))
+	if (ballast->held + STEP > ballast->size || !area_read(ballast->device, &size, &before))
 		return false;
 	memset(step, WORD, STEP);
-	if (madvise(step, STEP, MADV_PAGEOUT) == 0 && read_area(ballast->device, &size, &after) &&
+	if (madvise(step, STEP, MADV_PAGEOUT) == 0 && area_read(ballast->device, &size, &after) &&
 	    (after > before || size - after < STEP)) {
 		ballast->held += STEP;
 		return true;
@@ -155,16 +122,13 @@ static void give_back(struct ballast *ballast, size_t held)
 	ballast->held = held;
 }
 
-/* Looks once, and does what is to be done.  Milliseconds until the next time. */
-static unsigned int look(struct ballast *ballast)
+unsigned int ballast_look(struct ballast *ballast)
 {
 	struct ramzswap_stats stats;
 	uint64_t size, used, wanted;
 	size_t held = ballast->held;
 
-	if (!read_area(ballast->device, &size, &used))
-		exit(EXIT_SUCCESS); /* swapoff */
-	if (!read_stats(ballast->socket, &stats))
+	if (!area_read(ballast->device, &size, &used) || !read_stats(ballast->socket, &stats))
 		return IDLE_LOOK_MS;
 	wanted = ballast_plan_look(&ballast->plan, &stats, size - used, held);
 	wanted -= wanted % STEP;
@@ -175,66 +139,30 @@ static unsigned int look(struct ballast *ballast)
 	if (!held != !ballast->held)
 		syslog(LOG_WARNING,
 		       held ? "the disk behind %s has room again: all of it may be swapped to"
-			    : "the disk behind %s is nearly full: slots are taken from the kernel",
+			    : "the disk behind %s cannot hold all of it: slots are taken from the kernel",
 		       ballast->device);
-	return held || ballast->held || stats.mem_used_total > stats.memlimit / 4 ? LOOK_MS
-										  : IDLE_LOOK_MS;
+	return ballast->held || stats.mem_used_total > stats.memlimit / 4 ? LOOK_MS : IDLE_LOOK_MS;
 }
 
-/*
- * A process of a real-time class may take the last quarter of what the kernel keeps free
- * at any rate, where all others wait in reclaim for writes that fail.
- */
-static void protect(void)
+int ballast_init(struct ballast *ballast, const char *device, const char *socket)
 {
-	const struct sched_param priority = { .sched_priority = 1 };
-	int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (file < 0 || write(file, "-1000", 5) < 0)
-		syslog(LOG_WARNING, "the OOM killer may choose this process: %m");
-	if (file >= 0)
-		close(file);
-	if (sched_setscheduler(0, SCHED_RR, &priority))
-		syslog(LOG_WARNING, "no real-time class: %m");
-	if (mlockall(MCL_CURRENT))
-		syslog(LOG_WARNING, "memory cannot be locked: %m");
-}
-
-/* Only after protect: this memory is not to be locked. */
-static void map_memory(struct ballast *ballast)
-{
+	struct ramzswap_stats stats;
 	uint64_t size, used;
 
-	if (!read_area(ballast->device, &size, &used))
-		fail(ballast->device, "the kernel does not swap there");
+	memset(ballast, 0, sizeof(*ballast));
+	if (strlen(socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return -ENAMETOOLONG;
+	if (!read_stats(socket, &stats))
+		return -ECONNREFUSED;
+	if (!area_read(device, &size, &used))
+		return -ENODEV;
+	ballast->device = device;
+	ballast->socket = socket;
 	ballast->size = size - size % STEP;
 	ballast->memory = mmap(NULL, ballast->size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (ballast->memory == MAP_FAILED)
-		fail("memory", strerror(errno));
+		return -errno;
 	madvise(ballast->memory, ballast->size, MADV_NOHUGEPAGE);
-}
-
-int main(int argc, char **argv)
-{
-	struct ballast ballast = { 0 };
-	struct ramzswap_stats stats;
-
-	if (argc != 3)
-		fail("usage", "ramzswap-ballast DEVICE CONTROL-SOCKET");
-	ballast.device = argv[1];
-	ballast.socket = argv[2];
-	if (strlen(ballast.socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		fail(ballast.socket, "too long for a socket's path");
-	if (!read_stats(ballast.socket, &stats))
-		fail(ballast.socket, "no ramzswap server answers there");
-	openlog("ramzswap-ballast", LOG_NDELAY, LOG_DAEMON);
-	protect();
-	map_memory(&ballast);
-	for (;;) {
-		unsigned int ms = look(&ballast);
-		struct timespec rest = { ms / 1000, (long)(ms % 1000) * 1000000 };
-
-		nanosleep(&rest, NULL);
-	}
+	return 0;
 }

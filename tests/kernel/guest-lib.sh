@@ -54,8 +54,8 @@ start_ramzswap()
 	RAMZSWAP_RUN=$(run_of "$1")
 	RZSCONTROL=$BUILD/plugin/rzscontrol
 	RAMZSWAP_PLUGIN=$BUILD/plugin/ramzswap.so
-	RAMZSWAP_BALLAST=$BUILD/plugin/ramzswap-ballast
-	export RAMZSWAP_DEFAULTS RAMZSWAP_RUN RZSCONTROL RAMZSWAP_PLUGIN RAMZSWAP_BALLAST
+	RAMZSWAP_GUARD=$BUILD/plugin/ramzswap-guard
+	export RAMZSWAP_DEFAULTS RAMZSWAP_RUN RZSCONTROL RAMZSWAP_PLUGIN RAMZSWAP_GUARD
 	preload= drop=
 	case $SWAP in
 	no-lock)
