@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Our LZO1X against liblzo2's, byte for byte.  CODEC_TEST_ROUNDS multiplies the
- * number of pages and streams that are tried, for a long run.
+ * number of pages and streams that are tried, for a long run, and an argument such as
+ * '*we_write' chooses the tests.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -296,7 +297,7 @@ static void noise_does_no_harm(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(we_decode_what_every_liblzo2_encoder_writes),
@@ -312,6 +313,8 @@ int main(void)
 
 	if (getenv("CODEC_TEST_ROUNDS"))
 		rounds = strtoul(getenv("CODEC_TEST_ROUNDS"), NULL, 10);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	payload_at = guarded_new(LZO1X_STREAM_MAX + 64);
 	page_at = guarded_new(2 * CODEC_PAGE_SIZE);
 	return cmocka_run_group_tests(tests, NULL, NULL);
