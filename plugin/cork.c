@@ -64,6 +64,7 @@ static ssize_t send_with_head(const void *data, size_t length, int flags)
 				   : send_now(head.fd, data, length, flags);
 }
 
+__attribute__((visibility("default")))
 ssize_t send(int fd, const void *data, size_t length, int flags)
 {
 	if (head.length && head.fd == fd)
