@@ -399,6 +399,11 @@ int span_refill(struct span_source *source, uint32_t batch)
 	return missing > INT32_MAX ? INT32_MAX : (int)missing;
 }
 
+bool span_is_ready(const struct span_source *source)
+{
+	return atomic_load_explicit(&source->ready_count, memory_order_relaxed) > 0;
+}
+
 bool span_short(const struct span_source *source)
 {
 	uint32_t target = atomic_load_explicit(&source->target, memory_order_relaxed);

@@ -113,6 +113,9 @@ void span_forget(struct span_source *source);
  */
 bool span_short(const struct span_source *source);
 
+/* Whether a unit is ready: span_take would need nothing from the system.  A hint, no lock. */
+bool span_is_ready(const struct span_source *source);
+
 void span_source_get_stats(struct span_source *source, struct span_source_stats *stats);
 
 /* Bytes of one unit, as the source was created with. */

@@ -19,7 +19,7 @@ static bool begins_with(const char *text, const char *beginning)
 	return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
-static bool is_nbd_uri(const char *where)
+bool medium_is_remote(const char *where)
 {
 	static const char *const schemes[] = {
 		"nbd:", "nbds:", "nbd+unix:", "nbds+unix:", "nbd+vsock:", "nbds+vsock:",
@@ -40,7 +40,7 @@ int medium_open(struct medium **medium, const struct medium_config *config, char
 			 "such as nbd://host/export");
 		return -EINVAL;
 	}
-	if (is_nbd_uri(config->where))
+	if (medium_is_remote(config->where))
 		return medium_open_nbd(medium, config, why, why_size);
 	if (strstr(config->where, "://")) {
 		snprintf(why, why_size,

@@ -61,6 +61,9 @@ struct medium_config {
 int medium_open(struct medium **medium, const struct medium_config *config, char *why,
 		size_t why_size);
 
+/* Whether this names an NBD server, which may be gone for a while and needs memory. */
+bool medium_is_remote(const char *where);
+
 /* The two that medium_open chooses from. */
 int medium_open_file(struct medium **medium, const struct medium_config *config, char *why,
 		     size_t why_size);

@@ -138,6 +138,19 @@ tried:
 	return err;
 }
 
+int pools_alloc_inside(struct pools *pools, unsigned int turn, size_t size, unsigned int *pool,
+		       uint32_t *handle)
+{
+	uint32_t count = atomic_load_explicit(&pools->count, memory_order_acquire);
+	int err = -ENOSPC;
+
+	for (uint32_t i = 0; i < count && err; i++) {
+		*pool = (turn + i) % count;
+		err = xv_alloc(pools_get(pools, *pool), size, XV_NOGROW, handle);
+	}
+	return err;
+}
+
 void pools_forget(struct pools *pools)
 {
 	uint32_t count = atomic_load_explicit(&pools->count, memory_order_acquire);

@@ -57,6 +57,10 @@ static inline struct xv_pool *pools_get(const struct pools *pools, unsigned int 
 int pools_alloc(struct pools *pools, unsigned int turn, size_t size, unsigned int *pool,
 		uint32_t *handle);
 
+/* As pools_alloc, from what is free in spans that are there alone. */
+int pools_alloc_inside(struct pools *pools, unsigned int turn, size_t size, unsigned int *pool,
+		       uint32_t *handle);
+
 /*
  * Where nothing is stored any more: gives back what is kept of spans that were.  For the
  * background thread.

@@ -62,18 +62,21 @@ static uint32_t segment_size(const struct params *params)
 	return size;
 }
 
-/* Says what is dangerous about a medium.  0 if it is to be used all the same. */
-static int judge_medium(const struct params *params, const struct medium *medium, char *why,
-			size_t why_size)
+/* What can be told without asking anybody is told first. */
+static int check_backing(const struct params *params, char *why, size_t why_size)
+{
+	if (params->swap != SWAP_STRICT || !params->backing || !medium_is_remote(params->backing))
+		return 0;
+	snprintf(why, why_size,
+		 "backing: an NBD server cannot stand behind swap of this machine: "
+		 "give a local file or device, or swap=off for a disk for others");
+	return -EINVAL;
+}
+
+static void tell_dangers(const struct params *params, const struct medium *medium)
 {
 	char text[SERVER_WHY_MAX];
 
-	if (medium->remote && params->swap == SWAP_STRICT) {
-		snprintf(why, why_size,
-			 "backing: an NBD server cannot stand behind swap of this machine: "
-			 "give a local file or device, or swap=off for a disk for others");
-		return -EINVAL;
-	}
 	if (medium->remote && params->swap == SWAP_AUTO)
 		warn("backing: with an NBD server behind it this disk is not safe as swap of "
 		     "this machine: what is sent needs memory");
@@ -83,7 +86,6 @@ static int judge_medium(const struct params *params, const struct medium *medium
 			 "cache, which needs memory", params->backing);
 		warn(text);
 	}
-	return 0;
 }
 
 static int open_backing(struct server *server, char *why, size_t why_size)
@@ -113,7 +115,8 @@ static int open_backing(struct server *server, char *why, size_t why_size)
 		snprintf(why, why_size, "backing: '%s' %s", params->backing, reason);
 		return err;
 	}
-	return judge_medium(params, medium, why, why_size);
+	tell_dangers(params, medium);
+	return 0;
 }
 
 int server_prepare(struct server *server, char *why, size_t why_size)
@@ -121,7 +124,9 @@ int server_prepare(struct server *server, char *why, size_t why_size)
 	char reason[CONTROL_WHY_MAX];
 	int err;
 
-	err = get_protections(server, why, why_size);
+	err = check_backing(&server->params, why, why_size);
+	if (!err)
+		err = get_protections(server, why, why_size);
 	if (!err)
 		err = open_backing(server, why, why_size);
 	if (err || !server->params.control)

@@ -294,7 +294,13 @@ void request_release_writer(struct request *req)
 bool request_make_room(struct request *req)
 {
 	request_release_writer(req);
-	return store_make_room(req->store);
+	if (store_make_room(req->store))
+		return true;
+	/* Nothing can leave: then it is the system that must give memory. */
+	if (!req->held_back || req->pressing)
+		return false;
+	req->pressing = true;
+	return true;
 }
 
 void request_end(struct request *req)

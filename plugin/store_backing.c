@@ -96,7 +96,7 @@ static uint64_t promote(struct request *req, uint64_t content, const void *paylo
 	unsigned int pool;
 	uint64_t new;
 
-	if (pools_alloc(&store->pools, req->turn, length, &pool, &handle) != 0)
+	if (request_alloc(req, length, &pool, &handle) != 0)
 		return content;
 	if (store->trace)
 		store_trace_alloc(store, pool, handle, length);

@@ -181,6 +181,8 @@ struct request {
 	struct stripe *stripe;
 	unsigned int turn; /* of the pools: see pools_alloc */
 	struct writer *writer; /* NULL until request_writer */
+	bool held_back; /* room was refused for what the machine is short of */
+	bool pressing;	/* and is not any more: there is none to be made otherwise */
 	struct backing_range near; /* in the backing store: where the next pages are */
 	int64_t count[STORE_COUNTERS];
 };
@@ -215,6 +217,13 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry,
 
 /* Makes the page empty. */
 void page_forget(struct request *req, struct table_ref *ref, table_entry *entry);
+
+/*
+ * Memory for an object.  With a backing store none is taken from the system while the machine
+ * is short of it, as that would wait for pages that it swaps out to us: -ENOSPC, and room
+ * is to be made there.  Else as pools_alloc.
+ */
+int request_alloc(struct request *req, size_t size, unsigned int *pool, uint32_t *handle);
 
 /* Adds sign (1 or -1) to what the gauges say of a page with this entry. */
 void page_account(struct request *req, uint64_t entry, int sign);
@@ -320,6 +329,9 @@ bool writeback_make_room(struct store *store);
 
 /* At the end of a request: has the background evict before there is no room. */
 void writeback_kick_if_short(struct store *store);
+
+/* Whether so little memory is available that pages should leave. */
+bool writeback_machine_is_short(struct store *store);
 
 /* Fills in what is known of the backing store. */
 void writeback_get_stats(struct store *store, struct ramzswap_stats *stats);

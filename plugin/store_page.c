@@ -47,6 +47,17 @@ void page_free(struct store *store, uint64_t entry)
 	xv_free(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
 }
 
+int request_alloc(struct request *req, size_t size, unsigned int *pool, uint32_t *handle)
+{
+	struct store *store = req->store;
+
+	if (!store->writeback.backing || req->pressing || span_is_ready(store->pools.source) ||
+	    !writeback_machine_is_short(store))
+		return pools_alloc(&store->pools, req->turn, size, pool, handle);
+	req->held_back = true;
+	return pools_alloc_inside(&store->pools, req->turn, size, pool, handle);
+}
+
 static size_t object_size(const struct store *store, uint64_t entry)
 {
 	return xv_size(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
@@ -200,7 +211,7 @@ static int place_image(struct request *req, const struct image *image, uint64_t 
 	}
 	if (entry_has_object(old))
 		xv_prefetch(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
-	err = pools_alloc(&store->pools, req->turn, image->size, &pool, &handle);
+	err = request_alloc(req, image->size, &pool, &handle);
 	if (err)
 		return err;
 	if (entry_has_object(old))

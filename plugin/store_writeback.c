@@ -128,6 +128,14 @@ static uint64_t machine_mark(uint64_t total, unsigned int shift)
 	return mark;
 }
 
+bool writeback_machine_is_short(struct store *store)
+{
+	struct machine_memory machine;
+
+	machine_memory(store->writeback.meminfo, &machine);
+	return machine.available < machine_mark(machine.total, MACHINE_HIGH_SHIFT);
+}
+
 /* Bytes that are to leave memory; 0 while below the high watermarks. */
 static uint64_t bytes_too_many(struct store *store)
 {

@@ -13,16 +13,23 @@ random_file() {
 	head -c "$2M" /dev/urandom >"$dir/$1"
 }
 
-# start_peer: an NBD server whose data is in the file peer.img, which stays
-start_peer() {
+# launch_peer ARGUMENT...: an nbdkit, reached at $peer
+launch_peer() {
+	peer="nbd+unix:///?socket=$dir/peer"
 	rm -f "$dir/peer"
-	nbdkit -f -U "$dir/peer" file "$dir/peer.img" >"$dir/peer.log" 2>&1 &
+	nbdkit -f --exit-with-parent -U "$dir/peer" "$@" >"$dir/peer.log" 2>&1 &
 	peer_pid=$!
 	for _ in $(seq 500); do
-		nbdinfo --size "nbd+unix:///?socket=$dir/peer" >/dev/null 2>&1 && return
+		[ ! -S "$dir/peer" ] || return 0
 		sleep 0.02
 	done
+	cat "$dir/peer.log"
 	fail "the peer did not start"
+}
+
+# start_peer [ARGUMENT...]: one whose data is in the file peer.img, which stays
+start_peer() {
+	launch_peer "$@" file "$dir/peer.img"
 }
 
 stop_peer() {
@@ -158,6 +165,133 @@ test_a_lost_peer_is_found_again_and_memory_is_served_meanwhile() {
 	stop_peer
 }
 
+test_a_peer_that_is_killed_under_load_is_found_again() {
+	control=$dir/control
+	truncate -s 128M "$dir/peer.img"
+	# 20 MiB a second: so that it is killed in the middle.
+	local slow=(--filter=rate file "$dir/peer.img" rate=160M)
+	launch_peer "${slow[@]}"
+	start_server swap=off size=64M memlimit=8M control="$control" backing-timeout=60 \
+		backing="$peer"
+	random_file source 48
+	nbdcopy "$dir/source" "$uri" &
+	local copy=$!
+	for _ in 1 2 3; do
+		sleep 0.3
+		stop_peer
+		kill -0 "$copy" || fail "there was no load any more"
+		sleep 0.2
+		launch_peer "${slow[@]}"
+	done
+	wait "$copy" || fail "the copy failed"
+	nbdcopy "$uri" "$dir/back"
+	cmp -n $((48 << 20)) "$dir/source" "$dir/back"
+	"$RZSCONTROL" -c "$control" check
+	equal "failed writes" "$(stat failed_writes)" 0
+	equal "failed reads" "$(stat failed_reads)" 0
+	stop_server
+	stop_peer
+}
+
+test_errors_of_a_peer_are_errors_of_a_page_or_of_none() {
+	control=$dir/control
+	truncate -s 128M "$dir/peer.img"
+	launch_peer --filter=error file "$dir/peer.img" error=EIO \
+		error-pread-rate=100% error-pread-file="$dir/no-reads" \
+		error-pwrite-rate=100% error-pwrite-file="$dir/no-writes"
+	start_server swap=off size=64M control="$control" backing="$peer"
+	random_file source 16
+	nbdcopy "$dir/source" "$uri"
+	# What cannot be written stays where it is.
+	touch "$dir/no-writes"
+	! "$RZSCONTROL" -c "$control" writeback all || fail "written in spite of errors"
+	equal "pages behind the pool" "$(stat bd_count)" 0
+	within "failed writes there" "$(stat bd_failed_writes)" 1 100
+	rm "$dir/no-writes"
+	for _ in $(seq 100); do
+		"$RZSCONTROL" -c "$control" writeback all >/dev/null 2>&1 && break
+		sleep 0.1
+	done
+	equal "pages behind the pool" "$(stat bd_count)" 4096
+	# What cannot be read is an error, and nothing else is.
+	touch "$dir/no-reads"
+	qemu-io -f raw -c "write -q -s $dir/source 32M 4M" "$uri"
+	! qemu-io -r -f raw -c "read 8M 4k" "$uri" | grep -q "read 4096/4096" || fail "read from nowhere"
+	qemu-io -r -f raw -c "read 32M 4M" "$uri" | grep -q "read 4194304/4194304"
+	rm "$dir/no-reads"
+	nbdcopy "$uri" "$dir/back"
+	cmp -n $((16 << 20)) "$dir/source" "$dir/back"
+	equal "pages that were not read" "$(stat bd_failed_reads)" 1
+	stop_server
+	stop_peer
+}
+
+test_a_peer_is_reached_by_tls() {
+	nbdkit --dump-config | grep -q tls=yes || skip "this nbdkit has no TLS"
+	truncate -s 128M "$dir/peer.img"
+	psktool -u ramzswap -p "$dir/keys.psk" >/dev/null 2>&1 || skip "psktool (gnutls-bin) is missing"
+	start_peer --tls=require --tls-psk="$dir/keys.psk"
+	# Who does not speak it, or has another key, is not let in.
+	refused "cannot be reached" swap=off backing="$peer"
+	psktool -u ramzswap -p "$dir/other.psk" >/dev/null 2>&1
+	peer="nbds+unix://ramzswap@/?socket=$dir/peer"
+	refused "cannot be reached" swap=off backing="$peer&tls-psk-file=$dir/other.psk"
+	start_server swap=off size=64M memlimit=8M backing="$peer&tls-psk-file=$dir/keys.psk"
+	copy_and_compare 32
+	stop_server
+	stop_peer
+}
+
+# certificate NAME TEMPLATE-LINE...: a key and a certificate by the authority in tls/ca-*
+certificate() {
+	local name=$1
+	shift
+	printf '%s\n' "$@" >"$dir/template"
+	certtool --generate-privkey --key-type=ecdsa --outfile "$dir/tls/$name-key.pem" 2>/dev/null
+	certtool --generate-certificate --load-privkey "$dir/tls/$name-key.pem" \
+		--load-ca-certificate "$dir/tls/ca-cert.pem" --load-ca-privkey "$dir/tls/ca-key.pem" \
+		--template "$dir/template" --outfile "$dir/tls/$name-cert.pem" 2>/dev/null
+}
+
+test_a_peer_is_known_by_its_certificate() {
+	nbdkit --dump-config | grep -q tls=yes || skip "this nbdkit has no TLS"
+	command -v certtool >/dev/null || skip "certtool (gnutls-bin) is missing"
+	truncate -s 128M "$dir/peer.img"
+	mkdir "$dir/tls" "$dir/strangers"
+	printf '%s\n' "cn = authority" ca cert_signing_key >"$dir/template"
+	certtool --generate-privkey --key-type=ecdsa --outfile "$dir/tls/ca-key.pem" 2>/dev/null
+	certtool --generate-self-signed --load-privkey "$dir/tls/ca-key.pem" \
+		--template "$dir/template" --outfile "$dir/tls/ca-cert.pem" 2>/dev/null
+	certificate server "cn = localhost" "dns_name = localhost" tls_www_server signing_key
+	certificate client "cn = client" tls_www_client signing_key
+	start_peer --tls=require --tls-certificates="$dir/tls" --tls-verify-peer
+	peer="nbds+unix://localhost/?socket=$dir/peer&tls-certificates"
+	# One that trusts another authority turns away.
+	certtool --generate-privkey --key-type=ecdsa --outfile "$dir/strangers/key.pem" 2>/dev/null
+	printf '%s\n' "cn = stranger" ca cert_signing_key >"$dir/template"
+	certtool --generate-self-signed --load-privkey "$dir/strangers/key.pem" \
+		--template "$dir/template" --outfile "$dir/strangers/ca-cert.pem" 2>/dev/null
+	refused "cannot be reached" swap=off backing="$peer=$dir/strangers"
+	start_server swap=off size=64M memlimit=8M backing="$peer=$dir/tls"
+	copy_and_compare 32
+	stop_server
+	stop_peer
+}
+
+test_a_peer_that_lies_about_its_size_is_refused() {
+	launch_peer null size=64M
+	refused "lies about its size" swap=off backing="$peer"
+	stop_peer
+	launch_peer --filter=truncate memory 8M truncate=64M
+	refused "fails at byte" swap=off backing="$peer"
+	stop_peer
+}
+
+test_a_peer_behind_swap_of_this_machine_is_refused_if_that_is_to_be_strict() {
+	refused "cannot stand behind swap" swap=strict backing="nbd://localhost/"
+	refused "cannot stand behind swap" swap=strict backing="nbds+unix:///?socket=$dir/peer"
+}
+
 test_what_cannot_be_a_backing_store_is_refused() {
 	refused "is a directory" backing="$dir"
 	refused "is a character device" backing=/dev/null
@@ -187,13 +321,8 @@ test_a_second_user_is_refused() {
 
 test_a_read_only_export_is_refused() {
 	truncate -s 64M "$dir/peer.img"
-	nbdkit -r -f -U "$dir/peer" file "$dir/peer.img" >/dev/null 2>&1 &
-	peer_pid=$!
-	for _ in $(seq 500); do
-		nbdinfo --size "nbd+unix:///?socket=$dir/peer" >/dev/null 2>&1 && break
-		sleep 0.02
-	done
-	refused "is read-only" backing="nbd+unix:///?socket=$dir/peer"
+	start_peer -r
+	refused "is read-only" backing="$peer"
 	stop_peer
 }
 

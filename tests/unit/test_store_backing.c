@@ -464,6 +464,48 @@ static void test_a_part_of_a_page_behind_the_pool_is_written(void **state)
 	stop();
 }
 
+/* Has the store see a machine with so little memory available. */
+static void pretend_available(unsigned int percent)
+{
+	char path[] = "ramzswap-meminfo-XXXXXX";
+	int file = mkstemp(path);
+
+	assert_true(file >= 0);
+	unlink(path);
+	assert_true(dprintf(file, "MemTotal: 1000 kB\nMemAvailable: %u kB\n", percent * 10) > 0);
+	close(store->writeback.meminfo);
+	store->writeback.meminfo = file;
+}
+
+static void test_a_machine_without_memory_is_asked_for_none(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .memlimit = 12 * MIB, .backing = 32 * MIB};
+	uint64_t before;
+
+	start(&setup);
+	pretend_available(50);
+	for (uint64_t i = 0; i < 200; i++)
+		put(i, 1);
+	assert_int_equal(stats_of(store).bd_count, 0);
+	before = stats_of(store).spans;
+	pretend_available(1);
+	for (uint64_t i = 200; i < 2000; i++)
+		put(i, 1);
+	assert_true(stats_of(store).spans <= before + 1);
+	assert_true(stats_of(store).bd_count > 1500);
+	/* Nothing can leave: asked all the same, rather than a write fails. */
+	fake->write_error = EIO;
+	fake->write_fails = -1;
+	for (uint64_t i = 2000; i < 2200; i++)
+		put(i, 1);
+	assert_true(stats_of(store).spans > before + 1);
+	fake->write_error = 0;
+	for (uint64_t i = 0; i < 2200; i++)
+		must_have(i, 1);
+	assert_int_equal(stats_of(store).failed_writes, 0);
+	stop();
+}
+
 static void test_a_failing_write_keeps_pages_in_memory(void **state)
 {
 	const struct setup setup = {.disk = 32 * MIB, .memlimit = 3 * MIB, .backing = 48 * MIB};
@@ -751,6 +793,7 @@ int main(void)
 		cmocka_unit_test(test_a_page_that_is_read_often_comes_back),
 		cmocka_unit_test(test_neighbours_are_read_at_once),
 		cmocka_unit_test(test_a_part_of_a_page_behind_the_pool_is_written),
+		cmocka_unit_test(test_a_machine_without_memory_is_asked_for_none),
 		cmocka_unit_test(test_a_failing_write_keeps_pages_in_memory),
 		cmocka_unit_test(test_a_failing_read_is_an_error_of_that_page_alone),
 		cmocka_unit_test(test_pages_in_memory_do_not_wait_for_a_store_that_hangs),
