@@ -18,6 +18,21 @@
 /* Up to so many spans (2 GiB) what a locked pool keeps of each is made resident at once. */
 #define RESIDENT_SPANS_MAX (1u << 15)
 
+/* What is resident whether it is used or not is known, and counts at once. */
+static int charge(struct pools *pools, struct xv_pool *pool)
+{
+	struct xv_stats stats;
+	int err;
+
+	if (!pools->resident)
+		return 0;
+	xv_get_stats(pool, &stats);
+	err = span_budget_charge(pools->budget, stats.metadata);
+	if (!err)
+		atomic_fetch_add(&pools->charged, stats.metadata);
+	return err;
+}
+
 static int add_pool(struct pools *pools, uint32_t seen)
 {
 	struct xv_config config = {
@@ -31,6 +46,11 @@ static int add_pool(struct pools *pools, uint32_t seen)
 	pthread_mutex_lock(&pools->grow_lock);
 	if (pools->count == seen && seen < POOLS_MAX) {
 		err = xv_create(&pool, &config);
+		if (!err) {
+			err = charge(pools, pool);
+			if (err)
+				xv_destroy(pool);
+		}
 		if (!err) {
 			atomic_store_explicit(&pools->pool[seen], pool, memory_order_release);
 			atomic_store_explicit(&pools->count, seen + 1, memory_order_release);

@@ -30,6 +30,7 @@ struct pools {
 	uint32_t spans_max;	   /* of one pool */
 	bool resident;		   /* what a pool keeps of its spans */
 	uint32_t spread_max;	   /* pools that are made to keep threads apart */
+	atomic_uint_least64_t charged; /* to the budget, for what pools keep resident */
 	struct xv_pool *_Atomic pool[POOLS_MAX];
 };
 

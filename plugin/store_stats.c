@@ -56,7 +56,8 @@ static void pool_stats(struct store *store, struct ramzswap_stats *stats)
 	for (int i = 0; i < 5; i++)
 		stats->spans_sparse += pools.fullness[i];
 	stats->lock_waits = pools.lock_waits;
-	metadata = pools.metadata + source_metadata(store->pools.source) +
+	metadata = pools.metadata - atomic_load(&store->pools.charged) +
+		   source_metadata(store->pools.source) +
 		   source_metadata(store->table.source);
 	stats->mem_used_total = atomic_load(&store->budget.used) + metadata;
 	stats->mem_used_max = atomic_load(&store->budget.peak) + metadata;

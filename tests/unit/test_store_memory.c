@@ -464,9 +464,31 @@ static void the_reserve_is_kept_ready_and_refilled(void **state)
 	store_done(store);
 }
 
+/* Locked, a pool keeps what it needs for all of its spans resident from the start. */
+static void a_locked_store_of_a_large_disk_keeps_to_its_limit(void **state)
+{
+	const struct store_config config = {
+		.size = 1800 * MIB,
+		.memlimit = 8 * MIB,
+		.locked = true,
+	};
+	struct store *store;
+	int err = store_create(&store, &config);
+
+	if (err == -EPERM || err == -ENOMEM) {
+		print_message("no memory may be locked here: skipped\n");
+		return;
+	}
+	assert_int_equal(err, 0);
+	(void)fill_up(store, config.size / PAGE);
+	assert_true(stats_of(store).mem_used_max <= config.memlimit);
+	store_done(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_locked_store_of_a_large_disk_keeps_to_its_limit),
 		cmocka_unit_test(a_write_past_the_limit_fails_and_leaves_the_old_page),
 		cmocka_unit_test(a_full_store_still_takes_pages_no_larger_than_the_old),
 		cmocka_unit_test(a_full_store_takes_the_same_page_again),
