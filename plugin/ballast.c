@@ -141,7 +141,9 @@ unsigned int ballast_look(struct ballast *ballast)
 		       held ? "the disk behind %s has room again: all of it may be swapped to"
 			    : "the disk behind %s cannot hold all of it: slots are taken from the kernel",
 		       ballast->device);
-	return ballast->held || stats.mem_used_total > stats.memlimit / 4 ? LOOK_MS : IDLE_LOOK_MS;
+	if (ballast->held || (stats.memlimit && stats.mem_used_total > stats.memlimit / 4))
+		return LOOK_MS;
+	return IDLE_LOOK_MS;
 }
 
 int ballast_init(struct ballast *ballast, const char *device, const char *socket)

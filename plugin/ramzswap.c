@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The nbdkit plugin: callbacks only.  What they do is in the server and its store. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -101,8 +103,24 @@ static void ramzswap_dump_plugin(void)
 	}
 }
 
+/* The kernel may drop what it sends over loopback when memory is short, and swap stops. */
+static void warn_of_transport(void)
+{
+	static atomic_flag warned = ATOMIC_FLAG_INIT;
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	if (server.params.swap == SWAP_OFF ||
+	    nbdkit_peer_name((struct sockaddr *)&peer, &length) < 0 || peer.ss_family == AF_UNIX ||
+	    atomic_flag_test_and_set(&warned))
+		return;
+	nbdkit_error("warning: a client over TCP: not safe as swap of this machine, which needs a "
+		     "Unix socket (nbdkit -U); swap=off for a disk for others");
+}
+
 static void *ramzswap_open(int readonly)
 {
+	warn_of_transport();
 	atomic_fetch_add(&server.connections, 1);
 	return NBDKIT_HANDLE_NOT_NEEDED;
 }

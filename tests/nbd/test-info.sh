@@ -117,4 +117,49 @@ test_the_map_of_an_empty_16_tib_disk_is_quick_and_costs_nothing() {
 	stop_server
 }
 
+# start_tcp_server [PARAMETER...]: on a port that nobody has
+start_tcp_server() {
+	local port
+	log=$dir/log
+	socket=$dir/none
+	for port in $(shuf -i 20000-60000 -n 20); do
+		env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit -f --exit-with-parent \
+			-i 127.0.0.1 -p "$port" "$RAMZSWAP_PLUGIN" "$@" >"$log" 2>&1 &
+		server_pid=$!
+		uri=nbd://127.0.0.1:$port
+		for _ in $(seq 3000); do
+			kill -0 "$server_pid" 2>/dev/null || break
+			if nbdinfo --size "$uri" >/dev/null 2>&1; then
+				return 0
+			fi
+			sleep 0.01
+		done
+		kill "$server_pid" 2>/dev/null || true
+	done
+	cat "$log"
+	fail "no server on any port"
+}
+
+test_clients_over_TCP_are_warned_of_once() {
+	start_tcp_server 16M
+	nbdinfo --size "$uri" >/dev/null
+	nbdinfo --size "$uri" >/dev/null
+	equal "the number of warnings" "$(grep -c 'client over TCP' "$log")" 1
+	stop_server
+}
+
+test_a_disk_for_others_may_be_had_over_TCP() {
+	start_tcp_server 16M swap=off
+	nbdinfo --size "$uri" >/dev/null
+	equal "the number of warnings" "$(grep -c 'client over TCP' "$log")" 0
+	stop_server
+}
+
+test_clients_on_a_Unix_socket_are_not_warned_of() {
+	start_server 16M
+	nbdinfo --size "$uri" >/dev/null
+	equal "the number of warnings" "$(grep -c 'client over TCP' "$log")" 0
+	stop_server
+}
+
 run_tests
