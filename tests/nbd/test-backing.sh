@@ -168,21 +168,28 @@ test_a_lost_peer_is_found_again_and_memory_is_served_meanwhile() {
 test_a_peer_that_is_killed_under_load_is_found_again() {
 	control=$dir/control
 	truncate -s 128M "$dir/peer.img"
-	# 20 MiB a second: so that it is killed in the middle.
-	local slow=(--filter=rate file "$dir/peer.img" rate=160M)
+	# 2 MB a second for each of four connections: so that it is killed in the middle.
+	local slow=(--filter=rate file "$dir/peer.img" rate=16M)
 	launch_peer "${slow[@]}"
 	start_server swap=off size=64M memlimit=8M control="$control" backing-timeout=60 \
 		backing="$peer"
 	random_file source 48
 	nbdcopy "$dir/source" "$uri" &
 	local copy=$!
-	for _ in 1 2 3; do
+	for _ in $(seq 500); do
+		[ "$(stat bd_count)" -eq 0 ] || break
+		sleep 0.02
+	done
+	stop_peer
+	# Memory has no room for the rest.
+	kill -0 "$copy" || fail "there was no load any more"
+	for _ in 1 2; do
+		launch_peer "${slow[@]}"
 		sleep 0.3
 		stop_peer
-		kill -0 "$copy" || fail "there was no load any more"
 		sleep 0.2
-		launch_peer "${slow[@]}"
 	done
+	start_peer
 	wait "$copy" || fail "the copy failed"
 	nbdcopy "$uri" "$dir/back"
 	cmp -n $((48 << 20)) "$dir/source" "$dir/back"
