@@ -65,9 +65,9 @@ void store_destroy(struct store *store);
 int store_read(struct store *store, void *buf, uint32_t count, uint64_t offset);
 
 /*
- * 0; -ENOSPC where the limit is reached (and the backing store is full or fails) or -ENOMEM where the system refuses memory:
- * pages before the failing one are written then, that one and those behind it
- * hold what they held before.
+ * 0; -ENOSPC where the limit is reached (and the backing store is full or fails) or -ENOMEM
+ * where the system refuses memory: pages before the failing one are written then, that
+ * one and those behind it hold what they held before.
  */
 int store_write(struct store *store, const void *buf, uint32_t count, uint64_t offset);
 

@@ -21,7 +21,10 @@ static struct relief_view view;
 static int begin(void **state)
 {
 	relief = (struct relief){.trigger = -1, .meminfo = -1, .swaps = -1, .prepared = true};
-	view = (struct relief_view){.now_ms = 1000000, .memory = {.total = 1024 * MIB, .available = 5 * MIB}};
+	view = (struct relief_view){
+		.now_ms = 1000000,
+		.memory = {.total = 1024 * MIB, .available = 5 * MIB},
+	};
 	return 0;
 }
 

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The page store where its backing store fails, hangs or has no allowance left, where the
+ * machine has no memory, and where many threads use it at once.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "store_backing_helper.h"
+
+/* Has the store see a machine with so little memory available. */
+static void pretend_available(unsigned int percent)
+{
+	char path[] = "ramzswap-meminfo-XXXXXX";
+	int file = mkstemp(path);
+
+	assert_true(file >= 0);
+	unlink(path);
+	assert_true(dprintf(file, "MemTotal: 1000 kB\nMemAvailable: %u kB\n", percent * 10) > 0);
+	close(store->writeback.meminfo);
+	store->writeback.meminfo = file;
+}
+
+static void test_a_machine_without_memory_is_asked_for_none(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .memlimit = 12 * MIB, .backing = 32 * MIB};
+	uint64_t before;
+
+	start(&setup);
+	pretend_available(50);
+	for (uint64_t i = 0; i < 200; i++)
+		put(i, 1);
+	assert_int_equal(stats_of(store).bd_count, 0);
+	before = stats_of(store).spans;
+	pretend_available(1);
+	for (uint64_t i = 200; i < 2000; i++)
+		put(i, 1);
+	assert_true(stats_of(store).spans <= before + 1);
+	assert_true(stats_of(store).bd_count > 1500);
+	/* Nothing can leave: asked all the same, rather than a write fails. */
+	fake->write_error = EIO;
+	fake->write_fails = -1;
+	for (uint64_t i = 2000; i < 2200; i++)
+		put(i, 1);
+	assert_true(stats_of(store).spans > before + 1);
+	fake->write_error = 0;
+	for (uint64_t i = 0; i < 2200; i++)
+		must_have(i, 1);
+	assert_int_equal(stats_of(store).failed_writes, 0);
+	stop();
+}
+
+static void test_a_failing_write_keeps_pages_in_memory(void **state)
+{
+	const struct setup setup = {.disk = 32 * MIB, .memlimit = 3 * MIB, .backing = 48 * MIB};
+	unsigned char page[PAGE];
+	struct ramzswap_stats stats;
+	char line[256];
+	uint64_t written = 0;
+	int err = 0;
+
+	start(&setup);
+	assert_false(store_backing_news(store, line, sizeof(line)));
+	fake->write_error = EIO;
+	fake->write_fails = -1;
+	for (; !err; written++) {
+		make_page(page, written, 1);
+		err = store_write(store, page, PAGE, written * PAGE);
+	}
+	written--;
+	assert_int_equal(err, -ENOSPC);
+	for (uint64_t i = 0; i < written; i++)
+		must_have(i, 1);
+	stats = stats_of(store);
+	assert_int_equal(stats.bd_count, 0);
+	assert_true(stats.bd_failed_writes > 0);
+	assert_true(store_backing_news(store, line, sizeof(line)));
+	assert_non_null(strstr(line, "takes no writes"));
+	assert_false(store_backing_news(store, line, sizeof(line)));
+	must_be_sound(store);
+	/* It is tried again, less and less often. */
+	fake->write_error = 0;
+	for (int i = 0; i < 400 && stats_of(store).bd_count == 0; i++) {
+		(void)store_writeback_work(store);
+		usleep(10000);
+	}
+	assert_true(stats_of(store).bd_count > 0);
+	assert_true(store_backing_news(store, line, sizeof(line)));
+	assert_non_null(strstr(line, "again"));
+	for (uint64_t i = written; i < setup.disk / PAGE; i++)
+		put(i, 1);
+	for (uint64_t i = 0; i < setup.disk / PAGE; i++)
+		must_have(i, 1);
+	stop();
+}
+
+static void test_a_failing_read_is_an_error_of_that_page_alone(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	unsigned char page[PAGE];
+	struct ramzswap_stats stats;
+	char line[256];
+
+	start(&setup);
+	for (uint64_t i = 0; i < 100; i++)
+		put(i, 1);
+	(void)write_all_back();
+	for (uint64_t i = 100; i < 200; i++)
+		put(i, 1);
+	fake->read_error = EIO;
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(store_read(store, page, PAGE, i * PAGE), -EIO);
+	for (uint64_t i = 100; i < 200; i++)
+		must_have(i, 1);
+	/* A part of such a page cannot be written; the whole can. */
+	assert_int_equal(store_write(store, page, 100, 5 * PAGE), -EIO);
+	put(6, 2);
+	must_have(6, 2);
+	stats = stats_of(store);
+	assert_int_equal(stats.failed_reads, 100);
+	assert_int_equal(stats.bd_failed_reads, 101);
+	assert_true(store_backing_news(store, line, sizeof(line)));
+	assert_false(store_backing_news(store, line, sizeof(line)));
+	fake->read_error = 0;
+	for (uint64_t i = 0; i < 200; i++)
+		must_have(i, i == 6 ? 2 : 1);
+	stop();
+}
+
+/* So far apart that no two threads wait for the same window. */
+static void *read_backed(void *opaque)
+{
+	uint64_t first = (uintptr_t)opaque * 16;
+	unsigned char page[PAGE];
+
+	for (uint64_t i = first; i < first + 8; i++)
+		assert_int_equal(store_read(store, page, PAGE, i * PAGE), 0);
+	return NULL;
+}
+
+static void *write_part_of_backed(void *opaque)
+{
+	uint64_t first = (uintptr_t)opaque * 16;
+
+	for (uint64_t i = first; i < first + 8; i++)
+		assert_int_equal(store_write(store, "part", 4, (64 + i) * PAGE + 8), 0);
+	return NULL;
+}
+
+static void *keep_writing_back(void *opaque)
+{
+	uint64_t bytes;
+
+	(void)store_writeback(store, WRITEBACK_HUGE, 0, &bytes);
+	return NULL;
+}
+
+static void test_pages_in_memory_do_not_wait_for_a_store_that_hangs(void **state)
+{
+	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	pthread_t threads[9];
+
+	start(&setup);
+	for (uint64_t i = 0; i < 128; i++)
+		put(i, 1);
+	(void)write_all_back();
+	for (uint64_t i = 200; i < 400; i++)
+		put(i, 1);
+	fake->hold = true;
+	for (uintptr_t i = 0; i < 4; i++) {
+		pthread_create(&threads[i], NULL, read_backed, (void *)i);
+		pthread_create(&threads[4 + i], NULL, write_part_of_backed, (void *)i);
+	}
+	pthread_create(&threads[8], NULL, keep_writing_back, NULL);
+	while (fake->held < 9)
+		usleep(1000);
+	/* Whatever waits here waits for ever: the alarm ends it. */
+	alarm(60);
+	for (uint32_t version = 2; version < 6; version++) {
+		for (uint64_t i = 200; i < 400; i++)
+			put(i, version);
+		must_zero(store, PAGE, 300 * PAGE);
+		for (uint64_t i = 200; i < 400; i++)
+			if (i != 300)
+				must_have(i, version);
+		must_write(store, "part", 4, 301 * PAGE + 8);
+	}
+	assert_int_equal(fake->held, 9);
+	alarm(0);
+	fake->hold = false;
+	for (int i = 0; i < 9; i++)
+		pthread_join(threads[i], NULL);
+	stop();
+}
+
+static void test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room(void **state)
+{
+	const struct setup setup = {
+		.disk = 32 * MIB,
+		.memlimit = 4 * MIB,
+		.backing = 48 * MIB,
+		.day = 512 << 10,
+	};
+	struct ramzswap_stats stats;
+	uint64_t bytes;
+
+	start(&setup);
+	for (uint64_t i = 0; i < 400; i++)
+		put(i * 3, 1);
+	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), -EDQUOT);
+	stats = stats_of(store);
+	assert_in_range(stats.bd_written_bytes, 512 << 10, (512 << 10) + SEGMENT);
+	assert_int_equal(stats.bd_budget_left, 0);
+	for (int i = 0; i < 100; i++)
+		(void)store_writeback_work(store);
+	assert_int_equal(stats_of(store).bd_written_bytes, stats.bd_written_bytes);
+	for (uint64_t i = 0; i < setup.disk / PAGE / 3; i++)
+		put(i * 3, 2);
+	stats = stats_of(store);
+	assert_int_equal(stats.failed_writes, 0);
+	assert_true(stats.bd_over_budget > MIB);
+	stop();
+}
+
+static void test_the_allowance_of_a_second_paces_the_background(void **state)
+{
+	const struct setup setup = {
+		.disk = 32 * MIB,
+		.memlimit = 5 * MIB,
+		.backing = 48 * MIB,
+		.rate = 256 << 10,
+	};
+	struct ramzswap_stats stats;
+	double end;
+
+	start(&setup);
+	for (uint64_t i = 0; stats_of(store).mem_used_total < 31 * setup.memlimit / 32; i++)
+		put(i * 3, 1);
+	end = seconds_now() + 1.5;
+	while (seconds_now() < end) {
+		(void)store_writeback_work(store);
+		usleep(1000);
+	}
+	stats = stats_of(store);
+	/* What is saved up at first, a second and a half, and the segment that overdraws. */
+	assert_in_range(stats.bd_written_bytes, 256 << 10, (256 << 10) * 5 / 2 + 2 * SEGMENT);
+	stop();
+}
+
+/*
+ * Threads on pages of their own, a thread that writes back, one that works in the
+ * background, in a pool that is too small.
+ */
+#define THREADS 4
+#define THREAD_PAGES 1024
+
+static atomic_bool done;
+
+static void *background(void *opaque)
+{
+	while (!done) {
+		unsigned int ms = opaque ? store_writeback_work(store) : store_work(store);
+
+		if (ms)
+			usleep(1000);
+	}
+	return NULL;
+}
+
+static void *use_own_pages(void *opaque)
+{
+	uint64_t base = (uintptr_t)opaque * THREAD_PAGES;
+	uint32_t versions[THREAD_PAGES] = {0};
+	struct rng own = {.state = base + 1};
+	unsigned char page[PAGE], wanted[PAGE], pages[8 * PAGE];
+
+	for (unsigned int i = 0; i < 20000 * test_scale() / 100; i++) {
+		uint64_t k = rng_below(&own, THREAD_PAGES);
+
+		if (rng_below(&own, 2) == 0) {
+			make_page(page, base + k, ++versions[k]);
+			assert_int_equal(store_write(store, page, PAGE, (base + k) * PAGE), 0);
+		} else if (versions[k]) {
+			uint64_t count = rng_below(&own, 2) && k + 8 <= THREAD_PAGES ? 8 : 1;
+
+			assert_int_equal(store_read(store, pages, (uint32_t)(count * PAGE),
+						    (base + k) * PAGE),
+					 0);
+			for (uint64_t j = 0; j < count; j++) {
+				make_page(wanted, base + k + j, versions[k + j]);
+				if (versions[k + j])
+					assert_memory_equal(pages + j * PAGE, wanted, PAGE);
+			}
+		}
+	}
+	return NULL;
+}
+
+static void test_threads_lose_nothing(void **state)
+{
+	const struct setup setup = {
+		.disk = THREADS * THREAD_PAGES * PAGE,
+		.memlimit = 4 * MIB,
+		.backing = 14 * MIB,
+		.recompress_seconds = 1,
+	};
+	pthread_t users[THREADS], workers[2];
+
+	start(&setup);
+	done = false;
+	for (uintptr_t i = 0; i < 2; i++)
+		pthread_create(&workers[i], NULL, background, (void *)i);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		pthread_create(&users[i], NULL, use_own_pages, (void *)i);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(users[i], NULL);
+	done = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(workers[i], NULL);
+	assert_int_equal(stats_of(store).failed_writes, 0);
+	assert_true(stats_of(store).bd_writes > 0);
+	stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_machine_without_memory_is_asked_for_none),
+		cmocka_unit_test(test_a_failing_write_keeps_pages_in_memory),
+		cmocka_unit_test(test_a_failing_read_is_an_error_of_that_page_alone),
+		cmocka_unit_test(test_pages_in_memory_do_not_wait_for_a_store_that_hangs),
+		cmocka_unit_test(test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room),
+		cmocka_unit_test(test_the_allowance_of_a_second_paces_the_background),
+		cmocka_unit_test(test_threads_lose_nothing),
+	};
+
+	return cmocka_run_group_tests_name("store backing in trouble", tests, NULL, NULL);
+}
