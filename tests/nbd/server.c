@@ -27,7 +27,7 @@ static void pause_ms(long ms)
 	nanosleep(&pause, NULL);
 }
 
-static void print_log(const struct server *server)
+void server_print_log(const struct server *server)
 {
 	FILE *log = fopen(server->log, "r");
 	char line[500];
@@ -118,7 +118,7 @@ void server_start(struct server *server, const char *const params[])
 			break;
 		pause_ms(10);
 	}
-	print_log(server);
+	server_print_log(server);
 	fail_msg("nbdkit did not start");
 }
 
@@ -143,7 +143,7 @@ void server_must_not_have_complained(const struct server *server)
 	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
 		complained |= server_logged(server, complaints[i]);
 	if (complained)
-		print_log(server);
+		server_print_log(server);
 	assert_false(complained);
 }
 
@@ -167,12 +167,12 @@ void server_stop(struct server *server)
 	int status;
 
 	if (waitpid(server->pid, &status, WNOHANG) != 0) {
-		print_log(server);
+		server_print_log(server);
 		fail_msg("nbdkit ended before it was told to, status %#x", status);
 	}
 	status = server_end(server);
 	if (status != 0) {
-		print_log(server);
+		server_print_log(server);
 		fail_msg("nbdkit did not end well, status %#x", status);
 	}
 	server_must_not_have_complained(server);

@@ -50,6 +50,9 @@ void server_stop(struct server *server);
  */
 int server_end(struct server *server);
 
+/* Shows what the server has printed. */
+void server_print_log(const struct server *server);
+
 /* Fails the test if the server has logged a complaint of a sanitizer or an assertion. */
 void server_must_not_have_complained(const struct server *server);
 

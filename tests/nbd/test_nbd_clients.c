@@ -84,6 +84,8 @@ static bool holds(struct nbd_handle *nbd, const unsigned char *shadow)
 		    data_differs(buf, shadow, DISK_SIZE) == DISK_SIZE;
 
 	free(buf);
+	if (!same)
+		print_message("what is wrong: %s\n", nbd_get_error() ? nbd_get_error() : "data");
 	return same;
 }
 
@@ -165,6 +167,16 @@ static void leave_early(const struct server *server, struct rng *rng)
 	}
 }
 
+/*
+ * nbdkit 1.32 lets a thread send to the socket that another has closed and made -1.  Its
+ * assertion tells, or ThreadSanitizer's runtime, which looks the number up in a table.
+ */
+static bool nbdkit_used_a_closed_socket(const struct server *server)
+{
+	return server_logged(server, "raw_send_socket: Assertion `sock >= 0' failed") ||
+	       server_logged(server, "ThreadSanitizer failed to allocate");
+}
+
 static void clients_leave_early(const char *const server_params[], bool may_abort)
 {
 	unsigned char *shadow = malloc(DISK_SIZE);
@@ -184,12 +196,14 @@ static void clients_leave_early(const char *const server_params[], bool may_abor
 	free(shadow);
 	/* Only when it has ended is it sure that the last reply has been tried. */
 	status = server_end(&server);
-	if (may_abort && server_logged(&server, "raw_send_socket: Assertion `sock >= 0' failed")) {
+	if (may_abort && nbdkit_used_a_closed_socket(&server)) {
 		server_forget(&server);
 		print_message("this nbdkit aborts when a client with several threads leaves "
 			      "before its replies: a fault of nbdkit, not of its plugin\n");
 		skip();
 	}
+	if (!healthy || status != 0)
+		server_print_log(&server);
 	assert_true(healthy);
 	assert_int_equal(status, 0);
 	server_must_not_have_complained(&server);
@@ -203,7 +217,6 @@ static void clients_that_leave_before_their_replies_do_no_harm(void **state)
 	clients_leave_early(one_thread, false);
 }
 
-/* nbdkit 1.32 lets one thread write to what another has closed: see there. */
 static void nor_do_they_with_many_threads(void **state)
 {
 	clients_leave_early(params, true);
