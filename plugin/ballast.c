@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ballast.h"
+#include "control_commands.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21 /* Linux 5.4 */
@@ -76,8 +77,8 @@ static int connect_to(const char *path)
 
 static bool read_stats(const char *path, struct ramzswap_stats *stats)
 {
-	static const char request[] = "stats\n", ok[] = "ok\n";
-	static char answer[STATS_PLAIN_MAX + sizeof(ok)];
+	static const char request[] = "stats\n", ok[] = CONTROL_OK;
+	static char answer[CONTROL_STATS_MAX + 1];
 	size_t length = 0;
 	ssize_t got = 0;
 	int fd = connect_to(path);

@@ -40,6 +40,8 @@
 static void fail(const char *what, const char *why)
 {
 	fprintf(stderr, "ramzswap-guard: %s: %s\n", what, why);
+	/* ramzswap(8) starts it without a terminal. */
+	syslog(LOG_ERR, "%s: %s", what, why);
 	exit(EXIT_FAILURE);
 }
 
@@ -112,12 +114,12 @@ int main(int argc, char **argv)
 	uint64_t size, used;
 	int err;
 
+	openlog("ramzswap-guard", LOG_NDELAY, LOG_DAEMON);
 	if (argc != 4)
 		fail("usage", "ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID");
 	server.fd = (int)syscall(SYS_pidfd_open, atoi(argv[3]), 0);
 	if (server.fd < 0)
 		fail(argv[3], strerror(errno));
-	openlog("ramzswap-guard", LOG_NDELAY, LOG_DAEMON);
 	protect();
 	err = ballast_init(&ballast, argv[1], argv[2]);
 	if (err)
