@@ -9,68 +9,96 @@
  * a unit whose link is 0 was never touched (or has been forgotten): a source for
  * billions of bytes costs a page until it is used, and again when all is given back.
  *
- * Locks: `lock` for the stacks and counters, never held over a system call;
+ * Locks: `lock` for the stacks and counters, never held over a system call but in forget.c;
  * `prefix_lock` for moving the end of the prefix, taken while holding nothing.
  */
 #include "span_internal.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
 #endif
 
 /* The prefix grows by so much at a time: a system call per unit would be too many. */
 #define PREFIX_STEP (1u << 20)
 
-/* A stack of units is its topmost number plus one, so that zeroed memory is empty. */
-typedef uint32_t unit_stack;
+static atomic_int_least64_t fail_countdown = -1;
 
-/*
- * A unit's link: 0 if it was never touched; the stack below it, or LINK_BOTTOM if that is
- * empty, and LINK_READY if the stack is that of the ready ones; LINK_TAKEN in no stack.
- */
-#define LINK_READY (1u << 31)
-#define LINK_BOTTOM (LINK_READY - 1)
-#define LINK_TAKEN UINT32_MAX
-#define UNITS_MAX (LINK_BOTTOM - 1)
+void span_fail_after(int64_t requests)
+{
+	atomic_store(&fail_countdown, requests);
+}
 
-/* Forgetting is worth it past so many links: 64 KiB of them. */
-#define FORGET_MIN (1u << 14)
+static bool refuse_for_test(void)
+{
+	if (__builtin_expect(atomic_load_explicit(&fail_countdown, memory_order_relaxed) < 0, 1))
+		return false;
+	return atomic_fetch_sub(&fail_countdown, 1) == 0;
+}
 
-struct span_source {
-	char *base;
-	size_t bytes;
-	size_t map_bytes; /* of this struct and its links */
-	unsigned int shift;
-	uint32_t units_max;
-	uint32_t prefix_step;
-	bool locked;
-	struct span_budget *budget;
+size_t span_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
 
-	pthread_mutex_t prefix_lock;
-	atomic_uint_least32_t prefix; /* units that may be touched */
+void *span_map_zeroed(size_t bytes)
+{
+	void *address;
 
-	pthread_mutex_t lock;
-	uint32_t fresh;	       /* units from here on are taken if their link is 0 */
-	unit_stack ready;      /* committed and resident */
-	unit_stack released;   /* nothing behind them */
-	_Atomic uint32_t ready_count; /* these two are read without the lock for a hint */
-	_Atomic uint32_t target;
-	uint32_t ready_coming; /* being made ready by a span_refill */
-	uint32_t moving;       /* in no stack, but not used: on their way */
-	uint32_t kept_top;     /* links below that were not forgotten... */
-	uint32_t kept_pages;   /* ...which keeps so many pages resident */
-	uint32_t used;
-	uint32_t used_peak;
-	uint64_t commits;
-	uint64_t commits_late;
-	uint64_t releases;
+	if (!bytes || bytes > SIZE_MAX / 2 || refuse_for_test())
+		return NULL;
+	address = mmap(NULL, span_round_up(bytes, span_page_size()), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (address == MAP_FAILED)
+		return NULL;
+	/* A huge page would make 2 MiB resident for the first byte written. */
+	madvise(address, span_round_up(bytes, span_page_size()), MADV_NOHUGEPAGE);
+	return address;
+}
 
-	uint32_t next[]; /* the link of unit u */
-};
+void span_unmap(void *address, size_t bytes)
+{
+	if (address)
+		munmap(address, span_round_up(bytes, span_page_size()));
+}
+
+int span_lock(void *address, size_t bytes)
+{
+	return mlock2(address, bytes, MLOCK_ONFAULT) ? -errno : 0;
+}
+
+/* Old kernels have no advice for locked pages: there the range is unlocked for a moment. */
+static int discard(void *address, size_t bytes)
+{
+	if (!madvise(address, bytes, MADV_DONTNEED_LOCKED))
+		return 0;
+	if (!madvise(address, bytes, MADV_DONTNEED))
+		return 0;
+	if (munlock(address, bytes) || madvise(address, bytes, MADV_DONTNEED))
+		return -errno;
+	mlock2(address, bytes, MLOCK_ONFAULT);
+	return 0;
+}
+
+void span_drop_zeroed(void *address, size_t bytes)
+{
+	size_t page = span_page_size();
+	uintptr_t start = span_round_up((uintptr_t)address, page);
+	uintptr_t end = ((uintptr_t)address + bytes) & ~(page - 1);
+
+	if (start >= end)
+		return;
+	if (discard((void *)start, end - start))
+		memset((void *)start, 0, end - start);
+}
 
 static bool config_valid(const struct span_source_config *config)
 {
@@ -99,7 +127,7 @@ int span_source_create(struct span_source **out, const struct span_source_config
 	source->locked = config->locked;
 	source->budget = config->budget;
 	source->base = MAP_FAILED;
-	if (!span_refused_for_test())
+	if (!refuse_for_test())
 		source->base = mmap(NULL, source->bytes, PROT_NONE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (source->base == MAP_FAILED) {
@@ -227,7 +255,7 @@ static int commit(struct span_source *source, uint32_t unit)
 
 	err = source->budget ? span_budget_charge(source->budget, bytes) : 0;
 	if (!err) {
-		err = span_refused_for_test() ? -ENOMEM : make_accessible(source, unit);
+		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
 		if (!err)
 			err = populate(source, unit);
 		if (err && source->budget)
@@ -289,7 +317,7 @@ static void release(struct span_source *source, uint32_t unit)
 {
 	size_t bytes = (size_t)1 << source->shift;
 
-	span_discard(span_address(source, unit), bytes);
+	discard(span_address(source, unit), bytes);
 	if (source->budget)
 		span_budget_uncharge(source->budget, bytes);
 	pthread_mutex_lock(&source->lock);
@@ -410,57 +438,4 @@ bool span_short(const struct span_source *source)
 
 	return atomic_load_explicit(&source->ready_count, memory_order_relaxed) <
 	       target - target / 4;
-}
-
-/* Zeroes the links of all but the ready units, and gives their memory back. */
-static void forget_links(struct span_source *source)
-{
-	uint32_t *next = source->next;
-	uintptr_t page = 0;
-	uint32_t unit, from = 0;
-
-	source->kept_pages = 0;
-	for (unit = 0; unit < source->fresh || unit < source->kept_top; unit++) {
-		if (!(next[unit] & LINK_READY)) {
-			next[unit] = 0;
-			continue;
-		}
-		span_drop_zeroed(&next[from], (unit - from) * sizeof(*next));
-		from = unit + 1;
-		source->kept_pages += (uintptr_t)&next[unit] / span_page_size() != page;
-		page = (uintptr_t)&next[unit] / span_page_size();
-	}
-	span_drop_zeroed(&next[from], (unit - from) * sizeof(*next));
-	source->kept_top = from;
-	source->released = 0;
-	source->fresh = 0;
-}
-
-/* The lock is held over system calls, but nobody has a unit who could wait for it. */
-void span_forget(struct span_source *source)
-{
-	pthread_mutex_lock(&source->lock);
-	if (!source->locked && !source->used && !source->moving && source->fresh >= FORGET_MIN)
-		forget_links(source);
-	pthread_mutex_unlock(&source->lock);
-}
-
-void span_source_get_stats(struct span_source *source, struct span_source_stats *stats)
-{
-	uint32_t kept_pages;
-
-	pthread_mutex_lock(&source->lock);
-	kept_pages = source->fresh < source->kept_top ? source->kept_pages : 0;
-	*stats = (struct span_source_stats){
-		.units_used = source->used,
-		.units_ready = source->ready_count,
-		.units_target = source->target,
-		.units_peak = source->used_peak,
-		.commits = source->commits,
-		.commits_late = source->commits_late,
-		.releases = source->releases,
-		.metadata = span_round_up(sizeof(*source) + source->fresh * sizeof(source->next[0]),
-				     span_page_size()) + kept_pages * span_page_size(),
-	};
-	pthread_mutex_unlock(&source->lock);
 }

@@ -8,7 +8,7 @@
  * source is a locked one, locked, so that taking one of them costs no system
  * call, no page fault and no memory that the system would have to find first.
  *
- * map.c and span.c are the only files that call mmap, mprotect, madvise or mlock.
+ * span.c is the only file that calls mmap, mprotect, madvise or mlock.
  */
 #ifndef RAMZSWAP_SPAN_H
 #define RAMZSWAP_SPAN_H
