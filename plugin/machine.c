@@ -28,3 +28,12 @@ void machine_memory(int meminfo, struct machine_memory *memory)
 	memory->available = bytes_of(text, "MemAvailable:");
 	memory->writeback = bytes_of(text, "Writeback:");
 }
+
+bool machine_swaps_to_nbd(int swaps)
+{
+	char text[4096];
+	ssize_t len = swaps < 0 ? 0 : pread(swaps, text, sizeof(text) - 1, 0);
+
+	text[len > 0 ? len : 0] = '\0';
+	return strstr(text, "/nbd") != NULL;
+}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How much memory this machine has left. */
+/* How much memory this machine has left, and whether it swaps to an nbd device. */
 #ifndef RAMZSWAP_MACHINE_H
 #define RAMZSWAP_MACHINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A file descriptor of /proc/meminfo, to be closed by the caller, or -1. */
@@ -17,5 +18,11 @@ struct machine_memory {
 
 /* meminfo may be -1.  No allocation; any thread. */
 void machine_memory(int meminfo, struct machine_memory *memory);
+
+/*
+ * Whether this machine swaps to an nbd device: perhaps to us.  swaps is a file descriptor of
+ * /proc/swaps; false where that cannot be read, or it is -1.  No allocation; any thread.
+ */
+bool machine_swaps_to_nbd(int swaps);
 
 #endif

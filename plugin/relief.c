@@ -75,11 +75,7 @@ bool relief_is_due(struct relief *relief, const struct relief_view *view)
 
 bool relief_swap_is_on(const struct relief *relief)
 {
-	char swaps[1024];
-	ssize_t length = pread(relief->swaps, swaps, sizeof(swaps) - 1, 0);
-
-	swaps[length > 0 ? length : 0] = '\0';
-	return strstr(swaps, "/nbd") != NULL;
+	return machine_swaps_to_nbd(relief->swaps);
 }
 
 int relief_call(struct relief *relief)

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "residency.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -230,16 +231,10 @@ bool residency_quit_wanted(void)
 
 bool residency_swap_is_on(void)
 {
-	char swaps[4096];
-	ssize_t length;
-	int fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	int swaps = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	bool on = machine_swaps_to_nbd(swaps);
 
-	if (fd < 0)
-		return false;
-	length = read(fd, swaps, sizeof(swaps) - 1);
-	close(fd);
-	if (length <= 0)
-		return false;
-	swaps[length] = '\0';
-	return strstr(swaps, "/nbd") != NULL;
+	if (swaps >= 0)
+		close(swaps);
+	return on;
 }
