@@ -6,8 +6,9 @@
  * memory, so all its own is locked before the script starts.  It mounts what the
  * script needs, runs it, and when it ends or the deadline has passed, says so on
  * the console and in RESULTS/init, and powers off.  At the deadline the console gets
- * the kernel's blocked tasks, memory and all tasks, and a machine that can still start a
- * program is said to be late, not hung.
+ * the kernel's blocked tasks, memory and all tasks.  A machine that can still start a
+ * program is said to be late, not hung, and how many pages it swaps in ten seconds tells
+ * whether its load goes on or waits for ever.
  *
  * Environment: RESULTS (directory of the host, mounted writable at its own path),
  * RIG (uml or qemu), SCRIPT, DEADLINE (seconds).
@@ -137,6 +138,40 @@ static int is_alive(void)
 	return wait_for(start(argv), 60, &status) && status == 0;
 }
 
+/* Pages swapped in and out since the machine started; negative if that cannot be read. */
+static long long pages_swapped(void)
+{
+	static char text[16384];
+	int file = open("/proc/vmstat", O_RDONLY);
+	ssize_t length = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+	const char *in, *out;
+
+	if (file >= 0)
+		close(file);
+	if (length < 0)
+		return -1;
+	text[length] = 0;
+	in = strstr(text, "pswpin ");
+	out = strstr(text, "pswpout ");
+	if (!in || !out)
+		return -1;
+	return strtoll(in + strlen("pswpin "), NULL, 10) +
+		strtoll(out + strlen("pswpout "), NULL, 10);
+}
+
+/* In a machine that hangs this never ends, and the rig's bound does it. */
+static void tell_late_from_hung(void)
+{
+	long long before = pages_swapped();
+	int alive = is_alive();
+	char line[100];
+
+	sleep(10);
+	snprintf(line, sizeof(line), "swapped_when_late=%lld\n", pages_swapped() - before);
+	say(line);
+	say(alive ? "late=1\n" : "hung=1\n");
+}
+
 int main(void)
 {
 	char *argv[] = { "/bin/sh", NULL, NULL };
@@ -164,8 +199,7 @@ int main(void)
 		/* In User-Mode Linux the list of blocked tasks may end in a panic: so it is last. */
 		sysrq('m');
 		sleep(1);
-		/* In a machine that hangs this never ends, and the rig's bound does it. */
-		say(is_alive() ? "late=1\n" : "hung=1\n");
+		tell_late_from_hung();
 		sysrq('w');
 		sysrq('t');
 		sleep(1);

@@ -83,7 +83,7 @@ start_server() {
 stop_server() {
 	local status=0
 	kill "$server_pid"
-	( sleep 30; kill -9 "$server_pid" 2>/dev/null ) &
+	( sleep 30; kill -9 "$server_pid" ) >/dev/null 2>&1 &
 	local watchdog=$!
 	wait "$server_pid" || status=$?
 	kill "$watchdog" 2>/dev/null || true
@@ -105,8 +105,18 @@ resident() {
 	echo $(($(awk '$1 == "VmRSS:" { print $2 }' "/proc/$server_pid/status") * 1024))
 }
 
+# Says which command ended a test: one that a signal ends may say nothing itself.
+command_failed() {
+	echo "status $1 of: $2 (line $3)" >&2
+}
+
 end_test() {
 	local status=$?
+	# A child that a signal ends before it is another program has this trap too.
+	[ "$BASHPID" = "$test_pid" ] || exit "$status"
+	# Cleaning up is done to its end, whatever part of it fails.
+	trap - ERR
+	set +e
 	if [ -n "${server_pid-}" ]; then
 		kill -9 "$server_pid" 2>/dev/null
 		wait "$server_pid" 2>/dev/null
@@ -143,10 +153,11 @@ run_tests() {
 	for name in $(declare -F | awk '$3 ~ /^test_/ { print $3 }'); do
 		number=$((number + 1))
 		(
-			set -eu
+			set -eEu
 			dir=$(mktemp -d /tmp/ramzswap-test-XXXXXX)
-			server_pid=
+			server_pid= test_pid=$BASHPID
 			trap end_test EXIT
+			trap 'command_failed $? "$BASH_COMMAND" $LINENO' ERR
 			"$name"
 		) >"$output" 2>&1 </dev/null
 		status=$?
@@ -155,6 +166,8 @@ run_tests() {
 		77) echo "ok $number - ${name#test_} # SKIP $(tail -n 1 "$output")" ;;
 		*)
 			echo "not ok $number - ${name#test_}"
+			# Where there is no room on the disk nothing else may say so.
+			echo "# status $status; $(df -k --output=avail /tmp | tail -n 1) KB free in /tmp"
 			tail -n 40 "$output" | sed 's/^/# /'
 			failed=1
 			;;
