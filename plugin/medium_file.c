@@ -242,6 +242,31 @@ static int fill_with_zeroes(int fd, uint64_t from, uint64_t to)
 	return err;
 }
 
+static void say_no_room(const struct statvfs *fs, uint64_t size, char *why, size_t why_size)
+{
+	snprintf(why, why_size,
+		 "no room for %llu bytes: its file system has %llu left; give a smaller "
+		 "backing-size, or make room",
+		 (unsigned long long)size, (unsigned long long)fs->f_bavail * fs->f_frsize);
+}
+
+/*
+ * A file system that is asked for more than it has may first hand out all that it has, and
+ * until it takes that back every other program finds it full.
+ */
+static int check_room(int fd, uint64_t size, uint64_t allocated, char *why, size_t why_size)
+{
+	struct statvfs fs;
+
+	/* Some, such as a tmpfs without a limit, do not say how large they are. */
+	if (size <= allocated || fstatvfs(fd, &fs) != 0 || fs.f_blocks == 0)
+		return 0;
+	if ((size - allocated) / fs.f_frsize <= fs.f_bavail)
+		return 0;
+	say_no_room(&fs, size, why, why_size);
+	return -ENOSPC;
+}
+
 /* Gives the file all of its blocks. */
 static int allocate(struct file *file, uint64_t size, uint64_t had, char *why, size_t why_size)
 {
@@ -256,10 +281,7 @@ static int allocate(struct file *file, uint64_t size, uint64_t had, char *why, s
 	if (err)
 		(void)!ftruncate(file->fd, (off_t)had);
 	if (err == -ENOSPC && fstatvfs(file->fd, &fs) == 0) {
-		snprintf(why, why_size,
-			 "no room for %llu bytes: its file system has %llu left; give a smaller "
-			 "backing-size, or make room",
-			 (unsigned long long)size, (unsigned long long)fs.f_bavail * fs.f_frsize);
+		say_no_room(&fs, size, why, why_size);
 		return err;
 	}
 	return err ? say(why, why_size, err, "cannot be given all of its blocks") : 0;
@@ -269,13 +291,15 @@ static int size_file(struct file *file, const struct stat *stat, const struct me
 		     char *why, size_t why_size)
 {
 	uint64_t had = (uint64_t)stat->st_size, size = config->size;
+	int err;
 
 	if (size == 0)
 		size = had ? had : config->size_default;
 	size &= ~(uint64_t)(MEDIUM_BLOCK_MAX - 1);
 	file->medium.kind = "file";
 	file->medium.size = size;
-	return allocate(file, size, had, why, why_size);
+	err = check_room(file->fd, size, (uint64_t)stat->st_blocks * 512, why, why_size);
+	return err ? err : allocate(file, size, had, why, why_size);
 }
 
 static int size_device(struct file *file, const struct medium_config *config, char *why,

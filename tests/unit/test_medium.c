@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -174,10 +176,37 @@ static void test_what_is_no_file_is_refused(void **state)
 	refused(path, 0, "is a FIFO");
 }
 
-static void test_a_file_that_does_not_fit_is_refused_and_removed(void **state)
+static struct rlimit usual_growth;
+
+static int let_no_file_grow(void **state)
+{
+	struct rlimit none = {0};
+
+	if (getrlimit(RLIMIT_FSIZE, &usual_growth) != 0)
+		return -1;
+	none.rlim_max = usual_growth.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	return setrlimit(RLIMIT_FSIZE, &none);
+}
+
+static int let_files_grow(void **state)
+{
+	signal(SIGXFSZ, SIG_DFL);
+	return setrlimit(RLIMIT_FSIZE, &usual_growth);
+}
+
+/*
+ * Else every other program would find the disk full meanwhile.  Where no file may grow, one
+ * that is tried fails for that, and not for want of room.
+ */
+static void test_a_file_that_does_not_fit_is_refused_before_it_is_tried(void **state)
 {
 	refused(in_dir("huge"), UINT64_C(1) << 42, "no room for");
 	assert_int_equal(access(path, F_OK), -1);
+	write_file(in_dir("empty"), "", 0);
+	refused(path, UINT64_C(1) << 42, "no room for");
+	/* What would fit is tried. */
+	refused(path, 2 * MIB, "cannot be given all of its blocks");
 }
 
 /* Runs a command; its first line of output, or NULL if it fails. */
@@ -230,7 +259,9 @@ int main(void)
 		cmocka_unit_test(test_a_second_user_is_refused),
 		cmocka_unit_test(test_what_we_did_not_write_is_not_overwritten),
 		cmocka_unit_test(test_what_is_no_file_is_refused),
-		cmocka_unit_test(test_a_file_that_does_not_fit_is_refused_and_removed),
+		cmocka_unit_test_setup_teardown(
+			test_a_file_that_does_not_fit_is_refused_before_it_is_tried, let_no_file_grow,
+			let_files_grow),
 		cmocka_unit_test(test_a_device_that_is_in_use_or_holds_something_is_refused),
 	};
 
