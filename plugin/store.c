@@ -252,6 +252,7 @@ void request_begin(struct request *req, struct store *store)
 	req->store = store;
 	req->stripe = &store->stripe[stripe_of_thread()];
 	req->turn = next_turn();
+	req->room_seen = atomic_load(&store->room_made);
 	atomic_fetch_add_explicit(&req->stripe->begun, 1, memory_order_seq_cst);
 }
 
@@ -291,10 +292,30 @@ void request_release_writer(struct request *req)
 	req->writer = NULL;
 }
 
+/*
+ * Room that others made after our attempt failed has to count: they may have moved all that
+ * there was to move, and what we find then is nothing, although there is room.
+ */
+static bool others_made_room(struct request *req)
+{
+	uint64_t made = atomic_load(&req->store->room_made);
+
+	if (made == req->room_seen)
+		return false;
+	req->room_seen = made;
+	return true;
+}
+
 bool request_make_room(struct request *req)
 {
 	request_release_writer(req);
-	if (store_make_room(req->store))
+	if (others_made_room(req))
+		return true;
+	if (store_make_room(req->store)) {
+		req->room_seen = atomic_load(&req->store->room_made);
+		return true;
+	}
+	if (others_made_room(req))
 		return true;
 	/* Nothing can leave: then it is the system that must give memory. */
 	if (!req->held_back || req->pressing)

@@ -98,6 +98,8 @@ static uint64_t pass_end(struct store *store)
 	spans = spans_drained(store) - compact->pass_spans;
 	compact->running = false;
 	atomic_fetch_add(&compact->bytes, spans * XV_SPAN_SIZE);
+	if (spans > 0)
+		atomic_fetch_add(&store->room_made, 1);
 	return spans;
 }
 

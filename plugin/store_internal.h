@@ -140,7 +140,6 @@ struct writeback {
 	void (*kick)(void *opaque);
 	void *kick_opaque;
 	atomic_bool roomy;	/* pages may come back to memory */
-	atomic_uint_least64_t rounds;	/* segments written, to see that room was made */
 	atomic_uint_least64_t moved_bytes; /* of payloads that left memory */
 	atomic_uint_least64_t promoted; /* pages that came back to memory */
 	atomic_uint_least64_t over_budget; /* bytes written because a write had no room */
@@ -168,6 +167,7 @@ struct store {
 	atomic_uint_least64_t next_tick_ms; /* of CLOCK_MONOTONIC */
 	FILE *trace;
 	pthread_mutex_t trace_lock;
+	atomic_uint_least64_t room_made; /* times that eviction or compaction made room */
 	atomic_bool interrupted; /* what takes long is to end early */
 	atomic_bool refill_refused; /* the last time: limit or system, asking again is idle */
 	void (*kick)(void *opaque);
@@ -183,6 +183,7 @@ struct request {
 	struct writer *writer; /* NULL until request_writer */
 	bool held_back; /* room was refused for what the machine is short of */
 	bool pressing;	/* and is not any more: there is none to be made otherwise */
+	uint64_t room_seen; /* store->room_made before the last attempt to find room */
 	struct backing_range near; /* in the backing store: where the next pages are */
 	int64_t count[STORE_COUNTERS];
 };
@@ -196,7 +197,10 @@ struct writer *request_writer(struct request *req);
 /* Gives the writer back, if the request has one: others may wait for it. */
 void request_release_writer(struct request *req);
 
-/* As store_make_room, without keeping a writer from others meanwhile. */
+/*
+ * As store_make_room, without keeping a writer from others meanwhile; and there is hope too
+ * where others have made room since the request last tried to find some.
+ */
 bool request_make_room(struct request *req);
 
 /* store_page.c.  The caller has pinned ref; entry is in it. */

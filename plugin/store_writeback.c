@@ -198,7 +198,7 @@ static int write_open(struct store *store)
 	allowance_take(&wb->second, bytes);
 	wb->backoff_ms = 0;
 	atomic_store(&wb->error, 0);
-	atomic_fetch_add(&wb->rounds, 1);
+	atomic_fetch_add(&store->room_made, 1);
 	return 0;
 }
 
@@ -247,12 +247,12 @@ static int evict(struct store *store)
 bool writeback_make_room(struct store *store)
 {
 	struct writeback *wb = &store->writeback;
-	uint64_t rounds = atomic_load(&wb->rounds);
+	uint64_t made_before = atomic_load(&store->room_made);
 	bool made;
 
 	pthread_mutex_lock(&wb->lock);
 	/* Somebody has made room while we waited? */
-	made = atomic_load(&wb->rounds) != rounds;
+	made = atomic_load(&store->room_made) != made_before;
 	if (!made && monotonic_ms() >= wb->retry_ms) {
 		bool over = writing_wait(wb) > 0;
 		uint64_t before = atomic_load(&wb->moved_bytes);

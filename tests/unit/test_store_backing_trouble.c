@@ -323,6 +323,29 @@ static void test_threads_lose_nothing(void **state)
 	stop();
 }
 
+/*
+ * A write that finds no room and is overtaken by another, which moves out all there is: there
+ * is nothing more to move then, but room.
+ */
+static void test_room_that_another_write_made_counts(void **state)
+{
+	const struct setup setup = {.disk = 8 * MIB, .memlimit = 4 * MIB, .backing = 16 * MIB};
+	struct request overtaken;
+	uint64_t bytes;
+
+	start(&setup);
+	request_begin(&overtaken, store);
+	for (uint64_t i = 0; i < 4; i++)
+		put(3 * i, 1);
+	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), 0);
+	assert_true(bytes > 0);
+	assert_true(request_make_room(&overtaken));
+	/* But once: else a write without room anywhere would never end. */
+	assert_false(request_make_room(&overtaken));
+	request_end(&overtaken);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room),
 		cmocka_unit_test(test_the_allowance_of_a_second_paces_the_background),
 		cmocka_unit_test(test_threads_lose_nothing),
+		cmocka_unit_test(test_room_that_another_write_made_counts),
 	};
 
 	return cmocka_run_group_tests_name("store backing in trouble", tests, NULL, NULL);
