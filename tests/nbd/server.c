@@ -16,8 +16,10 @@
 
 #include "server.h"
 
-#define START_SECONDS 30 /* a sanitizer may take its time to start */
-#define STOP_SECONDS 30
+/* A sanitizer takes its time, and so does a machine with much else to do. */
+#define START_SECONDS 120
+#define STOP_SECONDS 120
+#define ANSWER_SECONDS 60
 #define PARAMS_MAX 16
 
 static void pause_ms(long ms)
@@ -205,7 +207,7 @@ void server_disconnect(struct nbd_handle *nbd)
 
 int server_connect_raw(const struct server *server)
 {
-	struct timeval patience = {.tv_sec = 20};
+	struct timeval patience = {.tv_sec = ANSWER_SECONDS};
 	int fd = try_connect(server);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

@@ -292,6 +292,7 @@ static void a_stop_with_clients_connected_is_clean(void **state)
 	struct server server;
 	struct nbd_handle *nbd[3];
 	struct rng rng = {5};
+	int status;
 
 	server_start(&server, params);
 	data_fill_any(&rng, buf, DISK_SIZE);
@@ -299,11 +300,16 @@ static void a_stop_with_clients_connected_is_clean(void **state)
 		nbd[i] = server_connect(&server);
 		nbd_ok(nbd_pwrite(nbd[i], buf, DISK_SIZE, 0, 0));
 	}
-	/* nbdkit waits for its clients, but takes none in any more. */
+	/* nbdkit waits for its clients, but takes none in any more, and ends with the last. */
 	kill(server.pid, SIGTERM);
 	for (int i = 0; i < 3; i++)
 		nbd_close(nbd[i]);
-	server_stop(&server);
+	status = server_end(&server);
+	if (status != 0)
+		server_print_log(&server);
+	assert_int_equal(status, 0);
+	server_must_not_have_complained(&server);
+	server_forget(&server);
 	free(buf);
 }
 
