@@ -226,6 +226,8 @@ static unsigned int relieve(void *opaque)
 	machine_memory(server->relief.meminfo, &view.memory);
 	if (relief_is_due(&server->relief, &view) && relief_swap_is_on(&server->relief)) {
 		err = relief_call(&server->relief);
+		if (!err)
+			atomic_fetch_add(&server->oom_calls, 1);
 		atomic_store(&server->relieved, err ? err : 1);
 	}
 	return WATCH_MS;

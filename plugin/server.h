@@ -34,6 +34,7 @@ struct server {
 	struct worker *worker;
 	struct worker *writeback_worker; /* NULL without backing= */
 	struct worker *relief_worker;	 /* NULL with swap=off */
+	atomic_uint oom_calls;		 /* of relief, that the kernel took */
 	atomic_int relieved;		 /* and not told yet: 1, or why not, a negative errno */
 	struct control *control;	 /* NULL without control= */
 	atomic_uint connections;
