@@ -50,6 +50,24 @@ nbdkit_plugin() {
 	env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit "$@"
 }
 
+# How long whatever is sure to happen may take, on a machine with much else to do.
+patience=120
+
+# soon COMMAND...: waits until it succeeds; fails if it does not within $patience seconds
+soon() {
+	local end=$((SECONDS + patience))
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# listens PATH: whether a server listens on this socket; nobody speaks to it
+listens() {
+	# The flag is __SO_ACCEPTCON: a socket has its path before it takes connections.
+	grep -q "^[^ ]* [^ ]* [^ ]* 00010000 .* $1\$" /proc/net/unix
+}
+
 # launch_server [PARAMETER...]: sets server_pid, socket, uri, log
 launch_server() {
 	socket=$dir/nbd
@@ -62,7 +80,8 @@ launch_server() {
 
 # until_ready COMMAND...: waits until the server launched is as far that COMMAND succeeds
 until_ready() {
-	for _ in $(seq 3000); do
+	local end=$((SECONDS + patience))
+	while [ "$SECONDS" -lt "$end" ]; do
 		if "$@" >/dev/null 2>&1; then
 			return 0
 		fi
@@ -83,7 +102,7 @@ start_server() {
 stop_server() {
 	local status=0
 	kill "$server_pid"
-	( sleep 30; kill -9 "$server_pid" ) >/dev/null 2>&1 &
+	( sleep "$patience"; kill -9 "$server_pid" ) >/dev/null 2>&1 &
 	local watchdog=$!
 	wait "$server_pid" || status=$?
 	kill "$watchdog" 2>/dev/null || true
@@ -110,6 +129,11 @@ command_failed() {
 	echo "status $1 of: $2 (line $3)" >&2
 }
 
+# A script may define what else is to be done at the end of each test.
+clean_up() {
+	:
+}
+
 end_test() {
 	local status=$?
 	# A child that a signal ends before it is another program has this trap too.
@@ -117,6 +141,7 @@ end_test() {
 	# Cleaning up is done to its end, whatever part of it fails.
 	trap - ERR
 	set +e
+	clean_up 2>/dev/null
 	if [ -n "${server_pid-}" ]; then
 		kill -9 "$server_pid" 2>/dev/null
 		wait "$server_pid" 2>/dev/null
@@ -129,13 +154,12 @@ end_test() {
 }
 
 # refused WORDS PARAMETER...: nbdkit does not start; its one line has the words.
-# A script may allow more seconds for that, and add parameters to all.
-refused_seconds=20
+# A script may add parameters to all.
 refused_parameters=()
 refused() {
 	local words=$1 status=0
 	shift
-	timeout "$refused_seconds" env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} \
+	timeout "$patience" env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} \
 		nbdkit -f -U "$dir/refused" "$RAMZSWAP_PLUGIN" swap=off \
 		${refused_parameters[@]+"${refused_parameters[@]}"} "$@" \
 		>"$dir/out" 2>"$dir/err" || status=$?
@@ -155,7 +179,7 @@ run_tests() {
 		(
 			set -eEu
 			dir=$(mktemp -d /tmp/ramzswap-test-XXXXXX)
-			server_pid= test_pid=$BASHPID
+			server_pid='' test_pid=$BASHPID
 			trap end_test EXIT
 			trap 'command_failed $? "$BASH_COMMAND" $LINENO' ERR
 			"$name"

@@ -5,32 +5,34 @@
 # shellcheck source=tests/nbd/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+clean_up() {
+	[ -z "${daemon-}" ] || kill -9 "$daemon"
+}
+
+has_a_pid() {
+	[ -s "$dir/pid" ]
+}
+
 # Sets daemon; fails as nbdkit does.
 start_daemon() {
 	cd "$dir"
 	nbdkit_plugin -U "$dir/nbd" -P "$dir/pid" "$RAMZSWAP_PLUGIN" swap=off 64M \
 		control=control || return
 	# nbdkit returns before the server that it leaves behind has written this.
-	for _ in $(seq 100); do
-		if [ -s "$dir/pid" ]; then
-			daemon=$(cat "$dir/pid")
-			trap 'kill -9 "$daemon" 2>/dev/null; end_test' EXIT
-			return
-		fi
-		sleep 0.1
-	done
-	fail "no server within 10 s"
+	soon has_a_pid || fail "no server"
+	daemon=$(cat "$dir/pid")
+}
+
+# A process that has ended but was not reaped yet has no program any more.
+daemon_has_ended() {
+	! readlink "/proc/$daemon/exe" >/dev/null
 }
 
 # end_daemon SIGNAL
 end_daemon() {
 	kill "-$1" "$daemon"
-	# A process that has ended but was not reaped yet has no program any more.
-	for _ in $(seq 100); do
-		readlink "/proc/$daemon/exe" >/dev/null || break
-		sleep 0.1
-	done
-	[ ! -e "/proc/$daemon/exe" ] || fail "the server does not end"
+	soon daemon_has_ended || fail "the server does not end"
+	daemon=
 	rm -f "$dir/nbd" "$dir/pid"
 }
 

@@ -116,7 +116,7 @@ test_a_control_path_without_permission_is_refused() {
 	mkdir "$dir/closed"
 	chmod 755 "$dir" "$dir/closed"
 	local status=0
-	timeout 20 setpriv --reuid=nobody --regid=nogroup --clear-groups \
+	timeout "$patience" setpriv --reuid=nobody --regid=nogroup --clear-groups \
 		env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit -f -U - \
 		"$RAMZSWAP_PLUGIN" swap=off size=1M control="$dir/closed/control" \
 		>"$dir/out" 2>&1 || status=$?

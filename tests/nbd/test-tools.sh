@@ -16,7 +16,7 @@ make_image() {
 }
 
 fio_nbd() {
-	(cd "$dir" && timeout 120 fio --ioengine=nbd --uri="$uri" --group_reporting \
+	(cd "$dir" && timeout "$patience" fio --ioengine=nbd --uri="$uri" --group_reporting \
 		--output="$dir/fio" "$@") || { cat "$dir/fio"; fail "fio $*"; }
 	grep -E 'verify|err=|READ:|WRITE:' "$dir/fio"
 	! grep -qE 'verify: bad|err= *[1-9]' "$dir/fio" || fail "fio saw errors"
@@ -56,10 +56,10 @@ test_fio_verifies_while_it_trims() {
 test_nbdcopy_there_and_back_is_identical() {
 	start_server swap=off size=100000000
 	make_image "$dir/image" 100000000
-	timeout 60 nbdcopy --connections=4 --requests=32 "$dir/image" "$uri"
-	timeout 60 nbdcopy --connections=4 --requests=32 "$uri" "$dir/back"
+	timeout "$patience" nbdcopy --connections=4 --requests=32 "$dir/image" "$uri"
+	timeout "$patience" nbdcopy --connections=4 --requests=32 "$uri" "$dir/back"
 	cmp "$dir/image" "$dir/back"
-	timeout 60 nbdcopy --synchronous "$uri" "$dir/back2"
+	timeout "$patience" nbdcopy --synchronous "$uri" "$dir/back2"
 	cmp "$dir/image" "$dir/back2"
 	stop_server
 }
@@ -67,10 +67,10 @@ test_nbdcopy_there_and_back_is_identical() {
 test_qemu_img_compares_and_converts() {
 	start_server swap=off size=64M
 	make_image "$dir/image" $((64 << 20))
-	timeout 60 qemu-img convert -n -f raw -O raw -m 8 -W "$dir/image" "$uri"
-	timeout 60 qemu-img compare -f raw -F raw "$dir/image" "$uri"
-	timeout 60 qemu-img convert -f raw -O qcow2 "$uri" "$dir/image.qcow2"
-	timeout 60 qemu-img compare -f raw -F qcow2 "$uri" "$dir/image.qcow2"
+	timeout "$patience" qemu-img convert -n -f raw -O raw -m 8 -W "$dir/image" "$uri"
+	timeout "$patience" qemu-img compare -f raw -F raw "$dir/image" "$uri"
+	timeout "$patience" qemu-img convert -f raw -O qcow2 "$uri" "$dir/image.qcow2"
+	timeout "$patience" qemu-img compare -f raw -F qcow2 "$uri" "$dir/image.qcow2"
 	# Holes must come through as holes, not as zeroes that are stored.
 	within "allocated by the copy" "$(($(stat_blocks "$dir/image.qcow2") * 512))" 1 $((42 << 20))
 	stop_server
@@ -82,7 +82,7 @@ stat_blocks() {
 
 test_qemu_io_patterns_hold() {
 	start_server swap=off size=8M
-	timeout 60 qemu-io -f raw -c "write -P 1 0 8M" -c "write -P 2 12345 100000" \
+	timeout "$patience" qemu-io -f raw -c "write -P 1 0 8M" -c "write -P 2 12345 100000" \
 		-c "write -z -u 50000 3000" -c "write -z 200000 70000" -c "discard 1M 1M" \
 		-c "read -P 1 0 12345" -c "read -P 2 12345 37655" -c "read -P 0 50000 3000" \
 		-c "read -P 2 53000 59345" -c "read -P 0 200000 70000" -c "read -P 0 1M 1M" \
@@ -100,13 +100,13 @@ test_a_file_system_survives_and_its_deleted_files_give_memory_back() {
 	cp /usr/bin/bash /usr/bin/perl "$dir/files"
 	command -v mke2fs >/dev/null || skip "mke2fs is not there"
 	mke2fs -q -F -t ext4 -d "$dir/files" "$dir/image"
-	timeout 60 qemu-img convert -n -f raw -O raw "$dir/image" "$uri"
-	timeout 60 nbdcopy "$uri" "$dir/back"
+	timeout "$patience" qemu-img convert -n -f raw -O raw "$dir/image" "$uri"
+	timeout "$patience" nbdcopy "$uri" "$dir/back"
 	cmp "$dir/image" "$dir/back"
 	e2fsck -fn "$dir/back"
 	local used
 	used=$(stat mem_used_total)
-	timeout 60 qemu-io -f raw -c "discard 0 256M" "$uri"
+	timeout "$patience" qemu-io -f raw -c "discard 0 256M" "$uri"
 	equal "pages stored after a discard of all" "$(stat pages_stored)" 0
 	within "memory after a discard of all" "$(stat mem_used_total)" 0 $((2 << 20))
 	[ "$used" -gt $((2 << 20)) ]
