@@ -54,7 +54,7 @@ void fake_control_connect_by(const struct fake_control *fake, int fd);
 
 /*
  * Sends len bytes, and returns all that comes until the server closes: a static
- * string, good until the next call.  Gives up after 20 seconds.
+ * string, good until the next call.  Gives up after 60 seconds.
  */
 const char *fake_control_ask(const struct fake_control *fake, const void *request, size_t len);
 

@@ -301,7 +301,7 @@ static void test_a_reader_waits_for_no_window_but_its_own(void **state)
 	fake->hold_from = place(2);
 	fake->hold_to = place(EACH);
 	fake->hold = true;
-	alarm(60);
+	alarm(100);
 	first = reader_of(3);
 	wait_until_held(1);
 	/* Windows that are there, and others that come, beside the one that hangs. */

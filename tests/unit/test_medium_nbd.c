@@ -22,6 +22,8 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define SIZE (16 * MIB)
+#define SHORT 2u /* of which the end is waited for, and more than a call takes */
+#define PATIENCE 60u /* more than anything takes on a machine with much else to do */
 
 static char dir[] = "/tmp/ramzswap-nbd-XXXXXX";
 static char socket_path[64], disk_path[64], uri[128];
@@ -54,11 +56,11 @@ static void start_server(const char *option)
 	unlink(socket_path);
 	server = fork();
 	if (server == 0) {
-		execlp("nbdkit", "nbdkit", "-f", "-U", socket_path, "file", disk_path, option,
-		       (char *)NULL);
+		execlp("nbdkit", "nbdkit", "-f", "--exit-with-parent", "-U", socket_path, "file",
+		       disk_path, option, (char *)NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 500 && !answers(); i++)
+	for (unsigned int i = 0; i < PATIENCE * 100 && !answers(); i++)
 		usleep(10000);
 	assert_true(answers());
 }
@@ -125,14 +127,20 @@ static void fill(unsigned char value, size_t len)
 		block[i] = (unsigned char)(value + i / 7);
 }
 
+/* A call of this patience may be too slow on a busy machine: that is not what is tested. */
 static struct medium *open_started(unsigned int patience)
 {
 	struct medium *medium;
 
-	if (open_it(&medium, patience) != 0)
-		fail_msg("%s", why);
-	assert_int_equal(medium->ops->start(medium), 0);
-	return medium;
+	for (int i = 0; i < 10; i++) {
+		if (open_it(&medium, patience) != 0)
+			continue;
+		if (medium->ops->start(medium) == 0)
+			return medium;
+		medium->ops->close(medium);
+	}
+	fail_msg("%s", *why ? why : "no connection");
+	return NULL;
 }
 
 static void test_what_is_written_is_read(void **state)
@@ -140,7 +148,7 @@ static void test_what_is_written_is_read(void **state)
 	struct medium *medium;
 
 	start_server(NULL);
-	medium = open_started(5);
+	medium = open_started(PATIENCE);
 	assert_int_equal(medium->size, SIZE);
 	fill(1, MIB);
 	assert_int_equal(medium->ops->write(medium, block, MIB, SIZE - MIB), 0);
@@ -179,7 +187,7 @@ static void test_a_server_that_comes_back_is_waited_for(void **state)
 	int result = 1;
 
 	start_server(NULL);
-	reading_medium = open_started(10);
+	reading_medium = open_started(PATIENCE);
 	fill(2, 4096);
 	assert_int_equal(reading_medium->ops->write(reading_medium, block, 4096, MIB), 0);
 	stop_server();
@@ -194,26 +202,38 @@ static void test_a_server_that_comes_back_is_waited_for(void **state)
 	reading_medium->ops->close(reading_medium);
 }
 
+/* A server that is there again is found, sooner or later. */
+static void must_be_found_again(struct medium *medium)
+{
+	double end = seconds() + PATIENCE;
+
+	while (medium->ops->read(medium, back, 4096, MIB) != 0) {
+		assert_true(seconds() < end);
+		usleep(100000);
+	}
+	assert_int_equal(medium->ops->read(medium, back, 4096, MIB), 0);
+}
+
 static void test_patience_ends(void **state)
 {
 	struct medium *medium;
 	double start;
 
 	start_server(NULL);
-	medium = open_started(1);
+	medium = open_started(SHORT);
 	stop_server();
 	start = seconds();
 	assert_true(medium->ops->read(medium, back, 4096, MIB) < 0);
-	assert_in_range((int)((seconds() - start) * 10), 9, 40);
-	/* From then on nobody waits, but the server is still called now and then. */
+	assert_true(seconds() - start >= SHORT * 0.9);
+	assert_true(seconds() - start < PATIENCE);
+	/* From then on nobody waits, or 100 reads would take 100 times as long. */
 	start = seconds();
 	for (int i = 0; i < 100; i++)
 		assert_true(medium->ops->read(medium, back, 4096, MIB) < 0);
-	assert_true(seconds() - start < 1);
+	assert_true(seconds() - start < 5 * SHORT);
+	/* But the server is still called now and then. */
 	start_server(NULL);
-	for (int i = 0; i < 100 && medium->ops->read(medium, back, 4096, MIB) != 0; i++)
-		usleep(100000);
-	assert_int_equal(medium->ops->read(medium, back, 4096, MIB), 0);
+	must_be_found_again(medium);
 	medium->ops->close(medium);
 }
 
@@ -223,37 +243,58 @@ static void test_a_server_that_hangs_is_given_up(void **state)
 	double start;
 
 	start_server(NULL);
-	medium = open_started(1);
+	medium = open_started(SHORT);
 	kill(server, SIGSTOP);
 	waitpid(server, NULL, WUNTRACED);
 	start = seconds();
 	assert_true(medium->ops->read(medium, back, 4096, MIB) < 0);
 	/* The request, then a call that is not answered, each with its own end. */
-	assert_in_range((int)(seconds() - start), 1, 15);
+	assert_true(seconds() - start >= SHORT * 0.9);
+	assert_true(seconds() - start < PATIENCE);
 	kill(server, SIGCONT);
-	for (int i = 0; i < 100 && medium->ops->read(medium, back, 4096, MIB) != 0; i++)
-		usleep(100000);
-	assert_int_equal(medium->ops->read(medium, back, 4096, MIB), 0);
+	must_be_found_again(medium);
 	medium->ops->close(medium);
+}
+
+/* Takes the place of the server, and a call, but says nothing. */
+static int take_a_call(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), call;
+
+	strcpy(address.sun_path, socket_path);
+	unlink(socket_path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	call = accept(listener, NULL, NULL);
+	assert_true(call >= 0);
+	close(listener);
+	return call;
 }
 
 static void test_only_some_wait_for_a_lost_server(void **state)
 {
 	pthread_t threads[16];
+	int call;
 
 	start_server(NULL);
-	reading_medium = open_started(2);
+	reading_medium = open_started(PATIENCE);
 	stop_server();
 	finished = 0;
-	/* The first to notice. */
+	/* Who calls the server has noticed that it is lost. */
 	assert_int_equal(pthread_create(&threads[0], NULL, read_once, NULL), 0);
-	usleep(300000);
+	call = take_a_call();
 	for (int i = 1; i < 16; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_once, NULL), 0);
+	for (unsigned int i = 0; i < PATIENCE * 100 && finished < 8; i++)
+		usleep(10000);
 	usleep(300000);
 	assert_int_equal(finished, 8);
+	close(call);
+	start_server(NULL);
 	for (int i = 0; i < 16; i++)
 		pthread_join(threads[i], NULL);
+	assert_int_equal(finished, 16);
 	reading_medium->ops->close(reading_medium);
 }
 
@@ -262,7 +303,7 @@ static void test_bad_servers_are_refused(void **state)
 	struct medium *medium;
 	struct medium_config config = {.where = uri, .size = 2 * SIZE};
 
-	assert_true(open_it(&medium, 1) < 0);
+	assert_true(open_it(&medium, SHORT) < 0);
 	assert_non_null(strstr(why, "cannot be reached"));
 	assert_null(strchr(why, '\n'));
 
@@ -272,7 +313,7 @@ static void test_bad_servers_are_refused(void **state)
 	stop_server();
 
 	start_server("-r");
-	assert_int_equal(open_it(&medium, 1), -EROFS);
+	assert_int_equal(open_it(&medium, PATIENCE), -EROFS);
 	assert_non_null(strstr(why, "read-only"));
 }
 
@@ -281,11 +322,11 @@ static void test_a_foreign_export_is_not_overwritten(void **state)
 	struct medium *medium;
 
 	start_server(NULL);
-	medium = open_started(1);
+	medium = open_started(PATIENCE);
 	fill(1, 4096);
 	assert_int_equal(medium->ops->write(medium, block, 4096, 0), 0);
 	medium->ops->close(medium);
-	assert_int_equal(open_it(&medium, 1), -EEXIST);
+	assert_int_equal(open_it(&medium, PATIENCE), -EEXIST);
 	assert_non_null(strstr(why, "backing-force=on"));
 }
 

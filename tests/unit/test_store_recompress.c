@@ -109,7 +109,7 @@ static void idle_pages_are_found_by_themselves(void **state)
 	unsigned char *data = new_data(DATA_TEXT);
 
 	must_write(store, data, PAGES * PAGE, 0);
-	work_for(store, 30, PAGES / 2);
+	work_for(store, 120, PAGES / 2);
 	assert_true(stats_of(store).pages_recompressed >= PAGES / 2);
 	must_read(store, data, PAGES * PAGE, 0);
 	free(data);
@@ -172,7 +172,9 @@ static void a_page_written_meanwhile_keeps_what_was_written(void **state)
 
 	must_write(race.store, data, PAGES * PAGE, 0);
 	assert_int_equal(pthread_create(&thread, NULL, recompress_again_and_again, &race), 0);
-	for (unsigned int i = 0; i < 200 * test_scale(); i++) {
+	/* Nor is it a race before the other has begun. */
+	for (unsigned int i = 0;
+	     i < 200 * test_scale() || stats_of(race.store).pages_recompressed == 0; i++) {
 		uint64_t page = rng_below(&rng, 16);
 
 		data_fill(&rng, DATA_TEXT, data + page * PAGE, PAGE);

@@ -165,11 +165,20 @@ static bool memory_tells(void)
 #endif
 }
 
+/* What others do on this machine does not count. */
+static double processor_seconds(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 static void a_disk_of_16_tib_costs_only_what_is_stored_on_it(void **state)
 {
 	const uint64_t size = 16 * TIB;
 	uint64_t memory = resident();
-	double start = seconds_now();
+	double start = processor_seconds();
 	struct store *store = store_of(size, STORE_NO_LIMIT);
 	struct extents *extents = malloc(sizeof(*extents));
 	static const uint64_t at[] = {0, 5 * GIB + 3 * PAGE, 8 * TIB - PAGE, 16 * TIB - PAGE};
@@ -177,7 +186,7 @@ static void a_disk_of_16_tib_costs_only_what_is_stored_on_it(void **state)
 	struct rng rng = {32};
 	size_t data = 0;
 
-	assert_true(seconds_now() - start < 1.0);
+	assert_true(processor_seconds() - start < 1.0);
 	data_fill(&rng, DATA_RANDOM, page, PAGE);
 	for (size_t i = 0; i < 4; i++)
 		must_write(store, page, PAGE, at[i]);
@@ -186,7 +195,7 @@ static void a_disk_of_16_tib_costs_only_what_is_stored_on_it(void **state)
 	must_read_zeroes(store, 1 << 20, 3 * TIB);
 	assert_true(stats_of(store).mem_used_total < 8 * MIB);
 
-	start = seconds_now();
+	start = processor_seconds();
 	collect_all(store, extents, size, 0);
 	assert_int_equal(extents->count, 7);
 	for (size_t i = 0; i < extents->count; i++) {
@@ -201,7 +210,7 @@ static void a_disk_of_16_tib_costs_only_what_is_stored_on_it(void **state)
 	collect_all(store, extents, size, 0);
 	assert_int_equal(extents->count, 1);
 	store_reset(store);
-	assert_true(seconds_now() - start < 5.0);
+	assert_true(processor_seconds() - start < 5.0);
 	if (memory_tells())
 		assert_true(resident() < memory + 16 * MIB);
 	free(extents);
