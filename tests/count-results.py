@@ -71,6 +71,18 @@ def failure(test):
     return "\n".join("    " + line[:300] for line in lines[-SHOWN:])
 
 
+def read_log(path):
+    """One dict for each program; None in place of a line that a run cut off in the middle."""
+    tests = []
+    with open(path, errors="replace") as log:
+        for line in log:
+            try:
+                tests.append(json.loads(line))
+            except ValueError:
+                tests.append(None)
+    return tests
+
+
 def main(arguments):
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     if arguments[:1] == ["--broken"]:
@@ -81,12 +93,15 @@ def main(arguments):
     for argument in arguments:
         run, path = argument.split(":", 1)
         try:
-            with open(path) as log:
-                tests = [json.loads(line) for line in log]
+            tests = read_log(path)
         except OSError as error:
             print(f"FAILED {run}: {error}")
             counts["failed"] += 1
             continue
+        if None in tests:
+            print(f"FAILED {run}: {path} is cut short")
+            counts["failed"] += 1
+        tests = [test for test in tests if test]
         for test in tests:
             outcome = list(results(run, test))
             if any(result == "failed" for result, _, _ in outcome):
