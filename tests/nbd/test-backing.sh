@@ -312,7 +312,7 @@ test_what_cannot_be_a_backing_store_is_refused() {
 	refused "cannot be reached" backing="nbd+unix:///?socket=$dir/nobody"
 	refused "is empty" backing=
 	refused "too small" backing="$dir/small" backing-size=64k
-	refused "no room for" backing="$dir/huge" backing-size=10T
+	refused "no room for" backing="$dir/huge" backing-size=1E
 	[ ! -e "$dir/small" ] || fail "a file that is too small was left"
 	[ ! -e "$dir/huge" ] || fail "a file that did not fit was left"
 	echo "my thesis" >"$dir/thesis"

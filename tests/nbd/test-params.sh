@@ -113,12 +113,13 @@ test_a_control_path_without_permission_is_refused() {
 	[ "$(id -u)" -eq 0 ] || skip "root is needed to become somebody else"
 	id nobody >/dev/null 2>&1 || skip "there is no user nobody"
 	# Only somebody else than root meets a directory that cannot be written.
-	mkdir "$dir/closed"
+	mkdir "$dir/closed" "$dir/open"
 	chmod 755 "$dir" "$dir/closed"
+	chmod 777 "$dir/open"
 	local status=0
 	timeout "$patience" setpriv --reuid=nobody --regid=nogroup --clear-groups \
-		env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit -f -U - \
-		"$RAMZSWAP_PLUGIN" swap=off size=1M control="$dir/closed/control" \
+		env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit -f \
+		-U "$dir/open/nbd" "$RAMZSWAP_PLUGIN" swap=off size=1M control="$dir/closed/control" \
 		>"$dir/out" 2>&1 || status=$?
 	cat "$dir/out"
 	if grep -q "cannot open shared object\|Permission denied$" "$dir/out" &&

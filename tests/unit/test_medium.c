@@ -201,10 +201,10 @@ static int let_files_grow(void **state)
  */
 static void test_a_file_that_does_not_fit_is_refused_before_it_is_tried(void **state)
 {
-	refused(in_dir("huge"), UINT64_C(1) << 42, "no room for");
+	refused(in_dir("huge"), UINT64_C(1) << 60, "no room for");
 	assert_int_equal(access(path, F_OK), -1);
 	write_file(in_dir("empty"), "", 0);
-	refused(path, UINT64_C(1) << 42, "no room for");
+	refused(path, UINT64_C(1) << 60, "no room for");
 	/* What would fit is tried. */
 	refused(path, 2 * MIB, "cannot be given all of its blocks");
 }
