@@ -4,6 +4,13 @@
 # shellcheck source=tests/nbd/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# What is a thread's own is there when the thread is: else malloc makes it in the first request.
+test_the_first_request_of_a_thread_allocates_no_variables() {
+	nm -D --undefined-only "$RAMZSWAP_PLUGIN" >"$dir/symbols"
+	grep -q nbdkit_ "$dir/symbols" || fail "nm names no symbol of nbdkit"
+	! grep -w __tls_get_addr "$dir/symbols" || fail "variables of threads are allocated late"
+}
+
 test_dump_plugin_tells_what_it_is() {
 	nbdkit_plugin "$RAMZSWAP_PLUGIN" --dump-plugin >"$dir/dump"
 	cat "$dir/dump"
