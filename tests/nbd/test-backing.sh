@@ -6,6 +6,11 @@
 
 refused_parameters=(size=16M)
 
+# What the peer said is shown with what the server did.
+clean_up() {
+	[ ! -e "$dir/peer.log" ] || sed 's/^/peer: /' "$dir/peer.log"
+}
+
 # random_file NAME MEBIBYTES
 random_file() {
 	head -c "$2M" /dev/urandom >"$dir/$1"
@@ -105,7 +110,7 @@ test_an_nbd_server_holds_what_memory_does_not() {
 	truncate -s 128M "$dir/peer.img"
 	start_peer
 	start_server swap=off size=64M memlimit=8M control="$control" \
-		backing="nbd+unix:///?socket=$dir/peer"
+		backing="nbd+unix:///?socket=$dir/peer" backing-timeout="$patience"
 	copy_and_compare 64
 	"$RZSCONTROL" -c "$control" check
 	equal "failed reads" "$(stat failed_reads)" 0
@@ -123,7 +128,7 @@ test_another_ramzswap_is_a_backing_store() {
 		fail "the peer did not start"
 	}
 	start_server swap=off size=64M memlimit=8M control="$control" \
-		backing="nbd+unix:///?socket=$dir/peer"
+		backing="nbd+unix:///?socket=$dir/peer" backing-timeout="$patience"
 	copy_and_compare 64
 	"$RZSCONTROL" -c "$control" check
 	stop_server
@@ -172,7 +177,7 @@ test_a_peer_that_is_killed_under_load_is_found_again() {
 	# 2 MB a second for each of four connections: so that it is killed in the middle.
 	local slow=(--filter=rate file "$dir/peer.img" rate=16M)
 	launch_peer "${slow[@]}"
-	start_server swap=off size=64M memlimit=8M control="$control" backing-timeout=60 \
+	start_server swap=off size=64M memlimit=8M control="$control" backing-timeout="$patience" \
 		backing="$peer"
 	random_file source 48
 	nbdcopy "$dir/source" "$uri" &
@@ -212,7 +217,8 @@ test_errors_of_a_peer_are_errors_of_a_page_or_of_none() {
 	launch_peer --filter=error file "$dir/peer.img" error=EIO \
 		error-pread-rate=100% error-pread-file="$dir/no-reads" \
 		error-pwrite-rate=100% error-pwrite-file="$dir/no-writes"
-	start_server swap=off size=64M control="$control" backing="$peer"
+	start_server swap=off size=64M control="$control" backing="$peer" \
+		backing-timeout="$patience"
 	random_file source 16
 	nbdcopy "$dir/source" "$uri"
 	# What cannot be written stays where it is.
@@ -247,7 +253,8 @@ test_a_peer_is_reached_by_tls() {
 	psktool -u ramzswap -p "$dir/other.psk" >/dev/null 2>&1
 	peer="nbds+unix://ramzswap@/?socket=$dir/peer"
 	refused "cannot be reached" swap=off backing="$peer&tls-psk-file=$dir/other.psk"
-	start_server swap=off size=64M memlimit=8M backing="$peer&tls-psk-file=$dir/keys.psk"
+	start_server swap=off size=64M memlimit=8M backing="$peer&tls-psk-file=$dir/keys.psk" \
+		backing-timeout="$patience"
 	copy_and_compare 32
 	stop_server
 	stop_peer
@@ -283,7 +290,8 @@ test_a_peer_is_known_by_its_certificate() {
 	certtool --generate-self-signed --load-privkey "$dir/strangers/key.pem" \
 		--template "$dir/template" --outfile "$dir/strangers/ca-cert.pem" 2>/dev/null
 	refused "cannot be reached" swap=off backing="$peer=$dir/strangers"
-	start_server swap=off size=64M memlimit=8M backing="$peer=$dir/tls"
+	start_server swap=off size=64M memlimit=8M backing="$peer=$dir/tls" \
+		backing-timeout="$patience"
 	copy_and_compare 32
 	stop_server
 	stop_peer
