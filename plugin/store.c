@@ -227,18 +227,11 @@ bool store_refill(struct store *store)
 	return tables > 0 || spans > 0;
 }
 
-/*
- * In a library that is loaded late, as a plugin is, what a thread has of its own comes from
- * malloc else, in the middle of the thread's first request; where that fails the process ends.
- * (And gcc 12's ThreadSanitizer ends it where that memory begins 16 bytes into a page.)
- */
-#define WITHOUT_MALLOC __attribute__((tls_model("initial-exec")))
-
 /* Threads get stripes in turn, so that few share one. */
 static unsigned int stripe_of_thread(void)
 {
 	static atomic_uint next;
-	static _Thread_local unsigned int mine WITHOUT_MALLOC = UINT32_MAX;
+	static _Thread_local unsigned int mine = UINT32_MAX;
 
 	if (mine == UINT32_MAX)
 		mine = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % STRIPES;
@@ -248,7 +241,7 @@ static unsigned int stripe_of_thread(void)
 /* Turns of threads begin where their stripes are, so that threads do not go in step. */
 static unsigned int next_turn(void)
 {
-	static _Thread_local unsigned int turns WITHOUT_MALLOC;
+	static _Thread_local unsigned int turns;
 
 	return stripe_of_thread() + turns++;
 }
