@@ -31,6 +31,7 @@ enum codec_effort {
 struct codec {
 	const char *name;	 /* what algorithm= takes */
 	const char *description; /* one line for the help text */
+	const char *library;	 /* its file's name begins so; NULL if all is in this code */
 
 	/*
 	 * Bytes of workspace that compress needs at each effort, 0 for none; to be

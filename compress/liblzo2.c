@@ -38,6 +38,7 @@ static int liblzo2_decompress(const void *payload, size_t len, void *page, size_
 
 const struct codec codec_liblzo2 = {
 	.name = "liblzo2",
+	.library = "liblzo2.so",
 	.description = "LZO1X by the liblzo2 library",
 	.workspace_size = {
 		LZO1X_1_12_MEM_COMPRESS,

@@ -34,6 +34,7 @@ static int lz4_decompress(const void *payload, size_t len, void *page, size_t sl
 
 const struct codec codec_lz4 = {
 	.name = "lz4",
+	.library = "liblz4.so",
 	.description = "LZ4 by the liblz4 library",
 	.workspace_size = {
 		sizeof(LZ4_stream_t),

@@ -125,6 +125,7 @@ static int zstd_decompress(const void *payload, size_t len, void *page, size_t s
 	} \
 	const struct codec codec_zstd_##suffix = { \
 		.name = codec_name, \
+		.library = "libzstd.so", \
 		.description = "Zstandard by the libzstd library; zstd:1 to zstd:12 choose " \
 			       "the level (" #n ")", \
 		.workspace_size = { \

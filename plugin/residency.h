@@ -57,6 +57,16 @@ int residency_lock(struct residency *residency);
  */
 int residency_populate(struct residency *residency);
 
+/*
+ * Makes the code resident that a request may come to, errors included: of the program, of
+ * this plugin, of the C library and of each further library whose file's name begins with
+ * one of the count names.  Code that was never run would else be read from its file at
+ * its first use, which may be when there is no memory to read it into.  Does nothing if
+ * memory is not locked: it would not stay.  Call after residency_lock.
+ */
+void residency_populate_code(const struct residency *residency, const char *const *libraries,
+			     size_t count);
+
 /* Page faults until now. */
 struct residency_faults {
 	uint64_t minor;	   /* of the whole process, since its start */

@@ -284,6 +284,20 @@ static int start_threads(struct server *server)
 	return server->control ? control_run(server->control, &server_control_ops, server) : 0;
 }
 
+static void populate_code(const struct server *server)
+{
+	const char *libraries[3];
+	size_t count = 0;
+
+	if (server->params.codec->library)
+		libraries[count++] = server->params.codec->library;
+	if (server->backing) {
+		libraries[count++] = "libsodium.so";
+		libraries[count++] = "libnbd.so";
+	}
+	residency_populate_code(&server->residency, libraries, count);
+}
+
 /* The steps of server_start, with what each is called in an error. */
 static int start(struct server *server, const char **step)
 {
@@ -301,6 +315,7 @@ static int start(struct server *server, const char **step)
 		return err;
 	if (residency_populate(&server->residency) < 0)
 		server->log("warning: later memory cannot be locked");
+	populate_code(server);
 	*step = "threads";
 	return start_threads(server);
 }

@@ -70,4 +70,23 @@ test_a_second_server_does_not_take_a_live_ones_socket() {
 	end_daemon TERM
 }
 
+# What is not resident yet is read from its file at its first use: in the middle of a write
+# that is to free memory, perhaps.
+test_code_that_serves_requests_is_in_memory_from_the_start() {
+	sanitized && skip "a sanitizer's code is not ours to keep"
+	[ "$(id -u)" = 0 ] || skip "locks memory: needs root"
+	start_server swap=auto algorithm=zstd 32M
+	awk '/^[0-9a-f]+-[0-9a-f]+ / { code = $2 ~ /^r-/; name = $6; sub(".*/", "", name) }
+		code && name ~ /^(nbdkit|ramzswap|libc\.so|libzstd\.so)/ && $1 ~ /^(Size|Rss):/ {
+			sum[name " " $1] += $2; seen[name]
+		}
+		END { for (n in seen) print n, sum[n " Size:"], sum[n " Rss:"] }' \
+		"/proc/$server_pid/smaps" >"$dir/code"
+	cat "$dir/code"
+	equal "programs and libraries" "$(wc -l <"$dir/code")" 4
+	awk '$2 != $3' "$dir/code" >"$dir/missing"
+	[ ! -s "$dir/missing" ] || fail "not all in memory: $(cat "$dir/missing")"
+	stop_server
+}
+
 run_tests
