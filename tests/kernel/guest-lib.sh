@@ -148,6 +148,7 @@ in_group()
 # What crossed to and from DISK since disk_before: requests and kilobytes.
 count_disk()
 {
+	[ -e "/sys/block/${DISK#/dev/}/stat" ] || return 0 # unplugged
 	# shellcheck disable=SC2046,SC2086
 	set -- $disk_before $(cat "/sys/block/${DISK#/dev/}/stat")
 	each=$(($# / 2))
