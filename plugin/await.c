@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Preloaded into nbdkit by ramzswap(8): waits for the next request by asking for it.
+ *
+ * A program that touches a page which is swapped out waits for the server, and the server
+ * then waits for the program's next touch: each sleeps while the other works, and to wake
+ * one costs more than to decompress the page, above all where an idle processor has
+ * to be woken for it.  So a connection's thread asks its socket again and again for a while
+ * before it sleeps in read(2).  How long follows what it saw, as KVM's halt polling
+ * (Documentation/virt/kvm/halt-polling.rst of the kernel) does: doubled when the request
+ * came soon, halved when it did not, so that requests far apart cost next to nothing.
+ * Between two questions whoever else wants this processor may have it, and if somebody
+ * took it, the thread sleeps: it is not to compete with the programs that it serves.
+ *
+ * RAMZSWAP_POLL_US in the environment is the longest such while in microseconds; without
+ * it, and with one processor, nothing is polled.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* nbdkit reads just so much where it waits for a request: its header, NBD's simple one. */
+#define REQUEST_HEADER_SIZE 28
+
+#define POLL_US_MAX 100000
+
+/* The shortest while is such a part of the longest; below it there is none. */
+#define SHORTEST_PART 8
+
+/* A question takes a few microseconds.  One that took this part of the longest while took more. */
+#define TAKEN_PART 2
+
+static int64_t longest_ns; /* 0: never poll */
+
+static __thread int64_t while_ns __attribute__((tls_model("initial-exec")));
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+__attribute__((constructor)) static void read_environment(void)
+{
+	const char *text = getenv("RAMZSWAP_POLL_US");
+	long us = text ? strtol(text, NULL, 10) : 0;
+	cpu_set_t processors;
+
+	if (us <= 0 || sched_getaffinity(0, sizeof(processors), &processors) != 0 ||
+	    CPU_COUNT(&processors) < 2)
+		return;
+	longest_ns = (us < POLL_US_MAX ? us : POLL_US_MAX) * INT64_C(1000);
+}
+
+/* Asks for while_ns at most.  -1: sleep in read(2) instead, which also tells of errors. */
+static ssize_t poll_socket(int fd, void *buf, size_t length, int64_t start)
+{
+	int64_t asked = start, now;
+
+	do {
+		ssize_t got = recv(fd, buf, length, MSG_DONTWAIT);
+
+		if (got >= 0 || errno != EAGAIN)
+			return got;
+		sched_yield();
+		now = now_ns();
+		if (now - asked >= longest_ns / TAKEN_PART) {
+			while_ns = 0; /* somebody else had the processor */
+			return -1;
+		}
+		asked = now;
+	} while (now - start < while_ns);
+	return -1;
+}
+
+/* Whether the while just spent was worth it, and how long the next one is to be. */
+static void learn(int64_t waited)
+{
+	int64_t shortest = longest_ns / SHORTEST_PART;
+
+	if (waited <= longest_ns)
+		while_ns = while_ns < shortest ? shortest : 2 * while_ns;
+	else
+		while_ns /= 2;
+	if (while_ns > longest_ns)
+		while_ns = longest_ns;
+	if (while_ns < shortest)
+		while_ns = 0;
+}
+
+__attribute__((visibility("default")))
+ssize_t read(int fd, void *buf, size_t length)
+{
+	int64_t start;
+	ssize_t got;
+
+	if (length != REQUEST_HEADER_SIZE || !longest_ns)
+		return syscall(SYS_read, fd, buf, length);
+	/* One that is there already says nothing about how long the next one takes. */
+	got = recv(fd, buf, length, MSG_DONTWAIT);
+	if (got >= 0)
+		return got;
+	if (errno != EAGAIN)
+		return syscall(SYS_read, fd, buf, length);
+	start = now_ns();
+	got = while_ns ? poll_socket(fd, buf, length, start) : -1;
+	if (got < 0)
+		got = syscall(SYS_read, fd, buf, length);
+	learn(now_ns() - start);
+	return got;
+}
