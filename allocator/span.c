@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -247,6 +248,29 @@ static int populate(struct span_source *source, uint32_t unit)
 	return 0;
 }
 
+/*
+ * Who locks memory may hold the swap of a machine that has none left, and grow for the
+ * payloads of pages whose memory is about to be free.  Everybody else waits at the
+ * kernel's minimum until they are; a task of a real-time class may take a quarter of that
+ * minimum (mm/page_alloc.c, ALLOC_HARDER, in later kernels ALLOC_MIN_RESERVE), so for the
+ * call that makes a unit resident the thread is one.  Where it may not be, it waits.
+ */
+static bool begin_urgent(const struct span_source *source)
+{
+	const struct sched_param lowest = { .sched_priority = 1 };
+
+	return source->locked && sched_getscheduler(0) == SCHED_OTHER &&
+	       sched_setscheduler(0, SCHED_RR, &lowest) == 0;
+}
+
+static void end_urgent(bool urgent)
+{
+	const struct sched_param none = { .sched_priority = 0 };
+
+	if (urgent)
+		sched_setscheduler(0, SCHED_OTHER, &none);
+}
+
 /* Puts memory behind a unit that pop_bare found; undoes that if it cannot. */
 static int commit(struct span_source *source, uint32_t unit)
 {
@@ -256,8 +280,12 @@ static int commit(struct span_source *source, uint32_t unit)
 	err = source->budget ? span_budget_charge(source->budget, bytes) : 0;
 	if (!err) {
 		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
-		if (!err)
+		if (!err) {
+			bool urgent = begin_urgent(source);
+
 			err = populate(source, unit);
+			end_urgent(urgent);
+		}
 		if (err && source->budget)
 			span_budget_uncharge(source->budget, bytes);
 	}
