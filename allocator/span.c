@@ -254,21 +254,29 @@ static int populate(struct span_source *source, uint32_t unit)
  * kernel's minimum until they are; a task of a real-time class may take a quarter of that
  * minimum (mm/page_alloc.c, ALLOC_HARDER, in later kernels ALLOC_MIN_RESERVE), so for the
  * call that makes a unit resident the thread is one.  Where it may not be, it waits.
+ * Returns the policy to go back to, LEFT_ALONE for none.
  */
-static bool begin_urgent(const struct span_source *source)
+#define LEFT_ALONE (-1)
+
+static int begin_urgent(const struct span_source *source)
 {
 	const struct sched_param lowest = { .sched_priority = 1 };
+	int policy;
 
-	return source->locked && sched_getscheduler(0) == SCHED_OTHER &&
-	       sched_setscheduler(0, SCHED_RR, &lowest) == 0;
+	if (!source->locked)
+		return LEFT_ALONE;
+	policy = sched_getscheduler(0);
+	if (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE)
+		return LEFT_ALONE;
+	return sched_setscheduler(0, SCHED_RR, &lowest) ? LEFT_ALONE : policy;
 }
 
-static void end_urgent(bool urgent)
+static void end_urgent(int policy)
 {
 	const struct sched_param none = { .sched_priority = 0 };
 
-	if (urgent)
-		sched_setscheduler(0, SCHED_OTHER, &none);
+	if (policy != LEFT_ALONE)
+		sched_setscheduler(0, policy, &none);
 }
 
 /* Puts memory behind a unit that pop_bare found; undoes that if it cannot. */
@@ -281,10 +289,10 @@ static int commit(struct span_source *source, uint32_t unit)
 	if (!err) {
 		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
 		if (!err) {
-			bool urgent = begin_urgent(source);
+			int policy = begin_urgent(source);
 
 			err = populate(source, unit);
-			end_urgent(urgent);
+			end_urgent(policy);
 		}
 		if (err && source->budget)
 			span_budget_uncharge(source->budget, bytes);

@@ -73,9 +73,11 @@ static int ramzswap_after_fork(void)
 		nbdkit_error("%s", why);
 		return -1;
 	}
-	nbdkit_debug("swap=%s: locked=%d io_flusher=%d oom_protected=%d reserve=%llu",
+	nbdkit_debug("swap=%s: locked=%d io_flusher=%d oom_protected=%d real_time=%d "
+		     "reserve=%llu",
 		     swap_mode_name(server.params.swap), server.residency.locked,
 		     server.residency.io_flusher, server.residency.oom_protected,
+		     server.residency.real_time,
 		     (unsigned long long)server.params.reserve);
 	return 0;
 }
@@ -100,6 +102,7 @@ static void ramzswap_dump_plugin(void)
 		printf("ramzswap_locked=%d\n", server.residency.locked);
 		printf("ramzswap_io_flusher=%d\n", server.residency.io_flusher);
 		printf("ramzswap_oom_protected=%d\n", server.residency.oom_protected);
+		printf("ramzswap_real_time=%d\n", server.residency.real_time);
 	}
 }
 

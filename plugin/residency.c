@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -90,6 +91,18 @@ static bool can_lock(uint64_t bytes)
 	return setrlimit(RLIMIT_MEMLOCK, &limit) == 0;
 }
 
+/* Whether the thread may be of a real-time class: seen by trying, as there are several ways. */
+static bool can_be_real_time(void)
+{
+	struct sched_param before, lowest = { .sched_priority = 1 };
+	int policy = sched_getscheduler(0);
+
+	if (policy < 0 || sched_getparam(0, &before) != 0 ||
+	    sched_setscheduler(0, SCHED_RR, &lowest) != 0)
+		return false;
+	return sched_setscheduler(0, policy, &before) == 0;
+}
+
 void residency_prepare(struct residency *residency, uint64_t bytes)
 {
 	pthread_attr_t attr;
@@ -100,6 +113,7 @@ void residency_prepare(struct residency *residency, uint64_t bytes)
 	residency->locked = residency->lock_wanted;
 	residency->io_flusher = prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0;
 	residency->oom_protected = set_oom_score();
+	residency->real_time = can_be_real_time();
 	if (pthread_attr_init(&attr) == 0) {
 		if (pthread_attr_setstacksize(&attr, THREAD_STACK) == 0)
 			(void)pthread_setattr_default_np(&attr);
@@ -130,11 +144,18 @@ unsigned int residency_missing(const struct residency *residency, char *why, siz
 		at += snprintf(why + at, why_size - (size_t)at,
 			       "%sOOM score of -1000 (needs CAP_SYS_RESOURCE)", at ? "; " : "");
 	}
+	if (!residency->real_time) {
+		missing++;
+		at += snprintf(why + at, why_size - (size_t)at,
+			       "%sreal-time class (needs CAP_SYS_NICE, or RLIMIT_RTPRIO of 1: "
+			       "ulimit -r)", at ? "; " : "");
+	}
 	return missing;
 }
 
 int residency_lock(struct residency *residency)
 {
+	residency->real_time = can_be_real_time();
 	if (!residency->lock_wanted)
 		return 0;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)

@@ -7,6 +7,9 @@
  *	IO flusher	its allocations neither wait for I/O (which may be its own) nor
  *			are throttled as a writer's
  *	OOM score	the OOM killer takes somebody else
+ *	real-time class	it grows out of what the kernel keeps free for urgent tasks: at that
+ *			minimum all others wait for swap-out, that is for the server.
+ *			Taken for the growth alone, by span.c
  *	signals		SIGTERM is put off while swap is on
  *
  * The order of calls is nbdkit's: residency_prepare while the user still reads
@@ -27,6 +30,7 @@ struct residency {
 	bool locked;
 	bool io_flusher;
 	bool oom_protected;
+	bool real_time; /* the class may be taken */
 };
 
 /* Room for what residency_missing says. */
@@ -46,7 +50,8 @@ unsigned int residency_missing(const struct residency *residency, char *why, siz
 
 /*
  * Locks what the process has now, and until residency_populate what it maps, each page
- * when it becomes resident.  0 or a negative errno.
+ * when it becomes resident.  Looks again for privileges that nbdkit gave up together with
+ * its user.  0 or a negative errno.
  */
 int residency_lock(struct residency *residency);
 

@@ -26,6 +26,7 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	stats->locked = server->residency.locked;
 	stats->io_flusher = server->residency.io_flusher;
 	stats->oom_protected = server->residency.oom_protected;
+	stats->real_time = server->residency.real_time;
 	stats->oom_calls = atomic_load(&server->oom_calls);
 }
 

@@ -131,6 +131,19 @@ test_a_control_path_without_permission_is_refused() {
 	grep -q "control: .*Permission denied" "$dir/out" || fail "does not say why"
 }
 
+test_strict_swap_without_a_real_time_class_is_refused() {
+	[ "$(id -u)" -eq 0 ] || skip "root is needed to give up a privilege"
+	nbdkit_plugin "$RAMZSWAP_PLUGIN" --dump-plugin swap=strict >"$dir/out"
+	grep -q ramzswap_real_time=1 "$dir/out" ||
+		skip "not even root may be of a real-time class here"
+	timeout "$patience" setpriv --bounding-set=-sys_nice --inh-caps=-sys_nice \
+		env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit -f -U "$dir/nbd" \
+		"$RAMZSWAP_PLUGIN" swap=strict size=1M >"$dir/out" 2>&1 && fail "was not refused"
+	cat "$dir/out"
+	grep -qF "real-time class (needs CAP_SYS_NICE, or RLIMIT_RTPRIO of 1: ulimit -r)" \
+		"$dir/out" || fail "does not say what is missing"
+}
+
 test_size_is_the_magic_key() {
 	size_is 3145728 3M
 }

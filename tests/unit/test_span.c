@@ -246,6 +246,21 @@ static void test_locked_units_are_taken_as_a_realtime_task(void **state)
 	assert_int_equal(urgent_calls, 1);
 }
 
+static void test_a_thread_has_its_own_class_again_when_a_unit_is_taken(void **state)
+{
+	const struct sched_param none = { .sched_priority = 0 };
+	struct span_source_config config = { .unit = UNIT_BYTES, .units_max = 64, .locked = true };
+	struct span_source *source;
+	uint32_t unit;
+
+	assert_int_equal(span_source_create(&source, &config), 0);
+	assert_int_equal(sched_setscheduler(0, SCHED_BATCH, &none), 0);
+	(void)span_take(source, &unit);
+	assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
+	assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &none), 0);
+	span_source_destroy(source);
+}
+
 static void test_units_are_released_under_mlockall(void **state)
 {
 	struct span_source *source;
@@ -521,6 +536,7 @@ int main(void)
 		cmocka_unit_test(test_ready_units_are_resident_charged_and_taken_without_commit),
 		cmocka_unit_test(test_locked_units_are_released_too),
 		cmocka_unit_test(test_locked_units_are_taken_as_a_realtime_task),
+		cmocka_unit_test(test_a_thread_has_its_own_class_again_when_a_unit_is_taken),
 		cmocka_unit_test(test_units_are_released_under_mlockall),
 		cmocka_unit_test(test_old_kernels_release_and_populate_too),
 		cmocka_unit_test(test_huge_source_costs_nothing_until_used),
