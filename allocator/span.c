@@ -13,10 +13,10 @@
  * `prefix_lock` for moving the end of the prefix, taken while holding nothing.
  */
 #include "span_internal.h"
+#include "urgent.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -248,37 +248,6 @@ static int populate(struct span_source *source, uint32_t unit)
 	return 0;
 }
 
-/*
- * Who locks memory may hold the swap of a machine that has none left, and grow for the
- * payloads of pages whose memory is about to be free.  Everybody else waits at the
- * kernel's minimum until they are; a task of a real-time class may take a quarter of that
- * minimum (mm/page_alloc.c, ALLOC_HARDER, in later kernels ALLOC_MIN_RESERVE), so for the
- * call that makes a unit resident the thread is one.  Where it may not be, it waits.
- * Returns the policy to go back to, LEFT_ALONE for none.
- */
-#define LEFT_ALONE (-1)
-
-static int begin_urgent(const struct span_source *source)
-{
-	const struct sched_param lowest = { .sched_priority = 1 };
-	int policy;
-
-	if (!source->locked)
-		return LEFT_ALONE;
-	policy = sched_getscheduler(0);
-	if (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE)
-		return LEFT_ALONE;
-	return sched_setscheduler(0, SCHED_RR, &lowest) ? LEFT_ALONE : policy;
-}
-
-static void end_urgent(int policy)
-{
-	const struct sched_param none = { .sched_priority = 0 };
-
-	if (policy != LEFT_ALONE)
-		sched_setscheduler(0, policy, &none);
-}
-
 /* Puts memory behind a unit that pop_bare found; undoes that if it cannot. */
 static int commit(struct span_source *source, uint32_t unit)
 {
@@ -289,10 +258,11 @@ static int commit(struct span_source *source, uint32_t unit)
 	if (!err) {
 		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
 		if (!err) {
-			int policy = begin_urgent(source);
+			/* Who locks memory may hold the swap of a machine that has none left. */
+			int policy = source->locked ? urgent_begin() : URGENT_LEFT_ALONE;
 
 			err = populate(source, unit);
-			end_urgent(policy);
+			urgent_end(policy);
 		}
 		if (err && source->budget)
 			span_budget_uncharge(source->budget, bytes);

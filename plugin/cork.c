@@ -7,6 +7,9 @@
  * nbd is woken for the 16 bytes, finds nothing behind them, and sleeps again: two
  * context switches and a system call for each read.  Here what comes with MSG_MORE is
  * kept until what follows.
+ *
+ * A send needs memory for the message, and a write is done, for a kernel that frees the page,
+ * when its reply has come: the reply must not wait for memory (urgent.h).
  */
 #include <errno.h>
 #include <string.h>
@@ -15,7 +18,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "urgent.h"
+
 #define HEAD_MAX 64
+
+/* Tells the plugin that replies are seen to. */
+__attribute__((visibility("default"))) const char ramzswap_cork[] = "replies do not wait";
 
 /* A thread of nbdkit sends whole replies, one at a time. */
 struct head {
@@ -28,7 +36,11 @@ static __thread struct head head __attribute__((tls_model("initial-exec")));
 
 static ssize_t send_now(int fd, const void *data, size_t length, int flags)
 {
-	return syscall(SYS_sendto, fd, data, length, flags, NULL, 0);
+	int policy = urgent_begin();
+	ssize_t sent = syscall(SYS_sendto, fd, data, length, flags, NULL, 0);
+
+	urgent_end(policy);
+	return sent;
 }
 
 /* A send that may be tried again keeps the head; any other failure is the connection's end. */
@@ -47,9 +59,11 @@ static ssize_t send_with_head(const void *data, size_t length, int flags)
 		{ .iov_base = (void *)data, .iov_len = length },
 	};
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+	int policy = urgent_begin();
 	ssize_t sent = sendmsg(head.fd, &message, flags);
 	size_t kept = head.length;
 
+	urgent_end(policy);
 	if (sent < 0)
 		return failed();
 	if ((size_t)sent < kept) {

@@ -52,6 +52,7 @@ struct medium_config {
 	uint64_t size_default; /* bytes of a file that is made and no size given */
 	bool force;	       /* overwrite whatever it holds */
 	unsigned int patience; /* seconds to wait for a lost server, 0 for the default */
+	bool urgent; /* swap of this machine may stand on it: I/O must not wait for memory */
 };
 
 /*

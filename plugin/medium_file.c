@@ -24,6 +24,7 @@
 #endif
 
 #include "medium.h"
+#include "urgent.h"
 
 /* Written at once where a file system cannot preallocate. */
 #define FILL_BYTES (1u << 20)
@@ -31,6 +32,7 @@
 struct file {
 	struct medium medium;
 	int fd;
+	bool urgent; /* see struct medium_config */
 	char *made; /* path of a file that we made, until it is used */
 };
 
@@ -44,13 +46,10 @@ static int file_start(struct medium *medium)
 	return 0;
 }
 
-static int file_read(struct medium *medium, void *buf, size_t len, uint64_t offset)
+static int read_all(int fd, char *to, size_t len, uint64_t offset)
 {
-	struct file *file = (struct file *)medium;
-	char *to = buf;
-
 	while (len > 0) {
-		ssize_t got = pread(file->fd, to, len, (off_t)offset);
+		ssize_t got = pread(fd, to, len, (off_t)offset);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -63,6 +62,17 @@ static int file_read(struct medium *medium, void *buf, size_t len, uint64_t offs
 		len -= (size_t)got;
 	}
 	return 0;
+}
+
+/* Direct I/O allocates what describes it, even where memory is short. */
+static int file_read(struct medium *medium, void *buf, size_t len, uint64_t offset)
+{
+	struct file *file = (struct file *)medium;
+	int policy = file->urgent ? urgent_begin() : URGENT_LEFT_ALONE;
+	int err = read_all(file->fd, buf, len, offset);
+
+	urgent_end(policy);
+	return err;
 }
 
 static int write_all(int fd, const char *from, size_t len, uint64_t offset)
@@ -86,11 +96,13 @@ static int write_all(int fd, const char *from, size_t len, uint64_t offset)
 static int file_write(struct medium *medium, const void *buf, size_t len, uint64_t offset)
 {
 	struct file *file = (struct file *)medium;
+	int policy = file->urgent ? urgent_begin() : URGENT_LEFT_ALONE;
 	int err = write_all(file->fd, buf, len, offset);
 
 	/* Through a cache, only this tells whether the data found its place. */
 	if (!err && !medium->direct && fdatasync(file->fd) != 0)
 		err = -errno;
+	urgent_end(policy);
 	return err;
 }
 
@@ -429,6 +441,7 @@ int medium_open_file(struct medium **medium, const struct medium_config *config,
 		return say(why, why_size, -ENOMEM, "cannot be opened");
 	file->medium.ops = &file_ops;
 	file->fd = -1;
+	file->urgent = config->urgent;
 	err = open_path(file, config->where, &stat, why, why_size);
 	if (!err)
 		err = prepare(file, &stat, config, why, why_size);

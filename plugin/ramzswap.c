@@ -12,6 +12,7 @@
 #include "server.h"
 #include "size.h"
 #include "store.h"
+#include "urgent.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
@@ -172,9 +173,31 @@ static int can_cache(void *handle)
 	return NBDKIT_CACHE_NATIVE;
 }
 
+/*
+ * A reply must not wait for memory while this machine swaps (urgent.h).  Where plugin/cork.c is
+ * preloaded that sees to it as it sends.  Elsewhere the thread is urgent from the end of
+ * one callback to the beginning of the next: nbdkit sends in between.
+ */
+extern const char ramzswap_cork[] __attribute__((weak));
+static __thread int reply_policy = URGENT_LEFT_ALONE;
+
+static void begin_reply(void)
+{
+	if (!ramzswap_cork &&
+	    atomic_load_explicit(&server.swap_is_on, memory_order_relaxed))
+		reply_policy = urgent_begin();
+}
+
+static void end_reply(void)
+{
+	urgent_end(reply_policy);
+	reply_policy = URGENT_LEFT_ALONE;
+}
+
 /* The store says -errno; nbdkit wants an errno, a line, and -1. */
 static int done(int err, const char *what, uint64_t count, uint64_t offset)
 {
+	begin_reply();
 	if (!err)
 		return 0;
 	if (err == -EINVAL)
@@ -190,6 +213,7 @@ static int done(int err, const char *what, uint64_t count, uint64_t offset)
 
 static void enter(const char *what, uint64_t count, uint64_t offset)
 {
+	end_reply();
 	if (ramzswap_debug_requests)
 		nbdkit_debug("%s count=%llu offset=%llu", what, (unsigned long long)count,
 			     (unsigned long long)offset);

@@ -97,6 +97,7 @@ static int open_backing(struct server *server, char *why, size_t why_size)
 		.size_default = params->size,
 		.force = params->backing_force,
 		.patience = params->backing_timeout,
+		.urgent = server->residency.locked,
 	};
 	char reason[MEDIUM_WHY_MAX];
 	struct medium *medium;
@@ -224,7 +225,9 @@ static unsigned int relieve(void *opaque)
 	view.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	store_count_writes(server->store, &view.writes, &view.failed);
 	machine_memory(server->relief.meminfo, &view.memory);
-	if (relief_is_due(&server->relief, &view) && relief_swap_is_on(&server->relief)) {
+	atomic_store_explicit(&server->swap_is_on, relief_swap_is_on(&server->relief),
+			      memory_order_relaxed);
+	if (relief_is_due(&server->relief, &view) && server->swap_is_on) {
 		err = relief_call(&server->relief);
 		if (!err)
 			atomic_fetch_add(&server->oom_calls, 1);

@@ -41,6 +41,7 @@ struct server {
 	atomic_uint_least64_t invalid_io;
 	struct timespec started;
 	atomic_bool signals_held;
+	atomic_bool swap_is_on; /* to an nbd device, perhaps to us; false with swap=off */
 
 	void (*log)(const char *line); /* for the keeper of the disk; any thread */
 	void (*quit)(void);	       /* ends the process in order; any thread */

@@ -4,7 +4,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -209,55 +208,6 @@ static void test_locked_units_are_released_too(void **state)
 	assert_int_equal(resident_pages(span_address(source, unit), UNIT_BYTES), 0);
 	assert_int_equal(span_take(source, &unit), 0);
 	assert_int_equal(*(char *)span_address(source, unit), 0);
-	span_source_destroy(source);
-}
-
-static unsigned int urgent_calls;
-
-/* Takes the place of the C library's, to see of which class a thread makes itself. */
-int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
-{
-	urgent_calls += policy == SCHED_RR;
-	return (int)syscall(SYS_sched_setscheduler, pid, policy, param);
-}
-
-static void test_locked_units_are_taken_as_a_realtime_task(void **state)
-{
-	struct span_source_config config = { .unit = UNIT_BYTES, .units_max = 64, .locked = true };
-	struct span_source *source;
-	uint32_t unit;
-	int err;
-
-	urgent_calls = 0;
-	source = create(UNIT_BYTES, 64, NULL);
-	assert_int_equal(span_take(source, &unit), 0);
-	assert_int_equal(urgent_calls, 0);
-	span_source_destroy(source);
-
-	assert_int_equal(span_source_create(&source, &config), 0);
-	err = span_take(source, &unit);
-	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
-	span_source_destroy(source);
-	if (err == -ENOMEM) {
-		print_message("may not lock 1 MiB of memory (ulimit -l): not tested\n");
-		skip();
-	}
-	assert_int_equal(err, 0);
-	assert_int_equal(urgent_calls, 1);
-}
-
-static void test_a_thread_has_its_own_class_again_when_a_unit_is_taken(void **state)
-{
-	const struct sched_param none = { .sched_priority = 0 };
-	struct span_source_config config = { .unit = UNIT_BYTES, .units_max = 64, .locked = true };
-	struct span_source *source;
-	uint32_t unit;
-
-	assert_int_equal(span_source_create(&source, &config), 0);
-	assert_int_equal(sched_setscheduler(0, SCHED_BATCH, &none), 0);
-	(void)span_take(source, &unit);
-	assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
-	assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &none), 0);
 	span_source_destroy(source);
 }
 
@@ -535,8 +485,6 @@ int main(void)
 		cmocka_unit_test(test_given_unit_leaves_memory_and_budget_and_comes_back_first),
 		cmocka_unit_test(test_ready_units_are_resident_charged_and_taken_without_commit),
 		cmocka_unit_test(test_locked_units_are_released_too),
-		cmocka_unit_test(test_locked_units_are_taken_as_a_realtime_task),
-		cmocka_unit_test(test_a_thread_has_its_own_class_again_when_a_unit_is_taken),
 		cmocka_unit_test(test_units_are_released_under_mlockall),
 		cmocka_unit_test(test_old_kernels_release_and_populate_too),
 		cmocka_unit_test(test_huge_source_costs_nothing_until_used),

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A thread that may take memory where all others wait for it.
+ *
+ * A server that holds the swap of its own machine is asked to store pages when there is no
+ * memory: at the kernel's minimum (vm.min_free_kbytes) all who want some wait until pages have
+ * been swapped out, which is until the server has answered.  What it needs to answer it
+ * cannot wait for.  A task of a real-time class may take a quarter of that minimum
+ * (mm/page_alloc.c, ALLOC_HARDER; half of it as ALLOC_MIN_RESERVE in later kernels), so
+ * a thread is of one for as long as a system call lasts in which memory is needed: that which
+ * makes memory resident, and that which sends.  Not for longer, as it would keep other
+ * programs from the processor.
+ */
+#ifndef RAMZSWAP_URGENT_H
+#define RAMZSWAP_URGENT_H
+
+/* What urgent_begin returns where there is nothing to undo. */
+#define URGENT_LEFT_ALONE (-1)
+
+/*
+ * Makes the calling thread one of SCHED_RR, of the lowest priority, if it is of no real-time
+ * class yet and may be (CAP_SYS_NICE or RLIMIT_RTPRIO; where it may not, it waits as all
+ * do).  Returns what urgent_end wants.  Three system calls for both, no lock; errno is kept.
+ */
+int urgent_begin(void);
+
+/* Gives the calling thread the class back that it had. */
+void urgent_end(int policy);
+
+#endif

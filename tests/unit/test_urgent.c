@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Promises of allocator/urgent.h, and that what a server cannot do without is done as it says:
+ * growth (span.c), replies (cork.c, whose send() takes the place of the C library's here), and
+ * direct I/O (medium_file.c).
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "medium.h"
+#include "span.h"
+#include "urgent.h"
+
+#define UNIT_BYTES 65536u
+#define BLOCK 4096
+
+static unsigned int urgent_calls;
+static bool refuse;
+
+/* Takes the place of the C library's, to see of which class a thread makes itself. */
+int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
+{
+	urgent_calls += policy == SCHED_RR;
+	if (refuse) {
+		errno = EPERM;
+		return -1;
+	}
+	return (int)syscall(SYS_sched_setscheduler, pid, policy, param);
+}
+
+static void set_class(int policy, int priority)
+{
+	const struct sched_param param = { .sched_priority = priority };
+
+	assert_int_equal(syscall(SYS_sched_setscheduler, 0, policy, &param), 0);
+}
+
+static bool may_be_urgent(void)
+{
+	int policy = urgent_begin();
+
+	urgent_end(policy);
+	return policy != URGENT_LEFT_ALONE;
+}
+
+static int begin_each_test(void **state)
+{
+	refuse = false;
+	set_class(SCHED_OTHER, 0);
+	urgent_calls = 0;
+	return 0;
+}
+
+static void a_thread_is_urgent_and_then_of_its_own_class_again(void **state)
+{
+	static const int classes[] = { SCHED_OTHER, SCHED_BATCH, SCHED_IDLE };
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		int policy;
+
+		set_class(classes[i], 0);
+		policy = urgent_begin();
+		assert_int_equal(sched_getscheduler(0), SCHED_RR);
+		urgent_end(policy);
+		assert_int_equal(sched_getscheduler(0), classes[i]);
+	}
+}
+
+static void a_thread_of_a_real_time_class_is_left_alone(void **state)
+{
+	int policy;
+
+	set_class(SCHED_FIFO, 3);
+	policy = urgent_begin();
+	assert_int_equal(sched_getscheduler(0), SCHED_FIFO);
+	urgent_end(policy);
+	assert_int_equal(sched_getscheduler(0), SCHED_FIFO);
+	set_class(SCHED_OTHER, 0);
+}
+
+static void without_the_privilege_nothing_changes_and_errno_is_kept(void **state)
+{
+	int policy;
+
+	refuse = true;
+	errno = EAGAIN;
+	policy = urgent_begin();
+	assert_int_equal(policy, URGENT_LEFT_ALONE);
+	urgent_end(policy);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+}
+
+static int take_a_unit(bool locked)
+{
+	struct span_source_config config = { .unit = UNIT_BYTES, .units_max = 64,
+					     .locked = locked };
+	struct span_source *source;
+	uint32_t unit;
+	int err;
+
+	assert_int_equal(span_source_create(&source, &config), 0);
+	err = span_take(source, &unit);
+	span_source_destroy(source);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+	return err;
+}
+
+static void locked_memory_grows_urgently(void **state)
+{
+	if (take_a_unit(true) == -ENOMEM) {
+		print_message("may not lock 1 MiB of memory (ulimit -l): not tested\n");
+		skip();
+	}
+	assert_int_equal(urgent_calls, 1);
+}
+
+static void memory_that_is_not_locked_does_not_grow_urgently(void **state)
+{
+	assert_int_equal(take_a_unit(false), 0);
+	assert_int_equal(urgent_calls, 0);
+}
+
+static void replies_are_sent_urgently(void **state)
+{
+	char got[16];
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	/* Of a write. */
+	assert_int_equal(send(pair[0], "reply", 5, 0), 5);
+	assert_int_equal(urgent_calls, 1);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+	/* Of a read: nothing leaves before the data does. */
+	assert_int_equal(send(pair[0], "head", 4, MSG_MORE), 4);
+	assert_int_equal(urgent_calls, 1);
+	assert_int_equal(send(pair[0], "data", 4, 0), 4);
+	assert_int_equal(urgent_calls, 2);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+	assert_int_equal(recv(pair[1], got, sizeof(got), 0), 13);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void a_send_that_fails_says_why_and_leaves_the_class_alone(void **state)
+{
+	errno = 0;
+	assert_int_equal(send(-1, "reply", 5, 0), -1);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+}
+
+/* Writes a block and reads it back; how often that was urgent. */
+static unsigned int use_medium(bool urgent)
+{
+	char path[] = "ramzswap-urgent-XXXXXX", why[MEDIUM_WHY_MAX];
+	struct medium_config config = { .where = path, .size = 1 << 20, .force = true,
+					.urgent = urgent };
+	struct medium *medium;
+	void *block = NULL;
+
+	close(mkstemp(path));
+	assert_int_equal(posix_memalign(&block, BLOCK, BLOCK), 0);
+	memset(block, 7, BLOCK);
+	assert_int_equal(medium_open(&medium, &config, why, sizeof(why)), 0);
+	urgent_calls = 0;
+	assert_int_equal(medium->ops->write(medium, block, BLOCK, BLOCK), 0);
+	assert_int_equal(medium->ops->read(medium, block, BLOCK, BLOCK), 0);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+	medium->ops->close(medium);
+	unlink(path);
+	free(block);
+	return urgent_calls;
+}
+
+static void a_backing_store_behind_swap_is_used_urgently_and_no_other(void **state)
+{
+	assert_int_equal(use_medium(true), 2);
+	assert_int_equal(use_medium(false), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_thread_is_urgent_and_then_of_its_own_class_again,
+				       begin_each_test),
+		cmocka_unit_test_setup(a_thread_of_a_real_time_class_is_left_alone,
+				       begin_each_test),
+		cmocka_unit_test_setup(without_the_privilege_nothing_changes_and_errno_is_kept,
+				       begin_each_test),
+		cmocka_unit_test_setup(locked_memory_grows_urgently, begin_each_test),
+		cmocka_unit_test_setup(memory_that_is_not_locked_does_not_grow_urgently,
+				       begin_each_test),
+		cmocka_unit_test_setup(replies_are_sent_urgently, begin_each_test),
+		cmocka_unit_test_setup(a_send_that_fails_says_why_and_leaves_the_class_alone,
+				       begin_each_test),
+		cmocka_unit_test_setup(a_backing_store_behind_swap_is_used_urgently_and_no_other,
+				       begin_each_test),
+	};
+
+	if (!may_be_urgent()) {
+		print_message("may be of no real-time class (ulimit -r): not tested\n");
+		return 77;
+	}
+	return cmocka_run_group_tests_name("urgent", tests, NULL, NULL);
+}
