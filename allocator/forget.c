@@ -40,10 +40,13 @@ void span_forget(struct span_source *source)
 
 void span_source_get_stats(struct span_source *source, struct span_source_stats *stats)
 {
-	uint32_t kept_pages;
+	uint32_t kept_pages, links;
 
 	pthread_mutex_lock(&source->lock);
 	kept_pages = source->fresh < source->kept_top ? source->kept_pages : 0;
+	links = atomic_load(&source->links_resident);
+	if (links < source->fresh)
+		links = source->fresh;
 	*stats = (struct span_source_stats){
 		.units_used = source->used,
 		.units_ready = source->ready_count,
@@ -52,7 +55,7 @@ void span_source_get_stats(struct span_source *source, struct span_source_stats 
 		.commits = source->commits,
 		.commits_late = source->commits_late,
 		.releases = source->releases,
-		.metadata = span_round_up(sizeof(*source) + source->fresh * sizeof(source->next[0]),
+		.metadata = span_round_up(sizeof(*source) + links * sizeof(source->next[0]),
 				     span_page_size()) + kept_pages * span_page_size(),
 	};
 	pthread_mutex_unlock(&source->lock);

@@ -31,6 +31,12 @@
 /* The prefix grows by so much at a time: a system call per unit would be too many. */
 #define PREFIX_STEP (1u << 20)
 
+/*
+ * Of a locked source, links are resident for so many units past the prefix.  They are written
+ * under the lock, and who has that must not wait for a page.
+ */
+#define LINKS_AHEAD 2048u
+
 static atomic_int_least64_t fail_countdown = -1;
 
 void span_fail_after(int64_t requests)
@@ -109,6 +115,22 @@ static bool config_valid(const struct span_source_config *config)
 	       config->units_max <= UNITS_MAX && config->units_max <= (SIZE_MAX / 2) / unit;
 }
 
+/* Without the advice (Linux 5.14) a link's page comes when it is first written. */
+static void populate_links(struct span_source *source, uint32_t prefix)
+{
+	uint32_t units = source->units_max - prefix;
+	uint32_t end = prefix + (units < LINKS_AHEAD ? units : LINKS_AHEAD);
+	uint32_t from = atomic_load(&source->links_resident);
+	uintptr_t page = span_page_size();
+	uintptr_t start = (uintptr_t)&source->next[from] & ~(page - 1);
+
+	if (!source->locked || end <= from)
+		return;
+	madvise((void *)start, span_round_up((uintptr_t)&source->next[end], page) - start,
+		MADV_POPULATE_WRITE);
+	atomic_store(&source->links_resident, end);
+}
+
 int span_source_create(struct span_source **out, const struct span_source_config *config)
 {
 	struct span_source *source;
@@ -139,6 +161,7 @@ int span_source_create(struct span_source **out, const struct span_source_config
 	munlock(source->base, source->bytes);
 	/* What is resident must be what is charged, to the page. */
 	madvise(source->base, source->bytes, MADV_NOHUGEPAGE);
+	populate_links(source, 0);
 	pthread_mutex_init(&source->prefix_lock, NULL);
 	pthread_mutex_init(&source->lock, NULL);
 	*out = source;
@@ -220,11 +243,13 @@ static int make_accessible(struct span_source *source, uint32_t unit)
 			units = source->prefix_step;
 		bytes = (size_t)units << source->shift;
 		if (mprotect(start, bytes, PROT_READ | PROT_WRITE) ||
-		    (source->locked && mlock2(start, bytes, MLOCK_ONFAULT)))
+		    (source->locked && mlock2(start, bytes, MLOCK_ONFAULT))) {
 			err = -ENOMEM;
-		else
+		} else {
+			populate_links(source, prefix + units);
 			atomic_store_explicit(&source->prefix, prefix + units,
 					      memory_order_release);
+		}
 	}
 	pthread_mutex_unlock(&source->prefix_lock);
 	return err;
@@ -256,14 +281,13 @@ static int commit(struct span_source *source, uint32_t unit)
 
 	err = source->budget ? span_budget_charge(source->budget, bytes) : 0;
 	if (!err) {
-		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
-		if (!err) {
-			/* Who locks memory may hold the swap of a machine that has none left. */
-			int policy = source->locked ? urgent_begin() : URGENT_LEFT_ALONE;
+		/* Who locks memory may hold the swap of a machine that has none left. */
+		int policy = source->locked ? urgent_begin() : URGENT_LEFT_ALONE;
 
+		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
+		if (!err)
 			err = populate(source, unit);
-			urgent_end(policy);
-		}
+		urgent_end(policy);
 		if (err && source->budget)
 			span_budget_uncharge(source->budget, bytes);
 	}

@@ -31,6 +31,7 @@ struct span_source {
 
 	pthread_mutex_t prefix_lock;
 	atomic_uint_least32_t prefix; /* units that may be touched */
+	atomic_uint_least32_t links_resident; /* of a locked source: written without a fault */
 
 	pthread_mutex_t lock;
 	uint32_t fresh;	       /* units from here on are taken if their link is 0 */

@@ -5,6 +5,7 @@
 
 #include "pools.h"
 #include "span.h"
+#include "urgent.h"
 
 /* A pool more costs about a span that is half empty: worth it past this much each. */
 #define SPREAD_BYTES (UINT64_C(64) << 20)
@@ -45,7 +46,10 @@ static int add_pool(struct pools *pools, uint32_t seen)
 
 	pthread_mutex_lock(&pools->grow_lock);
 	if (pools->count == seen && seen < POOLS_MAX) {
+		int policy = pools->locked ? urgent_begin() : URGENT_LEFT_ALONE;
+
 		err = xv_create(&pool, &config);
+		urgent_end(policy);
 		if (!err) {
 			err = charge(pools, pool);
 			if (err)
@@ -87,6 +91,7 @@ int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *bu
 	pools->spread_max = SPREAD_PER_PROCESSOR *
 			    (processors < 1 ? 1 : processors > 256 ? 256 : (uint32_t)processors);
 	pools->spans_max = config.units_max < XV_SPANS_MAX ? config.units_max : XV_SPANS_MAX;
+	pools->locked = locked;
 	pools->resident = locked && pools->spans_max <= RESIDENT_SPANS_MAX;
 	err = span_source_create(&pools->source, &config);
 	if (!err)

@@ -28,6 +28,7 @@ struct pools {
 	pthread_mutex_t grow_lock; /* guards the making of a pool */
 	_Atomic uint32_t count;	   /* pools in use; only ever grows */
 	uint32_t spans_max;	   /* of one pool */
+	bool locked; /* perhaps behind swap of this machine: grows urgently */
 	bool resident;		   /* what a pool keeps of its spans */
 	uint32_t spread_max;	   /* pools that are made to keep threads apart */
 	atomic_uint_least64_t charged; /* to the budget, for what pools keep resident */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@
 #include <cmocka.h>
 
 #include "medium.h"
-#include "span.h"
+#include "span_internal.h"
 #include "urgent.h"
 
 #define UNIT_BYTES 65536u
@@ -128,6 +129,30 @@ static void locked_memory_grows_urgently(void **state)
 	assert_int_equal(urgent_calls, 1);
 }
 
+/* They are written under a lock that requests want, too. */
+static void links_of_locked_memory_are_resident_before_they_are_written(void **state)
+{
+	struct span_source_config config = { .unit = BLOCK, .units_max = 1u << 14, .locked = true };
+	struct span_source *source;
+	unsigned char resident;
+	uint32_t unit;
+
+	assert_int_equal(span_source_create(&source, &config), 0);
+	for (unsigned int taken = 0; taken < 5000; taken++) {
+		uintptr_t link = (uintptr_t)&source->next[source->fresh];
+
+		assert_int_equal(mincore((void *)(link & ~(uintptr_t)(BLOCK - 1)), BLOCK,
+					 &resident), 0);
+		assert_true(resident & 1);
+		if (span_take(source, &unit) == -ENOMEM && !taken) {
+			span_source_destroy(source);
+			print_message("may not lock memory (ulimit -l): not tested\n");
+			skip();
+		}
+	}
+	span_source_destroy(source);
+}
+
 static void memory_that_is_not_locked_does_not_grow_urgently(void **state)
 {
 	assert_int_equal(take_a_unit(false), 0);
@@ -202,6 +227,8 @@ int main(void)
 		cmocka_unit_test_setup(without_the_privilege_nothing_changes_and_errno_is_kept,
 				       begin_each_test),
 		cmocka_unit_test_setup(locked_memory_grows_urgently, begin_each_test),
+		cmocka_unit_test_setup(links_of_locked_memory_are_resident_before_they_are_written,
+				       begin_each_test),
 		cmocka_unit_test_setup(memory_that_is_not_locked_does_not_grow_urgently,
 				       begin_each_test),
 		cmocka_unit_test_setup(replies_are_sent_urgently, begin_each_test),
