@@ -4,6 +4,13 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/sysinfo.h>
+
+/* Free memory is short below so much and this part of all. */
+#define SHORT_BYTES (UINT64_C(48) << 20)
+#define SHORT_PART 256
 
 int urgent_begin(void)
 {
@@ -17,6 +24,23 @@ int urgent_begin(void)
 		return policy;
 	errno = before;
 	return URGENT_LEFT_ALONE;
+}
+
+static bool memory_is_short(void)
+{
+	struct sysinfo now;
+	uint64_t free_bytes, total;
+
+	if (sysinfo(&now) != 0)
+		return true;
+	free_bytes = (uint64_t)now.freeram * now.mem_unit;
+	total = (uint64_t)now.totalram * now.mem_unit;
+	return free_bytes < SHORT_BYTES + total / SHORT_PART;
+}
+
+int urgent_begin_if_short(void)
+{
+	return memory_is_short() ? urgent_begin() : URGENT_LEFT_ALONE;
 }
 
 void urgent_end(int policy)

@@ -36,7 +36,7 @@ static __thread struct head head __attribute__((tls_model("initial-exec")));
 
 static ssize_t send_now(int fd, const void *data, size_t length, int flags)
 {
-	int policy = urgent_begin();
+	int policy = urgent_begin_if_short();
 	ssize_t sent = syscall(SYS_sendto, fd, data, length, flags, NULL, 0);
 
 	urgent_end(policy);
@@ -59,7 +59,7 @@ static ssize_t send_with_head(const void *data, size_t length, int flags)
 		{ .iov_base = (void *)data, .iov_len = length },
 	};
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
-	int policy = urgent_begin();
+	int policy = urgent_begin_if_short();
 	ssize_t sent = sendmsg(head.fd, &message, flags);
 	size_t kept = head.length;
 

@@ -185,7 +185,7 @@ static void begin_reply(void)
 {
 	if (!ramzswap_cork &&
 	    atomic_load_explicit(&server.swap_is_on, memory_order_relaxed))
-		reply_policy = urgent_begin();
+		reply_policy = urgent_begin_if_short();
 }
 
 static void end_reply(void)

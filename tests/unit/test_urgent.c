@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -42,6 +43,18 @@ int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
 	return (int)syscall(SYS_sched_setscheduler, pid, policy, param);
 }
 
+static uint64_t free_memory, total_memory;
+
+/* So does this, to say how much is free. */
+int sysinfo(struct sysinfo *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->mem_unit = 4096;
+	info->freeram = free_memory / 4096;
+	info->totalram = total_memory / 4096;
+	return 0;
+}
+
 static void set_class(int policy, int priority)
 {
 	const struct sched_param param = { .sched_priority = priority };
@@ -62,6 +75,8 @@ static int begin_each_test(void **state)
 	refuse = false;
 	set_class(SCHED_OTHER, 0);
 	urgent_calls = 0;
+	free_memory = 0;
+	total_memory = UINT64_C(8) << 30;
 	return 0;
 }
 
@@ -103,6 +118,28 @@ static void without_the_privilege_nothing_changes_and_errno_is_kept(void **state
 	urgent_end(policy);
 	assert_int_equal(errno, EAGAIN);
 	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+}
+
+static bool is_urgent_with(uint64_t free_bytes, uint64_t total)
+{
+	int policy;
+
+	free_memory = free_bytes;
+	total_memory = total;
+	policy = urgent_begin_if_short();
+	urgent_end(policy);
+	return policy != URGENT_LEFT_ALONE;
+}
+
+static void memory_is_short_below_48_mib_and_a_part_of_all(void **state)
+{
+	const uint64_t mib = UINT64_C(1) << 20;
+
+	assert_true(is_urgent_with(0, 256 * mib));
+	assert_true(is_urgent_with(48 * mib, 256 * mib));
+	assert_false(is_urgent_with(49 * mib, 256 * mib));
+	assert_true(is_urgent_with(111 * mib, 16384 * mib));
+	assert_false(is_urgent_with(112 * mib, 16384 * mib));
 }
 
 static int take_a_unit(bool locked)
@@ -159,9 +196,9 @@ static void memory_that_is_not_locked_does_not_grow_urgently(void **state)
 	assert_int_equal(urgent_calls, 0);
 }
 
-static void replies_are_sent_urgently(void **state)
+static void replies_are_sent_urgently_where_memory_is_short(void **state)
 {
-	char got[16];
+	char got[32];
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -175,7 +212,10 @@ static void replies_are_sent_urgently(void **state)
 	assert_int_equal(send(pair[0], "data", 4, 0), 4);
 	assert_int_equal(urgent_calls, 2);
 	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
-	assert_int_equal(recv(pair[1], got, sizeof(got), 0), 13);
+	free_memory = total_memory;
+	assert_int_equal(send(pair[0], "rest", 4, 0), 4);
+	assert_int_equal(urgent_calls, 2);
+	assert_int_equal(recv(pair[1], got, sizeof(got), 0), 17);
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -231,7 +271,10 @@ int main(void)
 				       begin_each_test),
 		cmocka_unit_test_setup(memory_that_is_not_locked_does_not_grow_urgently,
 				       begin_each_test),
-		cmocka_unit_test_setup(replies_are_sent_urgently, begin_each_test),
+		cmocka_unit_test_setup(replies_are_sent_urgently_where_memory_is_short,
+				       begin_each_test),
+		cmocka_unit_test_setup(memory_is_short_below_48_mib_and_a_part_of_all,
+				       begin_each_test),
 		cmocka_unit_test_setup(a_send_that_fails_says_why_and_leaves_the_class_alone,
 				       begin_each_test),
 		cmocka_unit_test_setup(a_backing_store_behind_swap_is_used_urgently_and_no_other,
