@@ -7,9 +7,9 @@
  *	IO flusher	its allocations neither wait for I/O (which may be its own) nor
  *			are throttled as a writer's
  *	OOM score	the OOM killer takes somebody else
- *	real-time class	it grows out of what the kernel keeps free for urgent tasks: at that
+ *	real-time class	it may take what the kernel keeps free for urgent tasks: at that
  *			minimum all others wait for swap-out, that is for the server.
- *			Taken for the growth alone, by span.c
+ *			Taken where it is needed, see urgent.h
  *	signals		SIGTERM is put off while swap is on
  *
  * The order of calls is nbdkit's: residency_prepare while the user still reads

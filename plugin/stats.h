@@ -79,7 +79,7 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(locked, "Locked", FLAG, GAUGE, "Whether the memory is locked")                           \
 	X(io_flusher, "IOFlusher", FLAG, GAUGE, "Whether PR_SET_IO_FLUSHER is in force")           \
 	X(oom_protected, "OOMProtected", FLAG, GAUGE, "Whether the OOM killer spares the server")  \
-	X(real_time, "RealTime", FLAG, GAUGE, "Whether memory may be grown as a real-time task")   \
+	X(real_time, "RealTime", FLAG, GAUGE, "Whether the server may be a real-time task")   \
 	X(oom_calls, "OOMCalls", COUNT, COUNTER, "Times that the OOM killer was called for want of room")\
 	X(minor_faults, "MinorFaults", COUNT, COUNTER, "Minor page faults of the server")          \
 	X(major_faults, "MajorFaults", COUNT, COUNTER, "Major page faults of the server")          \

@@ -66,6 +66,8 @@ start_ramzswap()
 		FLAGS="swap=off $FLAGS" ;;
 	no-flusher)
 		drop=sys_resource ;;
+	no-real-time)
+		drop=sys_nice ;;
 	memory)
 		RAMZSWAP_PLUGIN=memory
 		preload=$BUILD/tests/kernel/protect.so ;;
