@@ -214,11 +214,14 @@ int residency_populate(struct residency *residency)
 
 void residency_note_background_faults(void)
 {
+	static __thread uint64_t noted;
 	uint64_t minor_faults, major_faults;
 
-	if (count_faults(RUSAGE_THREAD, &minor_faults, &major_faults))
-		atomic_store_explicit(&background_faults, minor_faults + major_faults,
-				      memory_order_relaxed);
+	if (!count_faults(RUSAGE_THREAD, &minor_faults, &major_faults))
+		return;
+	atomic_fetch_add_explicit(&background_faults, minor_faults + major_faults - noted,
+				  memory_order_relaxed);
+	noted = minor_faults + major_faults;
 }
 
 void residency_get_faults(struct residency_faults *faults)

@@ -76,13 +76,13 @@ void residency_populate_code(const struct residency *residency, const char *cons
 struct residency_faults {
 	uint64_t minor;	   /* of the whole process, since its start */
 	uint64_t major;	   /* of the whole process, since its start */
-	uint64_t requests; /* both kinds, since the fork, but for the background thread's */
+	uint64_t requests; /* both kinds, since the fork, but for background threads' */
 };
 
 void residency_get_faults(struct residency_faults *faults);
 
 /*
- * Called by the background thread now and then: what it takes faults for, it does
+ * Called by each background thread now and then: what it takes faults for, it does
  * so that requests need not.
  */
 void residency_note_background_faults(void);

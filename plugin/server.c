@@ -17,7 +17,7 @@
  */
 #define SEGMENT_SHARE 64
 
-/* What the watch reads takes locks: not at every step of the background. */
+/* How often it is looked whether there is something to say or to do. */
 #define WATCH_MS 500
 
 uint64_t server_memory_at_most(const struct params *params)
@@ -176,15 +176,9 @@ static void tell_of_relief(struct server *server)
 static void tell_what_changed(struct server *server)
 {
 	static struct watch watch;
-	static struct timespec last;
 	struct ramzswap_stats stats = { 0 };
 	char line[WATCH_LINE_MAX];
-	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((now.tv_sec - last.tv_sec) * 1000 + (now.tv_nsec - last.tv_nsec) / 1000000 < WATCH_MS)
-		return;
-	last = now;
 	store_get_stats(server->store, &stats);
 	tell_of_relief(server);
 	if (watch_look(&watch, &stats, line, sizeof(line)))
@@ -198,9 +192,21 @@ static unsigned int work(void *opaque)
 	struct server *server = opaque;
 
 	residency_note_background_faults();
+	return store_work(server->store);
+}
+
+/*
+ * The log may be a pipe that nobody reads, or a socket for which the kernel wants memory: who
+ * writes to it has nothing else to do.
+ */
+static unsigned int tell(void *opaque)
+{
+	struct server *server = opaque;
+
+	residency_note_background_faults();
 	quit_if_wanted(server);
 	tell_what_changed(server);
-	return store_work(server->store);
+	return WATCH_MS;
 }
 
 static unsigned int write_back(void *opaque)
@@ -273,6 +279,9 @@ static int start_threads(struct server *server)
 	if (err)
 		return err;
 	store_on_need(server->store, kick, server->worker);
+	err = worker_start(&server->teller, tell, server);
+	if (err)
+		return err;
 	if (server->backing) {
 		err = worker_start(&server->writeback_worker, write_back, server);
 		if (err)
@@ -347,6 +356,8 @@ void server_stop(struct server *server)
 		store_interrupt(server->store);
 	control_stop(server->control);
 	server->control = NULL;
+	worker_stop(server->teller);
+	server->teller = NULL;
 	worker_stop(server->relief_worker);
 	server->relief_worker = NULL;
 	worker_stop(server->writeback_worker);

@@ -32,6 +32,7 @@ struct server {
 	struct store *store;
 	struct backing *backing; /* NULL without backing= */
 	struct worker *worker;
+	struct worker *teller; /* writes to the log */
 	struct worker *writeback_worker; /* NULL without backing= */
 	struct worker *relief_worker;	 /* NULL with swap=off */
 	atomic_uint oom_calls;		 /* of relief, that the kernel took */

@@ -83,7 +83,7 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(oom_calls, "OOMCalls", COUNT, COUNTER, "Times that the OOM killer was called for want of room")\
 	X(minor_faults, "MinorFaults", COUNT, COUNTER, "Minor page faults of the server")          \
 	X(major_faults, "MajorFaults", COUNT, COUNTER, "Major page faults of the server")          \
-	X(request_faults, "RequestFaults", COUNT, COUNTER, "Page faults other than of the background thread")\
+	X(request_faults, "RequestFaults", COUNT, COUNTER, "Page faults other than of background threads")\
 	X(uptime_seconds, "Uptime", SECONDS, GAUGE, "Time since the start")
 
 struct ramzswap_stats {

@@ -127,6 +127,32 @@ test_failed_writes_are_counted() {
 	stop_server
 }
 
+# Until all of the reserve is there again.
+reserve_is_ready() {
+	[ "$(stat reserve_ready)" = "$(stat reserve)" ]
+}
+
+test_a_log_that_nobody_reads_does_not_hold_up_the_background() {
+	mkfifo "$dir/log"
+	exec 7<>"$dir/log"
+	start_controlled size=64M memlimit=16M reserve=1M
+	dd if=/dev/zero of="$dir/log" bs=4096 count=64 oflag=nonblock 2>/dev/null || true
+	# That there is no room any more has to be said, and cannot.
+	head -c 33554432 /dev/urandom >"$dir/random"
+	timeout "$patience" qemu-io -f raw -c "write -s $dir/random 0 32M" "$uri" >"$dir/qio" 2>&1 || true
+	grep -q "No space left" "$dir/qio" || { cat "$dir/qio"; fail "no ENOSPC"; }
+	sleep 2
+	qio -c "discard 0 64M" -c "write -s $dir/random 0 4M"
+	soon reserve_is_ready || fail "ready: $(stat reserve_ready) of $(stat reserve)"
+	cat <&7 >"$dir/said" &
+	local reader=$!
+	soon grep -qa "room" "$dir/said" || fail "said: $(tr -d '\0' <"$dir/said")"
+	log=/dev/null
+	stop_server
+	kill "$reader"
+	exec 7>&-
+}
+
 test_pages_are_counted_by_kind() {
 	start_controlled size=64M
 	head -c 4194304 /dev/urandom >"$dir/random"
