@@ -7,9 +7,9 @@
  * been swapped out, which is until the server has answered.  What it needs to answer it
  * cannot wait for.  A task of a real-time class may take a quarter of that minimum
  * (mm/page_alloc.c, ALLOC_HARDER; half of it as ALLOC_MIN_RESERVE in later kernels), so
- * a thread is of one for as long as a system call lasts in which memory is needed: that which
- * makes memory resident, and that which sends.  Not for longer, as it would keep other
- * programs from the processor.
+ * a thread is of one for as long as a system call lasts in which memory is needed: to make
+ * memory resident, to send, to use a disk directly.  Not for longer, as it would keep
+ * other programs from the processor.
  */
 #ifndef RAMZSWAP_URGENT_H
 #define RAMZSWAP_URGENT_H

@@ -155,7 +155,7 @@ unsigned int residency_missing(const struct residency *residency, char *why, siz
 
 int residency_lock(struct residency *residency)
 {
-	residency->real_time = can_be_real_time();
+	residency->real_time = residency->real_time && can_be_real_time();
 	if (!residency->lock_wanted)
 		return 0;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
