@@ -19,6 +19,15 @@ megabytes()
 	echo "$((${1:-0} >> 20)) MB"
 }
 
+# expect WHAT FOUND OPERATOR RIGHT: counts in failures what is not as it has to be
+failures=0
+expect()
+{
+	[ "$2" "$3" "$4" ] && return
+	echo "FAILED: $1: found '$2'" >&2
+	failures=$((failures + 1))
+}
+
 row()
 {
 	printf '  %-34s %s\n' "$1" "$2"
