@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/sysinfo.h>
 
@@ -12,13 +11,18 @@
 #define SHORT_BYTES (UINT64_C(48) << 20)
 #define SHORT_PART 256
 
+static bool is_ordinary(int policy)
+{
+	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE;
+}
+
 int urgent_begin(void)
 {
 	const struct sched_param lowest = { .sched_priority = 1 };
 	int policy = sched_getscheduler(0);
 	int before = errno;
 
-	if (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE)
+	if (!is_ordinary(policy))
 		return URGENT_LEFT_ALONE;
 	if (sched_setscheduler(0, SCHED_RR, &lowest) == 0)
 		return policy;
@@ -52,4 +56,12 @@ void urgent_end(int policy)
 		return;
 	sched_setscheduler(0, policy, &none);
 	errno = before;
+}
+
+bool urgent_is_possible(void)
+{
+	int policy = urgent_begin();
+
+	urgent_end(policy);
+	return policy != URGENT_LEFT_ALONE || !is_ordinary(sched_getscheduler(0));
 }

@@ -14,6 +14,8 @@
 #ifndef RAMZSWAP_URGENT_H
 #define RAMZSWAP_URGENT_H
 
+#include <stdbool.h>
+
 /* What urgent_begin returns where there is nothing to undo. */
 #define URGENT_LEFT_ALONE (-1)
 
@@ -34,5 +36,8 @@ int urgent_begin_if_short(void);
 
 /* Gives the calling thread the class back that it had. */
 void urgent_end(int policy);
+
+/* Whether the calling thread is of a real-time class or may be: seen by trying. */
+bool urgent_is_possible(void);
 
 #endif

@@ -4,7 +4,6 @@
 #include <linux/capability.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 
 #include "machine.h"
 #include "residency.h"
+#include "urgent.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -91,18 +91,6 @@ static bool can_lock(uint64_t bytes)
 	return setrlimit(RLIMIT_MEMLOCK, &limit) == 0;
 }
 
-/* Whether the thread may be of a real-time class: seen by trying, as there are several ways. */
-static bool can_be_real_time(void)
-{
-	struct sched_param before, lowest = { .sched_priority = 1 };
-	int policy = sched_getscheduler(0);
-
-	if (policy < 0 || sched_getparam(0, &before) != 0 ||
-	    sched_setscheduler(0, SCHED_RR, &lowest) != 0)
-		return false;
-	return sched_setscheduler(0, policy, &before) == 0;
-}
-
 void residency_prepare(struct residency *residency, uint64_t bytes)
 {
 	pthread_attr_t attr;
@@ -113,7 +101,7 @@ void residency_prepare(struct residency *residency, uint64_t bytes)
 	residency->locked = residency->lock_wanted;
 	residency->io_flusher = prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0;
 	residency->oom_protected = set_oom_score();
-	residency->real_time = can_be_real_time();
+	residency->real_time = urgent_is_possible();
 	if (pthread_attr_init(&attr) == 0) {
 		if (pthread_attr_setstacksize(&attr, THREAD_STACK) == 0)
 			(void)pthread_setattr_default_np(&attr);
@@ -155,7 +143,7 @@ unsigned int residency_missing(const struct residency *residency, char *why, siz
 
 int residency_lock(struct residency *residency)
 {
-	residency->real_time = residency->real_time && can_be_real_time();
+	residency->real_time = residency->real_time && urgent_is_possible();
 	if (!residency->lock_wanted)
 		return 0;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
