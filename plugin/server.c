@@ -191,7 +191,6 @@ static unsigned int work(void *opaque)
 {
 	struct server *server = opaque;
 
-	residency_note_background_faults();
 	return store_work(server->store);
 }
 
@@ -203,7 +202,6 @@ static unsigned int tell(void *opaque)
 {
 	struct server *server = opaque;
 
-	residency_note_background_faults();
 	quit_if_wanted(server);
 	tell_what_changed(server);
 	return WATCH_MS;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "residency.h"
 #include "worker.h"
 
 /* Enough for the dense encoders; small because all of it may be locked. */
@@ -46,6 +47,7 @@ static void *worker_main(void *arg)
 	while (!atomic_load(&worker->stop)) {
 		unsigned int ms = worker->step(worker->opaque);
 
+		residency_note_background_faults();
 		if (ms > 0)
 			sleep_until_kicked(worker, ms);
 	}
