@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nbdkit started by hand, without what ramzswap(8) preloads, replies as a task of a real-time
+ * class where this machine swaps to an nbd device and memory is short (allocator/urgent.h);
+ * and it is not to be ended there.
+ *
+ * What is free is told by short_memory.c (RAMZSWAP_SHORT_MEMORY names it), what swap is on by a
+ * file in the place of /proc/swaps, in a mount namespace of this test's own.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server.h"
+
+#define PATIENCE_SECONDS 60
+#define PAGE 4096
+
+static const char swap_is_on[] = "Filename\tType\tSize\tUsed\tPriority\n"
+				 "/dev/nbd0\tpartition\t65532\t0\t-2\n";
+static const char swap_is_off[] = "Filename\tType\tSize\tUsed\tPriority\n";
+
+static char dir[] = "/tmp/ramzswap-test-XXXXXX";
+static char swaps[64], free_megabytes[64];
+
+static void pause_ms(long ms)
+{
+	struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&pause, NULL);
+}
+
+/* In place: whoever has the file open sees it. */
+static void say(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* How many threads of a process are of the class that a reply is sent in. */
+static int urgent_threads(pid_t pid)
+{
+	char path[64];
+	struct dirent *entry;
+	DIR *tasks;
+	int count = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	tasks = opendir(path);
+	assert_non_null(tasks);
+	while ((entry = readdir(tasks)))
+		count += entry->d_name[0] != '.' && sched_getscheduler(atoi(entry->d_name)) == SCHED_RR;
+	closedir(tasks);
+	return count;
+}
+
+/* Writes a page until so many threads are urgent after a reply. */
+static void urgent_after_a_reply(const struct server *server, struct nbd_handle *nbd, int threads)
+{
+	static const char page[PAGE] = "page";
+	int seen = -1;
+
+	for (int i = 0; i < PATIENCE_SECONDS * 20 && seen != threads; i++) {
+		nbd_ok(nbd_pwrite(nbd, page, PAGE, 0, 0));
+		/* The reply may be here before the thread that sent it goes on. */
+		pause_ms(50);
+		seen = urgent_threads(server->pid);
+	}
+	assert_int_equal(seen, threads);
+}
+
+static void a_reply_is_urgent_where_the_machine_swaps_and_memory_is_short(void **state)
+{
+	const char *const params[] = {"size=64M", "swap=auto", NULL};
+	struct server server;
+	struct nbd_handle *nbd;
+
+	say(swaps, swap_is_off);
+	say(free_megabytes, "20");
+	server_start(&server, params);
+	nbd = server_connect(&server);
+	urgent_after_a_reply(&server, nbd, 0);
+	say(swaps, swap_is_on);
+	urgent_after_a_reply(&server, nbd, 1);
+	say(free_megabytes, "200");
+	urgent_after_a_reply(&server, nbd, 0);
+	say(free_megabytes, "20");
+	urgent_after_a_reply(&server, nbd, 1);
+	say(swaps, swap_is_off);
+	urgent_after_a_reply(&server, nbd, 0);
+	server_disconnect(nbd);
+	server_stop(&server);
+}
+
+static void no_reply_is_urgent_with_swap_off(void **state)
+{
+	const char *const params[] = {"size=64M", "swap=off", NULL};
+	struct server server;
+	struct nbd_handle *nbd;
+
+	say(swaps, swap_is_on);
+	say(free_megabytes, "20");
+	server_start(&server, params);
+	nbd = server_connect(&server);
+	/* Longer than the server takes to look. */
+	for (int i = 0; i < 20; i++) {
+		urgent_after_a_reply(&server, nbd, 0);
+		pause_ms(50);
+	}
+	server_disconnect(nbd);
+	server_stop(&server);
+}
+
+static void it_does_not_end_before_swap_is_off(void **state)
+{
+	const char *const params[] = {"size=64M", "swap=auto", NULL};
+	struct server server;
+	struct nbd_handle *nbd;
+	char page[PAGE];
+
+	say(swaps, swap_is_on);
+	say(free_megabytes, "200");
+	server_start(&server, params);
+	nbd = server_connect(&server);
+	assert_int_equal(kill(server.pid, SIGTERM), 0);
+	for (int i = 0; i < 40; i++) {
+		nbd_ok(nbd_pread(nbd, page, PAGE, 0, 0));
+		pause_ms(50);
+	}
+	assert_int_equal(waitpid(server.pid, NULL, WNOHANG), 0);
+	server_disconnect(nbd);
+	nbd = server_connect(&server);
+	nbd_ok(nbd_pread(nbd, page, PAGE, 0, 0));
+	server_disconnect(nbd);
+	say(swaps, swap_is_off);
+	server_stop(&server);
+}
+
+/* Exit status 77: this machine cannot do it, and why. */
+static void cannot(const char *what)
+{
+	printf("%s: %s\n", what, strerror(errno));
+	exit(77);
+}
+
+static void put_files_in_place(void)
+{
+	const struct sched_param lowest = {.sched_priority = 1};
+	const char *runtime = getenv("RAMZSWAP_PRELOAD"), *shim = getenv("RAMZSWAP_SHORT_MEMORY");
+	char preload[4096];
+
+	if (sched_setscheduler(0, SCHED_RR, &lowest) != 0)
+		cannot("a real-time class");
+	sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		cannot("a mount namespace");
+	if (!mkdtemp(dir) || !shim)
+		cannot("a directory, and RAMZSWAP_SHORT_MEMORY");
+	snprintf(swaps, sizeof(swaps), "%s/swaps", dir);
+	snprintf(free_megabytes, sizeof(free_megabytes), "%s/free", dir);
+	say(swaps, swap_is_off);
+	if (mount(swaps, "/proc/swaps", NULL, MS_BIND, NULL) != 0)
+		cannot("a file in the place of /proc/swaps");
+	snprintf(preload, sizeof(preload), "%s%s%s", runtime ? runtime : "",
+		 runtime && *runtime ? ":" : "", shim);
+	setenv("RAMZSWAP_PRELOAD", preload, 1);
+	setenv("RAMZSWAP_TEST_FREE", free_megabytes, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_reply_is_urgent_where_the_machine_swaps_and_memory_is_short),
+		cmocka_unit_test(no_reply_is_urgent_with_swap_off),
+		cmocka_unit_test(it_does_not_end_before_swap_is_off),
+	};
+	int failed;
+
+	put_files_in_place();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(swaps);
+	unlink(free_megabytes);
+	rmdir(dir);
+	return failed;
+}
