@@ -10,7 +10,7 @@
  *	real-time class	it may take what the kernel keeps free for urgent tasks: at that
  *			minimum all others wait for swap-out, that is for the server.
  *			Taken where it is needed, see urgent.h
- *	signals		SIGTERM is put off while swap is on
+ *	signals		SIGTERM is put off while swap is on and a client is connected
  *
  * The order of calls is nbdkit's: residency_prepare while the user still reads
  * stderr and all privileges are there, residency_lock first thing after the fork

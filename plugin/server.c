@@ -138,6 +138,20 @@ int server_prepare(struct server *server, char *why, size_t why_size)
 	return err;
 }
 
+/*
+ * Swap that this machine has on may be another server's, but no nbd device swaps to a server
+ * without a connection: what was stored through one that is lost the kernel has given up, and
+ * memory is wanted.  nbd-client's -persist, which replaces a lost one, has done so by the next
+ * look.  From connect to swapon it cannot be told whose swap is on: a connection counts at once.
+ */
+static bool may_hold_swap(struct server *server)
+{
+	static unsigned int looks_alone;
+
+	looks_alone = server->connections > 0 ? 0 : looks_alone + 1;
+	return looks_alone < 2 && residency_swap_is_on();
+}
+
 /* A server that swap depends on does not go away because it is asked to. */
 static void quit_if_wanted(struct server *server)
 {
@@ -145,10 +159,11 @@ static void quit_if_wanted(struct server *server)
 
 	if (!server->signals_held || !residency_quit_wanted())
 		return;
-	if (residency_swap_is_on()) {
-		if (!said)
-			server->log("asked to quit, but this machine swaps to an nbd device: "
-				    "going on until swapoff");
+	if (may_hold_swap(server)) {
+		if (said || server->connections == 0)
+			return;
+		server->log("asked to quit, but this machine swaps to an nbd device: "
+			    "going on until swapoff, or until no client is connected");
 		said = true;
 		return;
 	}

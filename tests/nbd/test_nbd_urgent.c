@@ -2,7 +2,7 @@
 /*
  * nbdkit started by hand, without what ramzswap(8) preloads, replies as a task of a real-time
  * class where this machine swaps to an nbd device and memory is short (allocator/urgent.h);
- * and it is not to be ended there.
+ * and it is not to be ended there while a client is connected.
  *
  * What is free is told by short_memory.c (RAMZSWAP_SHORT_MEMORY names it), what swap is on by a
  * file in the place of /proc/swaps, in a mount namespace of this test's own.
@@ -122,7 +122,26 @@ static void no_reply_is_urgent_with_swap_off(void **state)
 	server_stop(&server);
 }
 
-static void it_does_not_end_before_swap_is_off(void **state)
+/* A server that was told to end before. */
+static void it_must_end(struct server *server)
+{
+	int status = -1;
+
+	for (int i = 0; i < PATIENCE_SECONDS * 20; i++) {
+		if (waitpid(server->pid, &status, WNOHANG) == server->pid)
+			break;
+		pause_ms(50);
+	}
+	if (status != 0) {
+		server_print_log(server);
+		kill(server->pid, SIGKILL);
+		fail_msg("nbdkit did not end well, status %#x", status);
+	}
+	server_must_not_have_complained(server);
+	server_forget(server);
+}
+
+static void it_does_not_end_while_a_client_may_swap_to_it(void **state)
 {
 	const char *const params[] = {"size=64M", "swap=auto", NULL};
 	struct server server;
@@ -139,12 +158,40 @@ static void it_does_not_end_before_swap_is_off(void **state)
 		pause_ms(50);
 	}
 	assert_int_equal(waitpid(server.pid, NULL, WNOHANG), 0);
-	server_disconnect(nbd);
-	nbd = server_connect(&server);
-	nbd_ok(nbd_pread(nbd, page, PAGE, 0, 0));
-	server_disconnect(nbd);
+	assert_true(server_logged(&server, "asked to quit"));
 	say(swaps, swap_is_off);
+	/* nbdkit waits for the last client to go. */
+	server_disconnect(nbd);
+	it_must_end(&server);
+}
+
+/* What this machine swaps to is another server's disk. */
+static void it_ends_without_a_client_though_swap_is_on(void **state)
+{
+	const char *const params[] = {"size=64M", "swap=auto", NULL};
+	struct server server;
+
+	say(swaps, swap_is_on);
+	say(free_megabytes, "200");
+	server_start(&server, params);
 	server_stop(&server);
+}
+
+static void a_server_told_to_end_does_when_its_client_has_gone(void **state)
+{
+	const char *const params[] = {"size=64M", "swap=auto", NULL};
+	struct server server;
+	struct nbd_handle *nbd;
+
+	say(swaps, swap_is_on);
+	say(free_megabytes, "200");
+	server_start(&server, params);
+	nbd = server_connect(&server);
+	assert_int_equal(kill(server.pid, SIGTERM), 0);
+	for (int i = 0; i < PATIENCE_SECONDS * 20 && !server_logged(&server, "asked to quit"); i++)
+		pause_ms(50);
+	server_disconnect(nbd);
+	it_must_end(&server);
 }
 
 /* Exit status 77: this machine cannot do it, and why. */
@@ -183,7 +230,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_reply_is_urgent_where_the_machine_swaps_and_memory_is_short),
 		cmocka_unit_test(no_reply_is_urgent_with_swap_off),
-		cmocka_unit_test(it_does_not_end_before_swap_is_off),
+		cmocka_unit_test(it_does_not_end_while_a_client_may_swap_to_it),
+		cmocka_unit_test(it_ends_without_a_client_though_swap_is_on),
+		cmocka_unit_test(a_server_told_to_end_does_when_its_client_has_gone),
 	};
 	int failed;
 
