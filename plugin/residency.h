@@ -10,7 +10,7 @@
  *	real-time class	it may take what the kernel keeps free for urgent tasks: at that
  *			minimum all others wait for swap-out, that is for the server.
  *			Taken where it is needed, see urgent.h
- *	signals		SIGTERM is put off while swap is on and a client is connected
+ *	signals		SIGTERM and the like are put off while swap is on and a client is connected
  *
  * The order of calls is nbdkit's: residency_prepare while the user still reads
  * stderr and all privileges are there, residency_lock first thing after the fork
@@ -88,8 +88,8 @@ void residency_get_faults(struct residency_faults *faults);
 void residency_note_background_faults(void);
 
 /*
- * From now on SIGTERM, SIGINT and SIGHUP only make residency_quit_wanted true.
- * Call after the fork.
+ * From now on SIGTERM, SIGINT, SIGHUP and SIGQUIT, by which nbdkit is ended, only make
+ * residency_quit_wanted true.  Call after the fork.
  */
 void residency_hold_signals(void);
 bool residency_quit_wanted(void);
