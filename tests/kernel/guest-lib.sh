@@ -123,7 +123,9 @@ stop_swap()
 	disk)
 		swapoff "$DISK" || put "stop_failed=swapoff" ;;
 	zram)
-		swapoff /dev/zram0 || put "stop_failed=swapoff"
+		# It may be gone already, by an event.
+		! grep -q '^/dev/zram0 ' /proc/swaps || swapoff /dev/zram0 ||
+			put "stop_failed=swapoff"
 		echo 1 >/sys/block/zram0/reset ;;
 	esac
 }

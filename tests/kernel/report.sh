@@ -28,6 +28,51 @@ expect()
 	failures=$((failures + 1))
 }
 
+# must RESULTS KEY RIGHT: adds to wrong what is not RIGHT, an extended regular expression.  A
+# script that was late may not have come as far as KEY.
+must()
+{
+	local found
+	found=$(value "$1" "$2")
+	[[ $found =~ ^($3)$ ]] && return
+	[ -z "$found" ] && [ "$(value "$1" late)" = 1 ] && return
+	wrong="$wrong${wrong:+ }$2=${found// /_}"
+}
+
+# outcome RESULTS LOAD SWAP: of a guest of scripts/torture: right, or what is not as it has to be
+# where our disk is; - for another one
+outcome()
+{
+	local results=$1 load=$2 wrong=
+	[ "$3" = ramzswap ] || { echo -; return; }
+	case $load in
+	off-short)
+		# One that the OOM killer ended before leaves room for all, and nothing to refuse.
+		[ "$(value "$results" load_status)$(value "$results" load_before_stop)" = 137ended ] ||
+			must "$results" event refused
+		[ "$(value "$results" event)" != refused ] ||
+			must "$results" swap_after_refusal '[1-9][0-9]*' ;;
+	off-fits) must "$results" event stopped ;;
+	freeze) must "$results" event frozen ;;
+	kill)
+		must "$results" event killed
+		must "$results" swap_after_kill 0
+		must "$results" stop_after_kill 0 ;;
+	esac
+	case $load in
+	# Of a page that is lost with its server it can die, by the signal or on the way to it.
+	kill) must "$results" load_status '0|3|135|137|139' ;;
+	*) must "$results" load_status '0|137' ;;
+	esac
+	# A child may have been the OOM killer's choice.
+	[ "$(value "$results" oom_kills)" != 0 ] || must "$results" children_failed '0?'
+	must "$results" stop_failed ''
+	must "$results" server_left 0
+	must "$results" still_swapping 0
+	must "$results" end ok
+	echo "${wrong:-right}"
+}
+
 row()
 {
 	printf '  %-34s %s\n' "$1" "$2"
