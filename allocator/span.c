@@ -56,18 +56,37 @@ size_t span_page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-void *span_map_zeroed(size_t bytes)
+static void *map_zeroed(size_t bytes, int protection)
 {
 	void *address;
 
 	if (!bytes || bytes > SIZE_MAX / 2 || refuse_for_test())
 		return NULL;
-	address = mmap(NULL, span_round_up(bytes, span_page_size()), PROT_READ | PROT_WRITE,
+	address = mmap(NULL, span_round_up(bytes, span_page_size()), protection,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (address == MAP_FAILED)
 		return NULL;
 	/* A huge page would make 2 MiB resident for the first byte written. */
 	madvise(address, span_round_up(bytes, span_page_size()), MADV_NOHUGEPAGE);
+	return address;
+}
+
+void *span_map_zeroed(size_t bytes)
+{
+	return map_zeroed(bytes, PROT_READ | PROT_WRITE);
+}
+
+/* What may not be touched yet is not populated, whatever mlockall said. */
+void *span_map_locked(size_t bytes)
+{
+	void *address = map_zeroed(bytes, PROT_NONE);
+
+	bytes = span_round_up(bytes, span_page_size());
+	if (address && (mlock2(address, bytes, MLOCK_ONFAULT) ||
+			mprotect(address, bytes, PROT_READ | PROT_WRITE))) {
+		munmap(address, bytes);
+		return NULL;
+	}
 	return address;
 }
 
@@ -115,20 +134,36 @@ static bool config_valid(const struct span_source_config *config)
 	       config->units_max <= UNITS_MAX && config->units_max <= (SIZE_MAX / 2) / unit;
 }
 
-/* Without the advice (Linux 5.14) a link's page comes when it is first written. */
+/* Kernels without the advice (Linux 5.14) get pages one by one, where a page is not all there. */
+int span_populate(void *address, size_t bytes)
+{
+	size_t page = span_page_size();
+	uintptr_t start = (uintptr_t)address & ~(page - 1);
+	uintptr_t end = span_round_up((uintptr_t)address + bytes, page);
+
+	if (!madvise((void *)start, end - start, MADV_POPULATE_WRITE))
+		return 0;
+	if (errno != EINVAL)
+		return -ENOMEM;
+	for (uintptr_t at = start; at < end; at += page) {
+		uint32_t zero = 0;
+
+		__atomic_compare_exchange_n((uint32_t *)at, &zero, 0, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
 static void populate_links(struct span_source *source, uint32_t prefix)
 {
 	uint32_t units = source->units_max - prefix;
 	uint32_t end = prefix + (units < LINKS_AHEAD ? units : LINKS_AHEAD);
 	uint32_t from = atomic_load(&source->links_resident);
-	uintptr_t page = span_page_size();
-	uintptr_t start = (uintptr_t)&source->next[from] & ~(page - 1);
 
 	if (!source->locked || end <= from)
 		return;
-	madvise((void *)start, span_round_up((uintptr_t)&source->next[end], page) - start,
-		MADV_POPULATE_WRITE);
-	atomic_store(&source->links_resident, end);
+	if (!span_populate(&source->next[from], (end - from) * sizeof(source->next[0])))
+		atomic_store(&source->links_resident, end);
 }
 
 int span_source_create(struct span_source **out, const struct span_source_config *config)
@@ -255,24 +290,6 @@ static int make_accessible(struct span_source *source, uint32_t unit)
 	return err;
 }
 
-/*
- * Makes the unit's pages resident in one call: sixteen page faults cost more.
- * Kernels without the advice get them one by one.
- */
-static int populate(struct span_source *source, uint32_t unit)
-{
-	size_t bytes = (size_t)1 << source->shift;
-	volatile char *start = span_address(source, unit);
-
-	if (!madvise((void *)start, bytes, MADV_POPULATE_WRITE))
-		return 0;
-	if (errno != EINVAL)
-		return -ENOMEM;
-	for (size_t at = 0; at < bytes; at += span_page_size())
-		start[at] = 0;
-	return 0;
-}
-
 /* Puts memory behind a unit that pop_bare found; undoes that if it cannot. */
 static int commit(struct span_source *source, uint32_t unit)
 {
@@ -286,7 +303,8 @@ static int commit(struct span_source *source, uint32_t unit)
 
 		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
 		if (!err)
-			err = populate(source, unit);
+			err = span_populate(span_address(source, unit),
+					    (size_t)1 << source->shift);
 		urgent_end(policy);
 		if (err && source->budget)
 			span_budget_uncharge(source->budget, bytes);

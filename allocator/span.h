@@ -128,11 +128,23 @@ size_t span_unit_size(const struct span_source *source);
  */
 void *span_map_zeroed(size_t bytes);
 
-/* Gives back what span_map_zeroed returned, with the same size.  NULL is accepted. */
+/*
+ * The same of memory that is locked as it becomes resident.  After mlockall(MCL_FUTURE), too,
+ * which would else make all of it so at once.
+ */
+void *span_map_locked(size_t bytes);
+
+/* Gives back what one of these returned, with the same size.  NULL is accepted. */
 void span_unmap(void *address, size_t bytes);
 
 /* Locks what span_map_zeroed returned, as it becomes resident.  0 or a negative errno. */
 int span_lock(void *address, size_t bytes);
+
+/*
+ * Makes the pages that the range lies in resident and leaves their content alone, whoever writes
+ * to them meanwhile.  0 or -ENOMEM.
+ */
+int span_populate(void *address, size_t bytes);
 
 /*
  * Makes the whole pages inside the range read as zero again and gives their

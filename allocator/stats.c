@@ -23,8 +23,8 @@ void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats)
 		.requested = pool->requested,
 		.used = pool->used_units * UNIT,
 		.free = (uint64_t)pool->spans_held * XV_SPAN_SIZE - pool->used_units * UNIT,
-		.metadata = ((pool->resident ? pool->map_bytes :
-				sizeof(*pool) + top * sizeof(pool->spans[0])) + page - 1) & -page,
+		.metadata = (sizeof(*pool) + (pool->locked ? atomic_load(&pool->spans_resident) : top) *
+						   sizeof(pool->spans[0]) + page - 1) & -page,
 		.lock_waits = atomic_load(&pool->lock_waits),
 		.spans_drained = pool->spans_drained,
 		.objects_moved = atomic_load(&pool->objects_moved),
@@ -49,7 +49,7 @@ void xv_forget(struct xv_pool *pool)
 {
 	if (pthread_mutex_trylock(&pool->lock))
 		return;
-	if (!pool->resident && !pool->spans_held && pool->spans_top >= FORGET_MIN) {
+	if (!pool->locked && !pool->spans_held && pool->spans_top >= FORGET_MIN) {
 		span_drop_zeroed(pool->spans, pool->spans_top * sizeof(pool->spans[0]));
 		pool->spans_top = 0;
 		pool->spans_absent = 0;

@@ -80,8 +80,9 @@ struct xv_pool {
 	char *base; /* where unit 0 of the source begins */
 	struct span_source *source;
 	size_t map_bytes; /* of this struct and its spans */
-	bool resident;	  /* all of it, from the start */
+	bool locked;	  /* what is written under the lock is resident before */
 	uint32_t spans_max;
+	_Atomic uint32_t spans_resident; /* of a locked pool: written without a page fault */
 
 	/*
 	 * Objects freed by threads that found the lock taken: a stack linked through
@@ -91,11 +92,11 @@ struct xv_pool {
 
 	/*
 	 * Guards all that follows.  Read without it: the unit of a span that holds
-	 * an object, and the state and the use of any for a guess.
+	 * an object, and the state and the use of any, and spans_top, for a guess.
 	 */
 	_Alignas(64) pthread_mutex_t lock;
 	uint32_t deferred_rest; /* taken from deferred, yet to be freed */
-	uint32_t spans_top;    /* numbers from here on were never given out */
+	_Atomic uint32_t spans_top; /* numbers from here on were never given out */
 	uint32_t spans_absent; /* stack of numbers below that: the topmost plus one */
 	uint32_t spans_held;
 	uint32_t spans_draining; /* of those */
@@ -202,6 +203,12 @@ void xv_unlock(struct xv_pool *pool);
  * held, returns with it held.  For those who count; others free some at each unlock.
  */
 void xv_settle(struct xv_pool *pool);
+
+/* ahead.c: of a pool just made, the first pages.  0 or -ENOMEM. */
+int xv_begin_resident(struct xv_pool *pool);
+
+/* As xv_look_ahead, where the background is late.  The lock is not held. */
+void xv_look_ahead_if_late(struct xv_pool *pool);
 
 /* Puts a free block of LISTED_MIN units or more into its list, or takes it out. */
 void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units);

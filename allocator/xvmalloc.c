@@ -39,15 +39,16 @@ int xv_create(struct xv_pool **out, const struct xv_config *config)
 	    spans_max > XV_SPANS_MAX)
 		return -EINVAL;
 	map_bytes = sizeof(*pool) + spans_max * sizeof(pool->spans[0]);
-	pool = span_map_zeroed(map_bytes);
+	pool = config->locked ? span_map_locked(map_bytes) : span_map_zeroed(map_bytes);
 	if (!pool)
 		return -ENOMEM;
-	/* Written, not only read: a page that is only read is the system's one of zeroes. */
-	if (config->resident)
-		memset(pool, 0, map_bytes);
 	pool->map_bytes = map_bytes;
-	pool->resident = config->resident;
+	pool->locked = config->locked;
 	pool->spans_max = spans_max;
+	if (pool->locked && xv_begin_resident(pool)) {
+		span_unmap(pool, map_bytes);
+		return -ENOMEM;
+	}
 	pool->source = config->source;
 	pool->base = span_address(config->source, 0);
 	pthread_mutex_init(&pool->lock, NULL);
@@ -247,6 +248,7 @@ static int alloc_growing(struct xv_pool *pool, uint32_t size, uint32_t *handle)
 		return -ENOSPC;
 	xv_unlock(pool);
 	err = span_take(pool->source, &unit);
+	xv_look_ahead_if_late(pool);
 	xv_lock(pool);
 	surplus = !err;
 	found = alloc_listed(pool, size);

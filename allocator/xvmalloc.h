@@ -45,7 +45,7 @@ struct xv_pool;
 struct xv_config {
 	struct span_source *source; /* of XV_SPAN_SIZE units; several pools may share it */
 	uint32_t spans_max;	    /* at most XV_SPANS_MAX; 0 means that */
-	bool resident;		    /* 8 bytes per possible span now, no page fault for them later */
+	bool locked;		    /* as the source: what it needs for spans is resident before */
 };
 
 /* Everything in bytes but where it says otherwise. */
@@ -112,10 +112,17 @@ void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats);
 
 /*
  * Gives back what an empty pool keeps of spans that it once held (8 bytes for each), if
- * it is worth it.  With an object in it, or a thread, or if it was made resident, it does
+ * it is worth it.  With an object in it, or a thread, or if it is a locked one, it does
  * nothing.  For a background thread, now and then.
  */
 void xv_forget(struct xv_pool *pool);
+
+/*
+ * Makes resident what a locked pool will keep of its next spans (8 bytes for each), for 512 of
+ * them at least, which is 32 MiB; of another it does nothing.  Blocks in a system call now and
+ * then: for a background thread.  An allocation that comes before it does so itself.
+ */
+void xv_look_ahead(struct xv_pool *pool);
 
 /*
  * Compaction empties sparse spans.  One thread at a time:

@@ -16,16 +16,13 @@
 /* Addresses cost nothing, but a process has only so many: 16 TiB leave room for all else. */
 #define ADDRESSES_MAX (UINT64_C(16) << 40)
 
-/* Up to so many spans (2 GiB) what a locked pool keeps of each is made resident at once. */
-#define RESIDENT_SPANS_MAX (1u << 15)
-
-/* What is resident whether it is used or not is known, and counts at once. */
+/* What a new pool has resident counts at once; what follows with its spans is in no budget. */
 static int charge(struct pools *pools, struct xv_pool *pool)
 {
 	struct xv_stats stats;
 	int err;
 
-	if (!pools->resident)
+	if (!pools->locked)
 		return 0;
 	xv_get_stats(pool, &stats);
 	err = span_budget_charge(pools->budget, stats.metadata);
@@ -39,7 +36,7 @@ static int add_pool(struct pools *pools, uint32_t seen)
 	struct xv_config config = {
 		.source = pools->source,
 		.spans_max = pools->spans_max,
-		.resident = pools->resident,
+		.locked = pools->locked,
 	};
 	struct xv_pool *pool;
 	int err = 0;
@@ -92,7 +89,6 @@ int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *bu
 			    (processors < 1 ? 1 : processors > 256 ? 256 : (uint32_t)processors);
 	pools->spans_max = config.units_max < XV_SPANS_MAX ? config.units_max : XV_SPANS_MAX;
 	pools->locked = locked;
-	pools->resident = locked && pools->spans_max <= RESIDENT_SPANS_MAX;
 	err = span_source_create(&pools->source, &config);
 	if (!err)
 		err = add_pool(pools, 0);
@@ -114,7 +110,11 @@ void pools_fini(struct pools *pools)
 static void spread(struct pools *pools, uint32_t count)
 {
 	uint64_t used = atomic_load_explicit(&pools->budget->used, memory_order_relaxed);
+	uint64_t limit = atomic_load_explicit(&pools->budget->limit, memory_order_relaxed);
 
+	/* At the limit there is no span for it. */
+	if (used >= limit || limit - used < 2 * XV_SPAN_SIZE)
+		return;
 	if (count < pools->spread_max && used >= count * SPREAD_BYTES)
 		(void)add_pool(pools, count);
 }
@@ -174,6 +174,14 @@ int pools_alloc_inside(struct pools *pools, unsigned int turn, size_t size, unsi
 		err = xv_alloc(pools_get(pools, *pool), size, XV_NOGROW, handle);
 	}
 	return err;
+}
+
+void pools_look_ahead(struct pools *pools)
+{
+	uint32_t count = atomic_load_explicit(&pools->count, memory_order_acquire);
+
+	for (uint32_t i = 0; i < count; i++)
+		xv_look_ahead(pools_get(pools, i));
 }
 
 void pools_forget(struct pools *pools)

@@ -29,9 +29,8 @@ struct pools {
 	_Atomic uint32_t count;	   /* pools in use; only ever grows */
 	uint32_t spans_max;	   /* of one pool */
 	bool locked; /* perhaps behind swap of this machine: grows urgently */
-	bool resident;		   /* what a pool keeps of its spans */
 	uint32_t spread_max;	   /* pools that are made to keep threads apart */
-	atomic_uint_least64_t charged; /* to the budget, for what pools keep resident */
+	atomic_uint_least64_t charged; /* to the budget, for what locked pools begin with */
 	struct xv_pool *_Atomic pool[POOLS_MAX];
 };
 
@@ -62,6 +61,9 @@ int pools_alloc(struct pools *pools, unsigned int turn, size_t size, unsigned in
 /* As pools_alloc, from what is free in spans that are there alone. */
 int pools_alloc_inside(struct pools *pools, unsigned int turn, size_t size, unsigned int *pool,
 		       uint32_t *handle);
+
+/* Makes what locked pools will keep of their next spans resident.  For the background thread. */
+void pools_look_ahead(struct pools *pools);
 
 /*
  * Where nothing is stored any more: gives back what is kept of spans that were.  For the

@@ -222,6 +222,7 @@ bool store_refill(struct store *store)
 	int tables = span_refill(store->table.source, 16);
 	int spans = span_refill(store->pools.source, 4);
 
+	pools_look_ahead(&store->pools);
 	atomic_store_explicit(&store->refill_refused, tables < 0 || spans < 0,
 			      memory_order_relaxed);
 	return tables > 0 || spans > 0;

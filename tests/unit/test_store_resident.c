@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a request needs of a locked store is resident before the request comes, whatever the
+ * size of the disk, and what is resident is counted: spans[] of its pools.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "store_helper.h"
+#include "store_internal.h"
+#include "xv_internal.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true /* its own memory is faulted in at any time */
+#else
+#define SANITIZED false
+#endif
+
+/* More than what a pool keeps of its spans fits into some pages for. */
+#define LARGE_DISK (2304 * MIB)
+
+#define SPANS_PER_PAGE (PAGE / sizeof(struct xv_span))
+
+static _Atomic unsigned int urgent_calls;
+
+/* Takes the place of the C library's, to see of which class a thread makes itself. */
+int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
+{
+	urgent_calls += policy == SCHED_RR;
+	return (int)syscall(SYS_sched_setscheduler, pid, policy, param);
+}
+
+static void skip_unless_lockable(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int err;
+
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	err = mlock2(memory, bytes, MLOCK_ONFAULT);
+	munmap(memory, bytes);
+	if (!err)
+		return;
+	print_message("may not lock %zu MiB of memory (ulimit -l): not tested\n", bytes >> 20);
+	skip();
+}
+
+/* Bytes of the pages that the range lies in and that have memory behind them. */
+static size_t resident_bytes(const volatile void *address, size_t bytes)
+{
+	static unsigned char vector[1 << 16];
+	uintptr_t start = (uintptr_t)address & ~(uintptr_t)(PAGE - 1);
+	size_t pages = ((uintptr_t)address + bytes - start + PAGE - 1) / PAGE, count = 0;
+
+	assert_true(pages <= sizeof(vector));
+	assert_int_equal(mincore((void *)start, pages * PAGE, vector), 0);
+	for (size_t i = 0; i < pages; i++)
+		count += vector[i] & 1;
+	return count * PAGE;
+}
+
+static uint64_t faults_of_thread(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+	return (uint64_t)(usage.ru_minflt + usage.ru_majflt);
+}
+
+static void a_write_takes_no_page_fault_however_far_the_pool_has_grown(void **state)
+{
+	const struct store_config config = { .size = LARGE_DISK, .memlimit = STORE_NO_LIMIT,
+					     .reserve = 2 * MIB, .locked = true };
+	const uint64_t warm = 300, pages = 3 * SPANS_PER_PAGE * (XV_SPAN_SIZE / PAGE - 1);
+	unsigned char page[PAGE];
+	struct store *store;
+	struct rng rng = { 60 };
+
+	if (SANITIZED)
+		skip();
+	skip_unless_lockable(256 * MIB);
+	/* What is not the store's shall take none either. */
+	assert_int_equal(mlockall(MCL_CURRENT), 0);
+	assert_int_equal(store_create(&store, &config), 0);
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t before;
+
+		/* As the background does. */
+		while (store_refill(store))
+			;
+		data_fill(&rng, DATA_RANDOM, page, PAGE);
+		before = faults_of_thread();
+		assert_int_equal(store_write(store, page, PAGE, i * PAGE), 0);
+		if (i > warm && faults_of_thread() != before)
+			fail_msg("page fault in the write of page %llu, with %llu spans",
+				 (unsigned long long)i, (unsigned long long)stats_of(store).spans);
+	}
+	store_done(store);
+	munlockall();
+}
+
+static size_t pool_bytes(const struct pools *pools)
+{
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < pools->count; i++)
+		bytes += resident_bytes(pools_get(pools, i), pools_get(pools, i)->map_bytes);
+	return bytes;
+}
+
+static void a_pool_that_outruns_the_background_finds_its_spans_resident_too(void **state)
+{
+	static struct pools pools;
+	struct span_budget budget;
+	struct xv_stats stats;
+	struct xv_pool *pool;
+
+	skip_unless_lockable(256 * MIB);
+	span_budget_init(&budget, UINT64_MAX);
+	assert_int_equal(pools_init(&pools, LARGE_DISK, &budget, true), 0);
+	pool = pools_get(&pools, 0);
+	while (pool->spans_top < 3 * SPANS_PER_PAGE) {
+		/* It is written under the lock, which others want, too. */
+		struct xv_span *next = &pool->spans[pool->spans_top];
+		bool is_resident = resident_bytes(next, sizeof(*next)) > 0;
+		uint32_t top = pool->spans_top, handle;
+		unsigned int which;
+
+		assert_int_equal(pools_alloc(&pools, 0, XV_OBJECT_MAX, &which, &handle), 0);
+		if (pool->spans_top > top && !is_resident)
+			fail_msg("what is kept of span %u was not resident", top);
+	}
+	pools_get_stats(&pools, &stats);
+	assert_int_equal(pool_bytes(&pools), stats.metadata);
+	pools_fini(&pools);
+}
+
+static void *take_one(void *pools)
+{
+	unsigned int which;
+	uint32_t handle;
+
+	assert_int_equal(pools_alloc(pools, 0, 100, &which, &handle), 0);
+	return NULL;
+}
+
+/* As requests make one: memory is charged that would make it worth it, and the first is busy. */
+static void add_a_pool(struct pools *pools)
+{
+	uint32_t count = pools->count;
+	pthread_t thread;
+
+	assert_int_equal(span_budget_charge(pools->budget, 128 * MIB), 0);
+	for (uint32_t i = 0; i < count; i++)
+		xv_lock(pools_get(pools, i));
+	assert_int_equal(pthread_create(&thread, NULL, take_one, pools), 0);
+	while (pools->count == count)
+		usleep(1000);
+	for (uint32_t i = 0; i < count; i++)
+		xv_unlock(pools_get(pools, i));
+	pthread_join(thread, NULL);
+	span_budget_uncharge(pools->budget, 128 * MIB);
+}
+
+static void a_further_pool_is_small_and_counted_though_all_that_is_mapped_is_populated(void **state)
+{
+	static const uint64_t sizes[] = { GIB, LARGE_DISK, 64 * GIB };
+
+	skip_unless_lockable(256 * MIB);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		static struct pools pools;
+		struct span_budget budget;
+		struct xv_stats stats;
+
+		span_budget_init(&budget, UINT64_MAX);
+		assert_int_equal(pools_init(&pools, sizes[i], &budget, true), 0);
+		assert_int_equal(mlockall(MCL_FUTURE), 0);
+		add_a_pool(&pools);
+		munlockall();
+		assert_int_equal(pools.count, 2);
+		pools_get_stats(&pools, &stats);
+		assert_int_equal(pool_bytes(&pools), stats.metadata);
+		assert_int_equal(pools.charged, stats.metadata);
+		assert_true(stats.metadata <= 2 * 32768);
+		pools_fini(&pools);
+	}
+}
+
+static void at_the_limit_no_request_makes_a_pool(void **state)
+{
+	static struct pools pools;
+	struct span_budget budget;
+	struct xv_pool *pool;
+	unsigned int urgent_before;
+	pthread_t thread;
+	uint32_t handle;
+
+	skip_unless_lockable(16 * MIB);
+	span_budget_init(&budget, 128 * MIB);
+	assert_int_equal(pools_init(&pools, LARGE_DISK, &budget, true), 0);
+	pool = pools_get(&pools, 0);
+	/* A span with room, then nothing. */
+	assert_int_equal(xv_alloc(pool, 100, 0, &handle), 0);
+	assert_int_equal(span_budget_charge(&budget, 128 * MIB - budget.used), 0);
+	urgent_before = urgent_calls;
+	xv_lock(pool);
+	assert_int_equal(pthread_create(&thread, NULL, take_one, &pools), 0);
+	while (!atomic_load(&pool->lock_waits))
+		usleep(1000);
+	assert_int_equal(urgent_calls, urgent_before);
+	xv_unlock(pool);
+	pthread_join(thread, NULL);
+	assert_int_equal(pools.count, 1);
+	pools_fini(&pools);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_write_takes_no_page_fault_however_far_the_pool_has_grown),
+		cmocka_unit_test(a_pool_that_outruns_the_background_finds_its_spans_resident_too),
+		cmocka_unit_test(a_further_pool_is_small_and_counted_though_all_that_is_mapped_is_populated),
+		cmocka_unit_test(at_the_limit_no_request_makes_a_pool),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
