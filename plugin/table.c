@@ -8,6 +8,7 @@
 
 #include "span.h"
 #include "table.h"
+#include "urgent.h"
 
 #define DIR_UNIT_SHIFT 32
 #define DIR_PIN	       (UINT64_C(1) << 16)
@@ -28,8 +29,12 @@
 
 #define DIR_PAGE_ENTRIES (TABLE_PAGE_SIZE / sizeof(uint64_t))
 
-/* Up to so many entries (a disk of 16 GiB) the directory of a locked table is resident at once. */
-#define DIRECTORY_RESIDENT_MAX 8192u
+/*
+ * The directory of a locked table is resident at once if it takes no more than this (a disk of
+ * 128 GiB) and no more than this part of the limit: 1/2^4.
+ */
+#define DIRECTORY_RESIDENT_MAX	 (512u << 10)
+#define DIRECTORY_RESIDENT_SHIFT 4
 
 /* Tries before a thread goes to sleep: a holder is done in a few microseconds. */
 #define LOCK_SPINS 64
@@ -112,6 +117,25 @@ void entry_unlock(table_entry *entry, uint64_t content)
 		syscall(SYS_futex, lock_word(entry), FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
+/* Where it is not worth it, each page becomes resident when it is touched. */
+static int make_directory_resident(struct table *table)
+{
+	uint64_t pages = (table->directory_entries + DIR_PAGE_ENTRIES - 1) / DIR_PAGE_ENTRIES;
+	uint64_t bytes = pages * TABLE_PAGE_SIZE;
+	int err;
+
+	/* A page of it is for 4 TiB of disk. */
+	err = span_populate((void *)table->directory_touched, 1);
+	if (err || bytes > DIRECTORY_RESIDENT_MAX ||
+	    bytes > atomic_load(&table->budget->limit) >> DIRECTORY_RESIDENT_SHIFT)
+		return err;
+	err = span_budget_charge(table->budget, bytes);
+	if (err)
+		return err;
+	memset((void *)table->directory_touched, 1, pages);
+	return span_populate((void *)table->directory, bytes);
+}
+
 int table_init(struct table *table, uint64_t pages, struct span_budget *budget, bool locked)
 {
 	uint64_t entries = (pages + TABLE_PAGE_ENTRIES - 1) / TABLE_PAGE_ENTRIES;
@@ -127,17 +151,16 @@ int table_init(struct table *table, uint64_t pages, struct span_budget *budget, 
 	memset(table, 0, sizeof(*table));
 	table->directory_entries = entries;
 	table->budget = budget;
+	table->locked = locked;
 	table->directory = span_map_zeroed(entries * sizeof(uint64_t));
 	table->directory_touched = span_map_zeroed(entries / DIR_PAGE_ENTRIES + 1);
 	if (!table->directory || !table->directory_touched) {
 		table_fini(table);
 		return -ENOMEM;
 	}
-	if (locked && entries <= DIRECTORY_RESIDENT_MAX) {
-		memset((void *)table->directory, 0, entries * sizeof(uint64_t));
-		memset((void *)table->directory_touched, 0, entries / DIR_PAGE_ENTRIES + 1);
-	}
-	err = span_source_create(&table->source, &config);
+	err = locked ? make_directory_resident(table) : 0;
+	if (!err)
+		err = span_source_create(&table->source, &config);
 	if (err)
 		table_fini(table);
 	return err;
@@ -175,9 +198,15 @@ static int touch_directory(struct table *table, uint64_t index)
 	err = span_budget_charge(table->budget, TABLE_PAGE_SIZE);
 	if (err)
 		return err;
-	if (atomic_exchange(touched, 1))
+	if (table->locked) {
+		int policy = urgent_begin();
+
+		err = span_populate((void *)&table->directory[index], sizeof(uint64_t));
+		urgent_end(policy);
+	}
+	if (err || atomic_exchange(touched, 1))
 		span_budget_uncharge(table->budget, TABLE_PAGE_SIZE);
-	return 0;
+	return err;
 }
 
 /* Puts a fresh table page, pinned once, where there was none. */

@@ -147,12 +147,14 @@ struct table {
 	atomic_uchar *directory_touched; /* one for each page of the directory */
 	struct span_source *source;	 /* of table pages */
 	struct span_budget *budget;
+	bool locked; /* perhaps behind swap of this machine: grows urgently */
 	atomic_uint_least64_t table_pages;
 };
 
 /*
  * Makes a table for so many pages of disk.  The budget, which must outlive the
- * table, is charged for every table page and every page of the directory touched.
+ * table, is charged for every table page and every page of the directory touched; of a
+ * locked table with a small directory, for all of that.
  * 0 or -ENOMEM.
  */
 int table_init(struct table *table, uint64_t pages, struct span_budget *budget, bool locked);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a request needs of a locked store is resident before the request comes, whatever the
- * size of the disk, and what is resident is counted: spans[] of its pools.
+ * size of the disk, and what is resident is counted: spans[] of its pools, the directory of its
+ * table.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -218,6 +219,50 @@ static void at_the_limit_no_request_makes_a_pool(void **state)
 	pools_fini(&pools);
 }
 
+static void a_directory_that_is_resident_is_counted(void **state)
+{
+	static const uint64_t sizes[] = { GIB, 10 * GIB, 64 * GIB, TIB };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct span_budget budget;
+		struct table table;
+		size_t bytes;
+
+		span_budget_init(&budget, UINT64_MAX);
+		assert_int_equal(table_init(&table, sizes[i] / PAGE, &budget, true), 0);
+		bytes = resident_bytes(table.directory, table.directory_entries * sizeof(uint64_t));
+		assert_int_equal(budget.used, bytes);
+		assert_true(bytes <= MIB / 2);
+		table_fini(&table);
+	}
+}
+
+static void a_new_page_of_a_large_directory_is_taken_urgently(void **state)
+{
+	const uint64_t entries = TIB / PAGE / TABLE_PAGE_ENTRIES, per_page = PAGE / sizeof(uint64_t);
+	struct span_budget budget;
+	struct table_ref ref;
+	struct table table;
+
+	skip_unless_lockable(16 * MIB);
+	span_budget_init(&budget, UINT64_MAX);
+	assert_int_equal(table_init(&table, TIB / PAGE, &budget, true), 0);
+	span_reserve(table.source, 16);
+	assert_int_equal(span_refill(table.source, 16), 0);
+	for (uint64_t index = per_page + 5; index < entries; index += entries / 7) {
+		assert_int_equal(resident_bytes(&table.directory[index], 1), 0);
+		urgent_calls = 0;
+		assert_int_equal(table_pin(&table, index, true, &ref), 0);
+		assert_int_equal(urgent_calls, 1);
+		ref.live_delta = 1;
+		table_unpin(&table, &ref);
+		assert_int_equal(table_pin(&table, index + 1, true, &ref), 0);
+		assert_int_equal(urgent_calls, 1);
+		table_unpin(&table, &ref);
+	}
+	table_fini(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +270,8 @@ int main(void)
 		cmocka_unit_test(a_pool_that_outruns_the_background_finds_its_spans_resident_too),
 		cmocka_unit_test(a_further_pool_is_small_and_counted_though_all_that_is_mapped_is_populated),
 		cmocka_unit_test(at_the_limit_no_request_makes_a_pool),
+		cmocka_unit_test(a_directory_that_is_resident_is_counted),
+		cmocka_unit_test(a_new_page_of_a_large_directory_is_taken_urgently),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
