@@ -76,6 +76,20 @@ static bool has_capability(unsigned int capability)
 	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
 
+/*
+ * nbdkit may change its user later (-u): then privileges go and limits stay.  What this user may
+ * do by a privilege that other may by a limit, where CAP_SYS_RESOURCE lets it be raised.
+ */
+static void keep_as_limit(unsigned int capability, int resource, rlim_t value)
+{
+	const struct rlimit raised = { .rlim_cur = value, .rlim_max = value };
+	struct rlimit limit;
+
+	if (has_capability(capability) && getrlimit(resource, &limit) == 0 &&
+	    limit.rlim_max < value)
+		(void)setrlimit(resource, &raised);
+}
+
 /* Whether so many bytes may be locked: by privilege, or within the limit, raised if need be. */
 static bool can_lock(uint64_t bytes)
 {
@@ -97,6 +111,9 @@ void residency_prepare(struct residency *residency, uint64_t bytes)
 
 	memset(residency, 0, sizeof(*residency));
 	residency->lock_bytes = bytes + PROCESS_LOCK_BYTES;
+	/* Without a number, for the privilege has none: memlimit may be raised. */
+	keep_as_limit(CAP_IPC_LOCK, RLIMIT_MEMLOCK, RLIM_INFINITY);
+	keep_as_limit(CAP_SYS_NICE, RLIMIT_RTPRIO, 1);
 	residency->lock_wanted = can_lock(residency->lock_bytes);
 	residency->locked = residency->lock_wanted;
 	residency->io_flusher = prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0;

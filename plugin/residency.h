@@ -37,7 +37,8 @@ struct residency {
 #define RESIDENCY_WHY_MAX 1024
 
 /*
- * Takes the protections that survive a fork, and finds out whether memory can be
+ * Takes the protections that survive a fork, keeps the privileges for the others as limits
+ * that survive a change of user, where that may be, and finds out whether memory can be
  * locked: bytes is how much the server will lock at most, its own included.
  */
 void residency_prepare(struct residency *residency, uint64_t bytes);

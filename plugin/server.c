@@ -17,6 +17,8 @@
  */
 #define SEGMENT_SHARE 64
 
+#define PROTECTIONS_TEXT_MAX (RESIDENCY_WHY_MAX + 96)
+
 /* How often it is looked whether there is something to say or to do. */
 #define WATCH_MS 500
 
@@ -33,24 +35,58 @@ static void warn(const char *text)
 	fprintf(stderr, "ramzswap: warning: %s\n", text);
 }
 
+/* -EPERM where what is missing must be there; else it is in text, if anything is. */
+static int check_protections(const struct server *server, const char *when, char *text,
+			     size_t size)
+{
+	char missing[RESIDENCY_WHY_MAX];
+
+	*text = '\0';
+	if (residency_missing(&server->residency, missing, sizeof(missing)) == 0)
+		return 0;
+	if (server->params.swap == SWAP_STRICT) {
+		snprintf(text, size, "swap=strict: missing: %s", missing);
+		return -EPERM;
+	}
+	snprintf(text, size, "%snot safe as swap of this machine, missing: %s", when, missing);
+	return 0;
+}
+
 static int get_protections(struct server *server, char *why, size_t why_size)
 {
 	const struct params *params = &server->params;
-	char missing[RESIDENCY_WHY_MAX], text[RESIDENCY_WHY_MAX + 64];
+	char text[PROTECTIONS_TEXT_MAX];
+	int err;
 
 	if (params->swap == SWAP_OFF)
 		return 0;
 	relief_prepare(&server->relief);
 	residency_prepare(&server->residency, server_memory_at_most(params));
-	if (residency_missing(&server->residency, missing, sizeof(missing)) == 0)
+	err = check_protections(server, "", text, sizeof(text));
+	if (err)
+		snprintf(why, why_size, "%s", text);
+	else if (*text)
+		warn(text);
+	return err;
+}
+
+/* nbdkit may have changed its user since get_protections (-u), who may do less. */
+static int keep_protections(struct server *server, char *why, size_t why_size)
+{
+	const struct residency had = server->residency;
+	char text[PROTECTIONS_TEXT_MAX];
+	int err;
+
+	(void)residency_lock(&server->residency);
+	if (server->residency.locked == had.locked && server->residency.real_time == had.real_time)
 		return 0;
-	if (params->swap == SWAP_STRICT) {
-		snprintf(why, why_size, "swap=strict: missing: %s", missing);
-		return -EPERM;
-	}
-	snprintf(text, sizeof(text), "not safe as swap of this machine, missing: %s", missing);
-	warn(text);
-	return 0;
+	err = check_protections(server, "warning: protections were lost (nbdkit -u?): ", text,
+				sizeof(text));
+	if (err)
+		snprintf(why, why_size, "%s", text);
+	else
+		server->log(text);
+	return err;
 }
 
 static uint32_t segment_size(const struct params *params)
@@ -328,8 +364,6 @@ static int start(struct server *server, const char **step)
 {
 	int err;
 
-	if (residency_lock(&server->residency) < 0)
-		server->log("warning: memory cannot be locked");
 	*step = "backing";
 	err = server->backing ? backing_start(server->backing, server->residency.locked) : 0;
 	if (err)
@@ -338,7 +372,11 @@ static int start(struct server *server, const char **step)
 	err = make_store(server);
 	if (err)
 		return err;
-	if (residency_populate(&server->residency) < 0)
+	*step = "locking later memory";
+	err = residency_populate(&server->residency);
+	if (err && server->params.swap == SWAP_STRICT)
+		return err;
+	if (err)
 		server->log("warning: later memory cannot be locked");
 	populate_code(server);
 	*step = "threads";
@@ -351,6 +389,9 @@ int server_start(struct server *server, char *why, size_t why_size)
 	int err;
 
 	clock_gettime(CLOCK_BOOTTIME, &server->started);
+	err = keep_protections(server, why, why_size);
+	if (err)
+		return err;
 	err = start(server, &step);
 	if (err) {
 		snprintf(why, why_size, "%s: %s", step, strerror(-err));
