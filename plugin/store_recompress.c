@@ -12,9 +12,13 @@
 #include <unistd.h>
 
 #include "store_internal.h"
+#include "urgent.h"
 
 /* A smaller gain is not worth the move. */
 #define GAIN_MIN 16
+
+/* Up to this part of the limit, 1/2^4, is kept for recompression that nobody may ask for. */
+#define EARLY_SHIFT 4
 
 /* One step encodes for about so long, then rests by the share of processor time. */
 #define STEP_NS	       (4 * 1000 * 1000)
@@ -41,20 +45,30 @@ static uint64_t thread_ns(void)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-/* The workspace is large and only some stores need it. */
+static size_t workspace_wanted(const struct store *store)
+{
+	const size_t *sizes = store->codec->workspace_size;
+
+	return sizes[CODEC_MAX] > sizes[CODEC_DENSE] ? sizes[CODEC_MAX] : sizes[CODEC_DENSE];
+}
+
+/* The workspace is large and only some stores need it.  Resident at once, like a writer's. */
 static int prepare(struct store *store)
 {
 	struct recompression *re = &store->recompress;
-	const size_t *sizes = store->codec->workspace_size;
-	size_t size = sizes[CODEC_MAX] > sizes[CODEC_DENSE] ? sizes[CODEC_MAX] : sizes[CODEC_DENSE];
-	int err;
+	size_t size = workspace_wanted(store);
+	int err, policy;
 
 	if (re->workspace || size == 0)
 		return 0;
 	err = span_budget_charge(&store->budget, size);
 	if (err)
 		return err;
+	policy = store->pools.locked ? urgent_begin() : URGENT_LEFT_ALONE;
 	re->workspace = span_map_zeroed(size);
+	if (re->workspace)
+		memset(re->workspace, 0, size);
+	urgent_end(policy);
 	if (!re->workspace) {
 		span_budget_uncharge(&store->budget, size);
 		return -ENOMEM;
@@ -63,6 +77,10 @@ static int prepare(struct store *store)
 	return 0;
 }
 
+/*
+ * Behind swap the workspace is made before it is asked for, unless the limit is small: memory
+ * may be short then, and while a thread waits for a page no other can map any.
+ */
 int recompress_init(struct store *store, unsigned int idle_seconds, unsigned int cpu_percent)
 {
 	struct recompression *re = &store->recompress;
@@ -70,7 +88,10 @@ int recompress_init(struct store *store, unsigned int idle_seconds, unsigned int
 	pthread_mutex_init(&re->lock, NULL);
 	re->idle_seconds = idle_seconds;
 	re->cpu_percent = cpu_percent ? cpu_percent : 100;
-	return idle_seconds ? prepare(store) : 0;
+	if (!idle_seconds && (!store->pools.locked ||
+			      workspace_wanted(store) > store->budget.limit >> EARLY_SHIFT))
+		return 0;
+	return prepare(store);
 }
 
 void recompress_fini(struct store *store)

@@ -2,7 +2,7 @@
 /*
  * What a request needs of a locked store is resident before the request comes, whatever the
  * size of the disk, and what is resident is counted: spans[] of its pools, the directory of its
- * table.
+ * table, the workspace of recompression.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -263,6 +263,55 @@ static void a_new_page_of_a_large_directory_is_taken_urgently(void **state)
 	table_fini(&table);
 }
 
+static void recompression_has_its_workspace_from_the_start(void **state)
+{
+	struct store_config config = { .size = 64 * MIB, .memlimit = STORE_NO_LIMIT,
+				       .locked = true };
+	struct store *store;
+	uint64_t used, bytes;
+
+	skip_unless_lockable(16 * MIB);
+	assert_int_equal(store_create(&store, &config), 0);
+	assert_non_null(store->recompress.workspace);
+	assert_true(resident_bytes(store->recompress.workspace, store->recompress.workspace_size) >=
+		    store->recompress.workspace_size);
+	used = stats_of(store).mem_used_total;
+	assert_int_equal(store_recompress(store, &bytes), 0);
+	assert_int_equal(stats_of(store).mem_used_total, used);
+	store_done(store);
+
+	/* Elsewhere it is made when it is wanted. */
+	config.locked = false;
+	assert_int_equal(store_create(&store, &config), 0);
+	assert_null(store->recompress.workspace);
+	assert_true(stats_of(store).mem_used_total < used);
+	store_done(store);
+}
+
+static void a_small_limit_is_not_for_recompression_that_nobody_asked_for(void **state)
+{
+	struct store_config config = { .size = 64 * MIB, .memlimit = MIB, .writers = 1,
+				       .codec = codec_find("liblzo2"), .locked = true };
+	unsigned char page[PAGE];
+	struct rng rng = { 61 };
+	struct store *store;
+	uint64_t bytes;
+
+	if (!config.codec)
+		skip();
+	skip_unless_lockable(16 * MIB);
+	assert_int_equal(store_create(&store, &config), 0);
+	assert_null(store->recompress.workspace);
+	data_fill(&rng, DATA_TEXT, page, PAGE);
+	must_write(store, page, PAGE, 0);
+	urgent_calls = 0;
+	assert_int_equal(store_recompress(store, &bytes), 0);
+	assert_int_equal(urgent_calls, 1);
+	must_read(store, page, PAGE, 0);
+	assert_true(stats_of(store).mem_used_max <= MIB);
+	store_done(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +321,8 @@ int main(void)
 		cmocka_unit_test(at_the_limit_no_request_makes_a_pool),
 		cmocka_unit_test(a_directory_that_is_resident_is_counted),
 		cmocka_unit_test(a_new_page_of_a_large_directory_is_taken_urgently),
+		cmocka_unit_test(recompression_has_its_workspace_from_the_start),
+		cmocka_unit_test(a_small_limit_is_not_for_recompression_that_nobody_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
