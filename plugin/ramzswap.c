@@ -74,12 +74,6 @@ static int ramzswap_after_fork(void)
 		nbdkit_error("%s", why);
 		return -1;
 	}
-	nbdkit_debug("swap=%s: locked=%d io_flusher=%d oom_protected=%d real_time=%d "
-		     "reserve=%llu",
-		     swap_mode_name(server.params.swap), server.residency.locked,
-		     server.residency.io_flusher, server.residency.oom_protected,
-		     server.residency.real_time,
-		     (unsigned long long)server.params.reserve);
 	return 0;
 }
 

@@ -158,6 +158,19 @@ unsigned int residency_missing(const struct residency *residency, char *why, siz
 	return missing;
 }
 
+static const char *yes_or_no(bool there)
+{
+	return there ? "yes" : "no";
+}
+
+void residency_describe(const struct residency *residency, char *text, size_t text_size)
+{
+	snprintf(text, text_size,
+		 "memory lock %s, IO flusher %s, OOM score %s, real-time class %s",
+		 yes_or_no(residency->locked), yes_or_no(residency->io_flusher),
+		 yes_or_no(residency->oom_protected), yes_or_no(residency->real_time));
+}
+
 int residency_lock(struct residency *residency)
 {
 	residency->real_time = residency->real_time && urgent_is_possible();

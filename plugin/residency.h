@@ -49,6 +49,12 @@ void residency_prepare(struct residency *residency, uint64_t bytes);
  */
 unsigned int residency_missing(const struct residency *residency, char *why, size_t why_size);
 
+/* What residency_describe leaves, at most. */
+#define RESIDENCY_TEXT_MAX 128
+
+/* Each protection and whether it is in force, in one line. */
+void residency_describe(const struct residency *residency, char *text, size_t text_size);
+
 /*
  * Locks what the process has now, and until residency_populate what it maps, each page
  * when it becomes resident.  Looks again for privileges that nbdkit gave up together with

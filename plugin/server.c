@@ -383,6 +383,17 @@ static int start(struct server *server, const char **step)
 	return start_threads(server);
 }
 
+static void tell_protections(const struct server *server)
+{
+	char text[RESIDENCY_TEXT_MAX], line[RESIDENCY_TEXT_MAX + 64];
+
+	residency_describe(&server->residency, text, sizeof(text));
+	snprintf(line, sizeof(line), "swap=%s: %s; reserve %llu kB",
+		 swap_mode_name(server->params.swap), text,
+		 (unsigned long long)server->params.reserve >> 10);
+	server->log(line);
+}
+
 int server_start(struct server *server, char *why, size_t why_size)
 {
 	const char *step;
@@ -400,6 +411,7 @@ int server_start(struct server *server, char *why, size_t why_size)
 	if (server->params.swap != SWAP_OFF) {
 		residency_hold_signals();
 		server->signals_held = true;
+		tell_protections(server);
 	}
 	return 0;
 }

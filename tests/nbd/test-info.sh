@@ -158,6 +158,31 @@ start_tcp_server() {
 	fail "no server on any port"
 }
 
+# in_force NAME: whether a protection is, in the words of the log
+in_force() {
+	case $(stat "$1") in
+	1) echo yes ;;
+	*) echo no ;;
+	esac
+}
+
+test_the_log_says_what_protects_swap() {
+	local control=$dir/control words
+	start_server 16M reserve=3M control="$control"
+	words="swap=auto: memory lock $(in_force locked), IO flusher $(in_force io_flusher)"
+	words+=", OOM score $(in_force oom_protected), real-time class $(in_force real_time)"
+	words+="; reserve 3072 kB"
+	cat "$log"
+	equal "lines with '$words'" "$(grep -cF "$words" "$log")" 1
+	stop_server
+}
+
+test_a_disk_for_others_has_nothing_to_say_of_swap() {
+	start_server 16M swap=off
+	equal "lines" "$(grep -cE 'swap=|memory lock' "$log")" 0
+	stop_server
+}
+
 test_clients_over_TCP_are_warned_of_once() {
 	start_tcp_server 16M
 	nbdinfo --size "$uri" >/dev/null
