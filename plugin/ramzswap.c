@@ -102,23 +102,36 @@ static void ramzswap_dump_plugin(void)
 }
 
 /* The kernel may drop what it sends over loopback when memory is short, and swap stops. */
-static void warn_of_transport(void)
+static void warn_of_tcp(void)
 {
 	static atomic_flag warned = ATOMIC_FLAG_INIT;
 	struct sockaddr_storage peer;
 	socklen_t length = sizeof(peer);
 
-	if (server.params.swap == SWAP_OFF ||
-	    nbdkit_peer_name((struct sockaddr *)&peer, &length) < 0 || peer.ss_family == AF_UNIX ||
+	if (nbdkit_peer_name((struct sockaddr *)&peer, &length) < 0 || peer.ss_family == AF_UNIX ||
 	    atomic_flag_test_and_set(&warned))
 		return;
 	nbdkit_error("warning: a client over TCP: not safe as swap of this machine, which needs a "
 		     "Unix socket (nbdkit -U); swap=off for a disk for others");
 }
 
+/* The kernel's client has no TLS: a program speaks it, which may be swapped out, to us. */
+static void warn_of_tls(void)
+{
+	static atomic_flag warned = ATOMIC_FLAG_INIT;
+
+	if (nbdkit_is_tls() <= 0 || atomic_flag_test_and_set(&warned))
+		return;
+	nbdkit_error("warning: a client over TLS: not safe as swap of this machine, which needs a "
+		     "Unix socket without it (--tls=off); swap=off for a disk for others");
+}
+
 static void *ramzswap_open(int readonly)
 {
-	warn_of_transport();
+	if (server.params.swap != SWAP_OFF) {
+		warn_of_tcp();
+		warn_of_tls();
+	}
 	atomic_fetch_add(&server.connections, 1);
 	return NBDKIT_HANDLE_NOT_NEEDED;
 }

@@ -201,7 +201,20 @@ test_a_disk_for_others_may_be_had_over_TCP() {
 test_clients_on_a_Unix_socket_are_not_warned_of() {
 	start_server 16M
 	nbdinfo --size "$uri" >/dev/null
-	equal "the number of warnings" "$(grep -c 'client over TCP' "$log")" 0
+	equal "the number of warnings" "$(grep -c 'client over T' "$log")" 0
+	stop_server
+}
+
+test_clients_over_TLS_are_warned_of_once() {
+	[ "$(nbdkit --dump-config | sed -n 's/^tls=//p')" = yes ] || skip "nbdkit has no TLS"
+	# A key of 16 bytes, as psktool(1) makes them.
+	echo "user:$(head -c 16 /dev/urandom | od -An -v -tx1 | tr -d ' \n')" >"$dir/keys"
+	launch_server --tls=require --tls-psk="$dir/keys" 16M
+	uri="nbds+unix://user@/?socket=$socket&tls-psk-file=$dir/keys"
+	until_ready nbdinfo --size "$uri"
+	nbdinfo --size "$uri" >/dev/null
+	cat "$log"
+	equal "the number of warnings" "$(grep -c 'client over TLS' "$log")" 1
 	stop_server
 }
 
