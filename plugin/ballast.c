@@ -23,6 +23,9 @@
  */
 #define STEP ((size_t)512 << 10)
 
+/* At a look: then it is time to see what has changed, above all whether the server lives. */
+#define STEPS 64
+
 #define LOOK_MS 100
 #define IDLE_LOOK_MS 1000
 #define ANSWER_TIMEOUT_S 2
@@ -126,14 +129,16 @@ static void give_back(struct ballast *ballast, size_t held)
 unsigned int ballast_look(struct ballast *ballast)
 {
 	struct ramzswap_stats stats;
+	struct machine_memory memory;
 	uint64_t size, used, wanted;
 	size_t held = ballast->held;
 
 	if (!area_read(ballast->device, &size, &used) || !read_stats(ballast->socket, &stats))
 		return IDLE_LOOK_MS;
-	wanted = ballast_plan_look(&ballast->plan, &stats, size - used, held);
+	machine_memory(ballast->meminfo, &memory);
+	wanted = ballast_plan_look(&ballast->plan, &stats, &memory, size - used, held);
 	wanted -= wanted % STEP;
-	while (ballast->held < wanted && take_step(ballast))
+	for (int i = 0; i < STEPS && ballast->held < wanted && take_step(ballast); i++)
 		;
 	if (ballast->held > wanted)
 		give_back(ballast, wanted);
@@ -142,7 +147,8 @@ unsigned int ballast_look(struct ballast *ballast)
 		       held ? "the disk behind %s has room again: all of it may be swapped to"
 			    : "the disk behind %s cannot hold all of it: slots are taken from the kernel",
 		       ballast->device);
-	if (ballast->held || (stats.memlimit && stats.mem_used_total > stats.memlimit / 4))
+	if (ballast->held || memory.available < memory.total / 4 ||
+	    stats.mem_used_total > ballast_plan_limit(&stats, &memory) / 4)
 		return LOOK_MS;
 	return IDLE_LOOK_MS;
 }
@@ -161,6 +167,7 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 		return -ENODEV;
 	ballast->device = device;
 	ballast->socket = socket;
+	ballast->meminfo = machine_open();
 	ballast->size = size - size % STEP;
 	ballast->memory = mmap(NULL, ballast->size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

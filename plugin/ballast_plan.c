@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ballast_plan.h"
 
-/* What pages are taken to compress to while there are few: half. */
+/*
+ * What pages are taken to compress to while there are few: half of a limit that was chosen for
+ * them, nothing where the machine's memory is the limit.  Slots can hardly be taken once
+ * that is short, and are easily given back.
+ */
 #define RATIO_GUESS 2
 
 /* Payloads of so much of the limit, 1/16, are few. */
@@ -16,21 +20,65 @@
 /* Less than this is not worth a change. */
 #define STEP (UINT64_C(1) << 20)
 
-/* Bytes of pages that the pool can still take. */
-static uint64_t room_for_pages(const struct ramzswap_stats *stats)
+/*
+ * Of a machine's memory, what the pool must leave to programs: 1/16, but not less than 32 MiB (or
+ * 1/4) nor more than 512.  It is what is free at once when the OOM killer ends one.  That one's slots
+ * come back to the pool by and by, and a kernel that finds nothing free until then ends all
+ * the others too.  Nor does it find the first 16 MiB, which go to the processors' own lists.
+ */
+#define LEFT_MIN (UINT64_C(32) << 20)
+#define LEFT_MAX (UINT64_C(512) << 20)
+
+static uint64_t least(uint64_t one, uint64_t other)
 {
-	uint64_t limit = stats->memlimit, used = stats->mem_used_total + MARGIN(limit);
+	return one < other ? one : other;
+}
+
+static uint64_t left_to_programs(uint64_t memory)
+{
+	uint64_t left = memory / 16;
+
+	return left < LEFT_MIN ? least(LEFT_MIN, memory / 4) : least(left, LEFT_MAX);
+}
+
+uint64_t ballast_plan_limit(const struct ramzswap_stats *stats,
+			    const struct machine_memory *memory)
+{
+	uint64_t limit = stats->memlimit ? stats->memlimit : UINT64_MAX;
+	uint64_t left = left_to_programs(memory->total);
+	uint64_t most = stats->mem_used_total + memory->available + memory->swappable;
+
+	if (memory->total == 0)
+		return limit;
+	return least(most > left ? most - left : 0, limit);
+}
+
+/* Bytes of pages that the pool can still take. */
+static uint64_t room_for_pages(const struct ramzswap_stats *stats, uint64_t limit)
+{
+	uint64_t used = stats->mem_used_total + MARGIN(limit);
 	uint64_t room;
 
 	/* The reserve counts as used, and is there to be used. */
 	used = used > stats->reserve_ready ? used - stats->reserve_ready : 0;
 	room = used < limit ? limit - used : 0;
 	if (stats->compr_data_size < FEW(limit))
-		return room * RATIO_GUESS;
+		return limit == stats->memlimit ? room * RATIO_GUESS : room;
 	if (stats->orig_data_size <= stats->compr_data_size)
 		return room;
 	return PESSIMISTIC((uint64_t)((double)room * (double)stats->orig_data_size /
 				      (double)stats->compr_data_size));
+}
+
+/*
+ * Bytes of pages in the pool whose slots are free: those of a program that has just ended, until
+ * the kernel discards them.  What is swapped out there takes their room.
+ */
+static uint64_t stale_pages(const struct ramzswap_stats *stats, uint64_t area_free, uint64_t held)
+{
+	uint64_t unused = area_free + held + stats->orig_data_size;
+
+	return stats->disksize && unused > stats->disksize ? unused - stats->disksize : 0;
 }
 
 static bool is_refusing(struct ballast_plan *plan, const struct ramzswap_stats *stats)
@@ -47,8 +95,10 @@ static bool is_refusing(struct ballast_plan *plan, const struct ramzswap_stats *
 }
 
 uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stats *stats,
-			   uint64_t area_free, uint64_t held)
+			   const struct machine_memory *memory, uint64_t area_free,
+			   uint64_t held)
 {
+	uint64_t limit = ballast_plan_limit(stats, memory);
 	bool refusing = is_refusing(plan, stats);
 	uint64_t room, surplus;
 
@@ -61,9 +111,9 @@ uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stat
 		return 0;
 	if (refusing)
 		return held + area_free;
-	if (!stats->memlimit)
+	if (limit == UINT64_MAX)
 		return 0;
-	room = room_for_pages(stats);
+	room = room_for_pages(stats, limit) + stale_pages(stats, area_free, held);
 	if (area_free > room + STEP)
 		return held + area_free - room;
 	/* Given back with some slack, or it would come and go with every request. */

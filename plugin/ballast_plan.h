@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "machine.h"
 #include "stats.h"
 
 /* What a plan remembers from look to look; begins as zeroes. */
@@ -27,11 +28,19 @@ struct ballast_plan {
 #define BALLAST_REFUSE_LOOKS 600
 
 /*
+ * Most bytes that the pool may have: its limit, or less where the machine has no more to give.
+ * UINT64_MAX without a limit in a machine whose memory is not known.
+ */
+uint64_t ballast_plan_limit(const struct ramzswap_stats *stats,
+			    const struct machine_memory *memory);
+
+/*
  * Bytes that are to be held from now on, of an area that has area_free bytes of free
- * slots while held bytes are held.  stats are the server's of just now.  The
- * answer differs from held only where the difference is worth it.
+ * slots while held bytes are held.  stats are the server's, and memory the machine's, of just
+ * now.  The answer differs from held only where the difference is worth it.
  */
 uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stats *stats,
-			   uint64_t area_free, uint64_t held);
+			   const struct machine_memory *memory, uint64_t area_free,
+			   uint64_t held);
 
 #endif

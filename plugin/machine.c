@@ -26,6 +26,7 @@ void machine_memory(int meminfo, struct machine_memory *memory)
 	text[len > 0 ? len : 0] = '\0';
 	memory->total = bytes_of(text, "MemTotal:");
 	memory->available = bytes_of(text, "MemAvailable:");
+	memory->swappable = bytes_of(text, "Active(anon):") + bytes_of(text, "Inactive(anon):");
 	memory->writeback = bytes_of(text, "Writeback:");
 }
 

@@ -13,6 +13,7 @@ int machine_open(void);
 struct machine_memory {
 	uint64_t total;
 	uint64_t available; /* can be had without swapping */
+	uint64_t swappable; /* programs' own, resident and not locked */
 	uint64_t writeback; /* being written, to swap among others */
 };
 

@@ -10,6 +10,12 @@
 
 #define MIB (UINT64_C(1) << 20)
 
+static const struct machine_memory ample = {
+	.total = 10000 * MIB,
+	.available = 5000 * MIB,
+	.swappable = 4000 * MIB,
+};
+
 /* A pool with a limit of 100 MiB in which so many MiB are used, for pages 3 to 1. */
 static struct ramzswap_stats pool(uint64_t used)
 {
@@ -21,13 +27,67 @@ static struct ramzswap_stats pool(uint64_t used)
 	};
 }
 
-static void without_a_limit_nothing_is_taken(void **state)
+static void without_a_limit_nothing_is_taken_from_a_machine_with_memory(void **state)
 {
 	struct ballast_plan plan = { 0 };
 	struct ramzswap_stats stats = pool(90);
 
 	stats.memlimit = 0;
-	assert_int_equal(ballast_plan_look(&plan, &stats, 1000 * MIB, 0), 0);
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 1000 * MIB, 0), 0);
+}
+
+static void without_a_limit_what_is_free_never_exceeds_what_the_machine_can_give(void **state)
+{
+	struct ballast_plan plan = { 0 };
+	struct machine_memory memory = { .total = 160 * MIB };
+
+	/* Of 140 MiB for pool and programs 32 are for programs alone; pages do not compress. */
+	for (uint64_t used = 1; used <= 140; used++) {
+		struct ramzswap_stats stats = pool(used);
+		uint64_t area = (160 - used) * MIB, held;
+		uint64_t room = used < 108 ? (108 - used) * MIB : 0;
+
+		stats.memlimit = 0;
+		stats.orig_data_size = stats.compr_data_size;
+		memory.available = used > 100 ? 0 : 5 * MIB;
+		memory.swappable = (140 - used) * MIB - memory.available;
+		held = ballast_plan_look(&plan, &stats, &memory, area, 0);
+		assert_true(area - held <= room + MIB);
+		assert_true(used > 100 || held < area);
+	}
+}
+
+static void slots_of_pages_that_are_still_stored_are_left(void **state)
+{
+	struct ballast_plan plan = { 0 };
+	struct ramzswap_stats stats = pool(100);
+
+	/* A program has ended, but its pages are not discarded yet. */
+	stats.disksize = 400 * MIB;
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 200 * MIB, 100 * MIB), 100 * MIB);
+	/* Slots that never held a page are taken. */
+	stats.disksize = 450 * MIB;
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 200 * MIB, 100 * MIB), 150 * MIB);
+}
+
+static void a_limit_that_the_machine_cannot_meet_is_none(void **state)
+{
+	struct ballast_plan plan = { 0 };
+	struct ramzswap_stats stats = pool(50);
+	struct machine_memory memory = { .total = 160 * MIB, .swappable = 9 * MIB };
+
+	assert_int_equal(ballast_plan_look(&plan, &stats, &memory, 40 * MIB, 0), 40 * MIB);
+}
+
+static void a_machine_whose_memory_is_not_known_sets_no_limit(void **state)
+{
+	static const struct machine_memory unknown;
+	struct ballast_plan plan = { 0 };
+	struct ramzswap_stats stats = pool(50);
+
+	assert_int_equal(ballast_plan_look(&plan, &stats, &unknown, 40 * MIB, 0), 0);
+	stats.memlimit = 0;
+	assert_int_equal(ballast_plan_look(&plan, &stats, &unknown, 1000 * MIB, 0), 0);
 }
 
 static void an_area_that_the_pool_can_hold_is_left_alone(void **state)
@@ -35,7 +95,7 @@ static void an_area_that_the_pool_can_hold_is_left_alone(void **state)
 	struct ballast_plan plan = { 0 };
 	struct ramzswap_stats stats = pool(0);
 
-	assert_int_equal(ballast_plan_look(&plan, &stats, 180 * MIB, 0), 0);
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 180 * MIB, 0), 0);
 }
 
 static void what_is_free_never_exceeds_what_the_pool_can_hold(void **state)
@@ -45,7 +105,7 @@ static void what_is_free_never_exceeds_what_the_pool_can_hold(void **state)
 	for (uint64_t used = 1; used <= 100; used++) {
 		struct ramzswap_stats stats = pool(used);
 		uint64_t area = 400 * MIB - 3 * used * MIB;
-		uint64_t held = ballast_plan_look(&plan, &stats, area, 0);
+		uint64_t held = ballast_plan_look(&plan, &stats, &ample, area, 0);
 
 		assert_true(held <= area);
 		assert_true(area - held <= (100 - used) * 3 * MIB + MIB);
@@ -57,19 +117,19 @@ static void a_full_pool_leaves_no_slot(void **state)
 	struct ballast_plan plan = { 0 };
 	struct ramzswap_stats stats = pool(100);
 
-	assert_int_equal(ballast_plan_look(&plan, &stats, 40 * MIB, 60 * MIB), 100 * MIB);
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 40 * MIB, 60 * MIB), 100 * MIB);
 }
 
 static void slots_come_back_with_room(void **state)
 {
 	struct ballast_plan plan = { 0 };
 	struct ramzswap_stats stats = pool(50);
-	uint64_t held = ballast_plan_look(&plan, &stats, 10 * MIB, 200 * MIB);
+	uint64_t held = ballast_plan_look(&plan, &stats, &ample, 10 * MIB, 200 * MIB);
 
 	assert_true(held < 120 * MIB);
 	assert_true(held > 0);
 	stats = pool(0);
-	assert_int_equal(ballast_plan_look(&plan, &stats, 20 * MIB, 50 * MIB), 0);
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 20 * MIB, 50 * MIB), 0);
 }
 
 static void what_was_decided_stays_without_a_change(void **state)
@@ -79,9 +139,9 @@ static void what_was_decided_stays_without_a_change(void **state)
 	for (uint64_t used = 1; used < 100; used++) {
 		struct ramzswap_stats stats = pool(used);
 		uint64_t area = 500 * MIB;
-		uint64_t held = ballast_plan_look(&plan, &stats, area, 0);
+		uint64_t held = ballast_plan_look(&plan, &stats, &ample, area, 0);
 
-		assert_int_equal(ballast_plan_look(&plan, &stats, area - held, held), held);
+		assert_int_equal(ballast_plan_look(&plan, &stats, &ample, area - held, held), held);
 	}
 }
 
@@ -91,12 +151,12 @@ static void a_failed_write_takes_all_slots_for_a_while(void **state)
 	struct ramzswap_stats stats = { 0 };
 
 	stats.failed_writes = 7;
-	assert_int_equal(ballast_plan_look(&plan, &stats, 40 * MIB, 0), 0);
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 40 * MIB, 0), 0);
 	stats.failed_writes = 8;
-	assert_int_equal(ballast_plan_look(&plan, &stats, 40 * MIB, 0), 40 * MIB);
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 40 * MIB, 0), 40 * MIB);
 	for (int i = 1; i < BALLAST_REFUSE_LOOKS; i++)
-		assert_int_equal(ballast_plan_look(&plan, &stats, MIB, 39 * MIB), 40 * MIB);
-	assert_int_equal(ballast_plan_look(&plan, &stats, MIB, 39 * MIB), 0);
+		assert_int_equal(ballast_plan_look(&plan, &stats, &ample, MIB, 39 * MIB), 40 * MIB);
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, MIB, 39 * MIB), 0);
 }
 
 static void a_backing_store_makes_a_limit_no_end(void **state)
@@ -105,16 +165,21 @@ static void a_backing_store_makes_a_limit_no_end(void **state)
 	struct ramzswap_stats stats = pool(100);
 
 	stats.bd_size = 1000 * MIB;
-	assert_int_equal(ballast_plan_look(&plan, &stats, 900 * MIB, 0), 0);
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 900 * MIB, 0), 0);
 	/* Nor its failure a reason: ballast would find no room itself. */
 	stats.failed_writes = 1;
-	assert_int_equal(ballast_plan_look(&plan, &stats, 900 * MIB, 0), 0);
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 900 * MIB, 0), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(without_a_limit_nothing_is_taken),
+		cmocka_unit_test(without_a_limit_nothing_is_taken_from_a_machine_with_memory),
+		cmocka_unit_test(
+			without_a_limit_what_is_free_never_exceeds_what_the_machine_can_give),
+		cmocka_unit_test(slots_of_pages_that_are_still_stored_are_left),
+		cmocka_unit_test(a_limit_that_the_machine_cannot_meet_is_none),
+		cmocka_unit_test(a_machine_whose_memory_is_not_known_sets_no_limit),
 		cmocka_unit_test(an_area_that_the_pool_can_hold_is_left_alone),
 		cmocka_unit_test(what_is_free_never_exceeds_what_the_pool_can_hold),
 		cmocka_unit_test(a_full_pool_leaves_no_slot),
