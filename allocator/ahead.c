@@ -15,28 +15,28 @@
 /* From here on an allocation does not leave it to the background: threads may grow at once. */
 #define SPANS_LEAST 128u
 
-/* Bytes of the pool to the end of the page that the record of span number `spans - 1` is in. */
-static size_t bytes_for(const struct xv_pool *pool, size_t spans)
+/* Bytes of a pool to the end of the page that the record of span number `spans - 1` is in. */
+static size_t bytes_for(size_t spans, size_t map_bytes)
 {
-	size_t bytes = span_round_up(sizeof(*pool) + spans * sizeof(pool->spans[0]),
+	size_t bytes = span_round_up(sizeof(struct xv_pool) + spans * sizeof(struct xv_span),
 				     span_page_size());
 
-	return bytes < pool->map_bytes ? bytes : pool->map_bytes;
+	return bytes < map_bytes ? bytes : map_bytes;
 }
 
-static uint32_t spans_within(const struct xv_pool *pool, size_t bytes)
+static uint32_t spans_within(size_t bytes)
 {
-	return (uint32_t)((bytes - sizeof(*pool)) / sizeof(pool->spans[0]));
+	return (uint32_t)((bytes - sizeof(struct xv_pool)) / sizeof(struct xv_span));
 }
 
-int xv_begin_resident(struct xv_pool *pool)
+int xv_begin_resident(struct xv_pool *pool, size_t map_bytes)
 {
-	size_t bytes = bytes_for(pool, SPANS_AHEAD);
+	size_t bytes = bytes_for(SPANS_AHEAD, map_bytes);
 	int err = span_populate(pool, bytes);
 
 	if (err)
 		return err;
-	atomic_store(&pool->spans_resident, spans_within(pool, bytes));
+	atomic_store(&pool->spans_resident, spans_within(bytes));
 	return 0;
 }
 
@@ -49,13 +49,13 @@ static void keep_ahead(struct xv_pool *pool, uint32_t least)
 
 	if (!pool->locked || from == pool->spans_max || top + least <= from)
 		return;
-	end = bytes_for(pool, (size_t)top + SPANS_AHEAD);
+	end = bytes_for((size_t)top + SPANS_AHEAD, pool->map_bytes);
 	policy = urgent_begin();
 	err = span_populate((char *)pool + start, end - start);
 	urgent_end(policy);
 	if (err)
 		return;
-	to = spans_within(pool, end);
+	to = spans_within(end);
 	/* Whoever does the same meanwhile may have come further. */
 	while (from < to && !atomic_compare_exchange_weak(&pool->spans_resident, &from, to))
 		;

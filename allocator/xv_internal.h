@@ -204,8 +204,8 @@ void xv_unlock(struct xv_pool *pool);
  */
 void xv_settle(struct xv_pool *pool);
 
-/* ahead.c: of a pool just made, the first pages.  0 or -ENOMEM. */
-int xv_begin_resident(struct xv_pool *pool);
+/* ahead.c: of a pool just mapped, before anything is written, the first pages.  0 or -ENOMEM. */
+int xv_begin_resident(struct xv_pool *pool, size_t map_bytes);
 
 /* As xv_look_ahead, where the background is late.  The lock is not held. */
 void xv_look_ahead_if_late(struct xv_pool *pool);

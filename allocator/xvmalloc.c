@@ -42,13 +42,13 @@ int xv_create(struct xv_pool **out, const struct xv_config *config)
 	pool = config->locked ? span_map_locked(map_bytes) : span_map_zeroed(map_bytes);
 	if (!pool)
 		return -ENOMEM;
-	pool->map_bytes = map_bytes;
-	pool->locked = config->locked;
-	pool->spans_max = spans_max;
-	if (pool->locked && xv_begin_resident(pool)) {
+	if (config->locked && xv_begin_resident(pool, map_bytes)) {
 		span_unmap(pool, map_bytes);
 		return -ENOMEM;
 	}
+	pool->map_bytes = map_bytes;
+	pool->locked = config->locked;
+	pool->spans_max = spans_max;
 	pool->source = config->source;
 	pool->base = span_address(config->source, 0);
 	pthread_mutex_init(&pool->lock, NULL);
