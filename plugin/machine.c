@@ -30,6 +30,13 @@ void machine_memory(int meminfo, struct machine_memory *memory)
 	memory->writeback = bytes_of(text, "Writeback:");
 }
 
+uint64_t machine_room(const struct machine_memory *memory, bool swaps_to_it)
+{
+	if (memory->total == 0)
+		return UINT64_MAX;
+	return memory->available + (swaps_to_it ? memory->swappable : 0);
+}
+
 bool machine_swaps_to_nbd(int swaps)
 {
 	char text[4096];

@@ -21,6 +21,12 @@ struct machine_memory {
 void machine_memory(int meminfo, struct machine_memory *memory);
 
 /*
+ * What a store of pages could still take until the machine has no more, in bytes.  One that the
+ * machine swaps to gets a page only when the machine has one less.  UINT64_MAX if not known.
+ */
+uint64_t machine_room(const struct machine_memory *memory, bool swaps_to_it);
+
+/*
  * Whether this machine swaps to an nbd device: perhaps to us.  swaps is a file descriptor of
  * /proc/swaps; false where that cannot be read, or it is -1.  No allocation; any thread.
  */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backing.h"
 #include "control.h"
@@ -18,9 +19,6 @@
 #define SEGMENT_SHARE 64
 
 #define PROTECTIONS_TEXT_MAX (RESIDENCY_WHY_MAX + 96)
-
-/* How often it is looked whether there is something to say or to do. */
-#define WATCH_MS 500
 
 uint64_t server_memory_at_most(const struct params *params)
 {
@@ -228,11 +226,15 @@ static void tell_what_changed(struct server *server)
 {
 	static struct watch watch;
 	struct ramzswap_stats stats = { 0 };
+	struct machine_memory memory;
 	char line[WATCH_LINE_MAX];
+	uint64_t room;
 
 	store_get_stats(server->store, &stats);
+	machine_memory(server->meminfo, &memory);
+	room = machine_room(&memory, server->swap_is_on);
 	tell_of_relief(server);
-	if (watch_look(&watch, &stats, line, sizeof(line)))
+	if (watch_look(&watch, &stats, room, line, sizeof(line)))
 		server->log(line);
 	if (store_backing_news(server->store, line, sizeof(line)))
 		server->log(line);
@@ -400,6 +402,7 @@ int server_start(struct server *server, char *why, size_t why_size)
 	int err;
 
 	clock_gettime(CLOCK_BOOTTIME, &server->started);
+	server->meminfo = machine_open();
 	err = keep_protections(server, why, why_size);
 	if (err)
 		return err;
@@ -435,4 +438,8 @@ void server_stop(struct server *server)
 	backing_destroy(server->backing);
 	server->backing = NULL;
 	relief_finish(&server->relief);
+	/* Zeroed if it was never opened. */
+	if (server->meminfo > 0)
+		close(server->meminfo);
+	server->meminfo = 0;
 }

@@ -4,9 +4,17 @@
 #include "stats.h"
 #include "watch.h"
 
-/* Of the limit: where the warning comes, and where all is well again. */
-#define NEARLY_FULL(limit) ((limit) - (limit) / 8)
-#define WELL(limit)	   ((limit) - (limit) / 4)
+/* Of all that there is: where the warning comes, and where all is well again. */
+#define NEARLY_FULL(end) ((end) - (end) / 8)
+#define WELL(end)	 ((end) - (end) / 4)
+
+/*
+ * What a machine has left comes and goes with other programs, and writes that fail for want of
+ * it may be few and far between: a minute without either is the end of it.
+ */
+#define CALM_LOOKS (60000 / WATCH_MS)
+
+#define NO_END UINT64_MAX
 
 static unsigned long long mib(uint64_t bytes)
 {
@@ -34,27 +42,62 @@ static void say_full(const struct ramzswap_stats *stats, char *line, size_t size
 			 mib(stats->mem_used_total));
 }
 
-bool watch_look(struct watch *watch, const struct ramzswap_stats *stats, char *line, size_t size)
+/* What the disk can take until writes fail; NO_END if all of its pages fit, stored raw. */
+static uint64_t end_of(const struct ramzswap_stats *stats, uint64_t room)
+{
+	uint64_t most = stats->disksize + stats->disksize / 8;
+
+	if (stats->memlimit)
+		return stats->memlimit;
+	if (room == WATCH_ROOM_UNKNOWN || most <= stats->mem_used_total + room)
+		return NO_END;
+	return stats->mem_used_total + room;
+}
+
+static void say_nearly_full(const struct ramzswap_stats *stats, uint64_t room, char *line,
+			    size_t size)
+{
+	if (stats->memlimit)
+		snprintf(line, size,
+			 "nearly full: %llu of %llu MiB of memlimit are in use, for %llu MiB of pages",
+			 mib(stats->mem_used_total), mib(stats->memlimit),
+			 mib(stats->orig_data_size));
+	else
+		snprintf(line, size,
+			 "nearly full: %llu MiB are in use, for %llu MiB of pages, and this machine "
+			 "has memory for %llu MiB more",
+			 mib(stats->mem_used_total), mib(stats->orig_data_size), mib(room));
+}
+
+static bool all_is_well(const struct watch *watch, uint64_t used, uint64_t end)
+{
+	return used < WELL(end) && (watch->by_limit || watch->calm >= CALM_LOOKS);
+}
+
+bool watch_look(struct watch *watch, const struct ramzswap_stats *stats, uint64_t room, char *line,
+		size_t size)
 {
 	bool failed = stats->failed_writes > watch->failures;
-	uint64_t used = stats->mem_used_total, limit = stats->memlimit;
+	uint64_t used = stats->mem_used_total, end = end_of(stats, room);
+	bool nearly = used >= NEARLY_FULL(end);
 
 	watch->failures = stats->failed_writes;
+	watch->calm = failed || nearly ? 0 : watch->calm + 1;
 	if (failed && !watch->full) {
 		watch->full = true;
 		watch->warned = true;
+		watch->by_limit = stats->memlimit && used >= WELL(end);
 		say_full(stats, line, size);
 		return true;
 	}
 	/* With a backing store, memory that is nearly full is as it should be. */
-	if (limit && used >= NEARLY_FULL(limit) && !watch->warned && !stats->bd_size) {
+	if (nearly && !watch->warned && !stats->bd_size) {
 		watch->warned = true;
-		snprintf(line, size,
-			 "nearly full: %llu of %llu MiB of memlimit are in use, for %llu MiB of pages",
-			 mib(used), mib(limit), mib(stats->orig_data_size));
+		watch->by_limit = stats->memlimit;
+		say_nearly_full(stats, room, line, size);
 		return true;
 	}
-	if (watch->warned && !failed && used < WELL(limit ? limit : UINT64_MAX)) {
+	if (watch->warned && !failed && all_is_well(watch, used, end)) {
 		bool was_full = watch->full;
 
 		watch->warned = false;

@@ -15,17 +15,28 @@ struct ramzswap_stats;
 /* Room for any line. */
 #define WATCH_LINE_MAX 512
 
+/* How often it is looked. */
+#define WATCH_MS 500
+
+/* What a machine has left whose memory is not known. */
+#define WATCH_ROOM_UNKNOWN UINT64_MAX
+
 /* A zeroed one is right to begin with. */
 struct watch {
 	bool warned;	   /* nearly full was said */
 	bool full;	   /* full was said */
+	bool by_limit;	   /* what was said was of memlimit, not of the machine's memory */
+	unsigned int calm; /* looks in a row that found nothing to warn of */
 	uint64_t failures; /* failed writes when it was last looked at */
 };
 
 /*
- * Compares the statistics with what was said last.  Whether there is something to
- * say: one line, without a newline.  No allocation; one thread at a time.
+ * Compares the statistics with what was said last.  room is what the machine could give the
+ * disk beside what it has, in bytes (machine_room), or WATCH_ROOM_UNKNOWN: the end of a disk
+ * without memlimit.  Whether there is something to say: one line, without a newline.  No
+ * allocation; one thread at a time, every WATCH_MS.
  */
-bool watch_look(struct watch *watch, const struct ramzswap_stats *stats, char *line, size_t size);
+bool watch_look(struct watch *watch, const struct ramzswap_stats *stats, uint64_t room, char *line,
+		size_t size);
 
 #endif
