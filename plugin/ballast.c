@@ -11,6 +11,7 @@
 
 #include "ballast.h"
 #include "control_commands.h"
+#include "guard_log.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21 /* Linux 5.4 */
@@ -143,10 +144,10 @@ unsigned int ballast_look(struct ballast *ballast)
 	if (ballast->held > wanted)
 		give_back(ballast, wanted);
 	if (!held != !ballast->held)
-		syslog(LOG_WARNING,
-		       held ? "the disk behind %s has room again: all of it may be swapped to"
-			    : "the disk behind %s cannot hold all of it: slots are taken from the kernel",
-		       ballast->device);
+		guard_log(LOG_WARNING,
+			  held ? "the disk behind %s has room again: all of it may be swapped to"
+			       : "the disk behind %s cannot hold all of it: slots are taken from the kernel",
+			  ballast->device);
 	if (ballast->held || memory.available < memory.total / 4 ||
 	    stats.mem_used_total > ballast_plan_limit(&stats, &memory) / 4)
 		return LOOK_MS;
@@ -174,5 +175,7 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 	if (ballast->memory == MAP_FAILED)
 		return -errno;
 	madvise(ballast->memory, ballast->size, MADV_NOHUGEPAGE);
+	/* A child is forked when there is no memory: not for a copy of the page tables either. */
+	madvise(ballast->memory, ballast->size, MADV_DONTFORK);
 	return 0;
 }

@@ -22,9 +22,9 @@
 
 /*
  * Of a machine's memory, what the pool must leave to programs: 1/16, but not less than 32 MiB (or
- * 1/4) nor more than 512.  It is what is free at once when the OOM killer ends one.  That one's slots
- * come back to the pool by and by, and a kernel that finds nothing free until then ends all
- * the others too.  Nor does it find the first 16 MiB, which go to the processors' own lists.
+ * 1/4) nor more than 512.  It is what is free at once when the OOM killer ends one.  That one's
+ * slots come back to the pool by and by, and a kernel that finds nothing free until then ends
+ * all the others too.  Nor does it find the first 16 MiB, which go to the processors' own lists.
  */
 #define LEFT_MIN (UINT64_C(32) << 20)
 #define LEFT_MAX (UINT64_C(512) << 20)

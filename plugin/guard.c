@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "ballast.h"
+#include "guard_log.h"
 
 /* Between two tries of swapoff, and how many: a minute in all. */
 #define RETRY_MS 100
@@ -41,7 +42,7 @@ static void fail(const char *what, const char *why)
 {
 	fprintf(stderr, "ramzswap-guard: %s: %s\n", what, why);
 	/* ramzswap(8) starts it without a terminal. */
-	syslog(LOG_ERR, "%s: %s", what, why);
+	guard_log(LOG_ERR, "%s: %s", what, why);
 	exit(EXIT_FAILURE);
 }
 
@@ -51,13 +52,14 @@ static void protect(void)
 	int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (file < 0 || write(file, "-1000", 5) < 0)
-		syslog(LOG_WARNING, "the OOM killer may choose this process: %m");
+		guard_log(LOG_WARNING, "the OOM killer may choose this process: %s",
+			  strerror(errno));
 	if (file >= 0)
 		close(file);
 	if (sched_setscheduler(0, SCHED_RR, &priority))
-		syslog(LOG_WARNING, "no real-time class: %m");
+		guard_log(LOG_WARNING, "no real-time class: %s", strerror(errno));
 	if (mlockall(MCL_CURRENT))
-		syslog(LOG_WARNING, "memory cannot be locked: %m");
+		guard_log(LOG_WARNING, "memory cannot be locked: %s", strerror(errno));
 }
 
 static void rest(unsigned int ms)
@@ -67,15 +69,20 @@ static void rest(unsigned int ms)
 	nanosleep(&time, NULL);
 }
 
-/* Requests that the server took along end by this, and no new one is sent. */
-static void disconnect(const char *device)
+/*
+ * Requests that the server took along end by this, and no new one is sent.  One that is
+ * disconnected already is fine.
+ */
+static bool disconnect(const char *device)
 {
 	int fd = open(device, O_RDWR | O_CLOEXEC);
+	bool done;
 
 	if (fd < 0)
-		return;
-	ioctl(fd, NBD_CLEAR_SOCK);
+		return false;
+	done = ioctl(fd, NBD_CLEAR_SOCK) == 0;
 	close(fd);
+	return done;
 }
 
 /*
@@ -85,11 +92,31 @@ static void disconnect(const char *device)
 static bool take_swap_away(const char *device)
 {
 	int status = 0;
-	pid_t child = fork();
+	unsigned int waited = 0;
+	pid_t ended, child = fork();
 
 	if (child == 0)
 		_exit(swapoff(device) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+	if (child < 0)
+		return false;
+	/* It waits for requests: should one have come between, it ends by another disconnect. */
+	while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
+		rest(RETRY_MS);
+		if (++waited % 10 == 0)
+			disconnect(device);
+	}
+	return ended == child && status == 0;
+}
+
+/* There is time now, but not for ever. */
+static void report(const char *device)
+{
+	for (int i = 0; i < TRIES; i++) {
+		if (guard_log(LOG_CRIT, "the server of %s is dead: swap there is off, programs with "
+			      "pages there get SIGBUS; 'ramzswap stop' tidies up", device) != -EAGAIN)
+			return;
+		rest(RETRY_MS);
+	}
 }
 
 static void bury(const char *device)
@@ -97,10 +124,9 @@ static void bury(const char *device)
 	uint64_t size, used;
 
 	for (int i = 0; i < TRIES && area_read(device, &size, &used); i++) {
-		disconnect(device);
-		if (take_swap_away(device)) {
-			syslog(LOG_CRIT, "the server of %s is dead: swap there is off, programs "
-			       "with pages there get SIGBUS; 'ramzswap stop' tidies up", device);
+		/* Without it swapoff would wait for what the server took along, without end. */
+		if (disconnect(device) && take_swap_away(device)) {
+			report(device);
 			return;
 		}
 		rest(RETRY_MS);
@@ -114,7 +140,7 @@ int main(int argc, char **argv)
 	uint64_t size, used;
 	int err;
 
-	openlog("ramzswap-guard", LOG_NDELAY, LOG_DAEMON);
+	guard_log_open(_PATH_LOG);
 	if (argc != 4)
 		fail("usage", "ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID");
 	server.fd = (int)syscall(SYS_pidfd_open, atoi(argv[3]), 0);
