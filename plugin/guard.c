@@ -8,7 +8,8 @@
  * swap area as full as the pool is (ballast.h).  When the server is dead, all the kernel's
  * writes fail, and a kernel that is short of memory tries them for ever: so the device is
  * disconnected and swap taken away from it at once.  What was there is lost then
- * anyhow; programs that need it get SIGBUS, and the machine lives.
+ * anyhow; programs that need it get SIGBUS, and the machine lives.  Where swapoff would
+ * give them something else instead (guard_kernel.h) the device is only disconnected.
  *
  * It has to run when the machine is short of memory: what it needs is locked, and it is of
  * a real-time class, whose processes may take a part of what the kernel keeps free where
@@ -26,12 +27,14 @@
 #include <sys/mman.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ballast.h"
+#include "guard_kernel.h"
 #include "guard_log.h"
 
 /* Between two tries of swapoff, and how many: a minute in all. */
@@ -109,11 +112,15 @@ static bool take_swap_away(const char *device)
 }
 
 /* There is time now, but not for ever. */
-static void report(const char *device)
+static void report(const char *device, bool off)
 {
 	for (int i = 0; i < TRIES; i++) {
-		if (guard_log(LOG_CRIT, "the server of %s is dead: swap there is off, programs with "
-			      "pages there get SIGBUS; 'ramzswap stop' tidies up", device) != -EAGAIN)
+		if (guard_log(LOG_CRIT, off ?
+			      "the server of %s is dead: swap there is off, programs with pages there "
+			      "get SIGBUS; 'ramzswap stop' tidies up" :
+			      "the server of %s is dead: programs with pages there get SIGBUS; this "
+			      "kernel cannot take swap away safely: restart the machine",
+			      device) != -EAGAIN)
 			return;
 		rest(RETRY_MS);
 	}
@@ -121,12 +128,14 @@ static void report(const char *device)
 
 static void bury(const char *device)
 {
+	struct utsname kernel;
+	bool safe = uname(&kernel) == 0 && kernel_marks_lost_pages(kernel.release);
 	uint64_t size, used;
 
 	for (int i = 0; i < TRIES && area_read(device, &size, &used); i++) {
 		/* Without it swapoff would wait for what the server took along, without end. */
-		if (disconnect(device) && take_swap_away(device)) {
-			report(device);
+		if (disconnect(device) && (!safe || take_swap_away(device))) {
+			report(device, safe);
 			return;
 		}
 		rest(RETRY_MS);
