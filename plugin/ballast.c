@@ -31,6 +31,9 @@
 #define IDLE_LOOK_MS 1000
 #define ANSWER_TIMEOUT_S 2
 
+/* Of an entry in /proc/self/pagemap. */
+#define PAGE_PRESENT (UINT64_C(1) << 63)
+
 /* Not zero: a zero page might never get a slot. */
 #define WORD 0x5a
 
@@ -100,6 +103,21 @@ static bool read_stats(const char *path, struct ramzswap_stats *stats)
 	       stats_parse_plain(stats, answer + sizeof(ok) - 1) == 0;
 }
 
+/* Whether a step is in memory, by its first pages; not in the swap cache alone. */
+static bool is_resident(const struct ballast *ballast, const char *step)
+{
+	uint64_t entries[8];
+	off_t at = (off_t)((uintptr_t)step / (uintptr_t)sysconf(_SC_PAGESIZE) * sizeof(*entries));
+
+	if (pread(ballast->pagemap, entries, sizeof(entries), at) != sizeof(entries))
+		return false;
+	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+		if (!(entries[i] & PAGE_PRESENT))
+			return false;
+	}
+	return true;
+}
+
 /*
  * One step more.  False if it did not reach the area: another one with a higher
  * priority took the pages, or the area is full.
@@ -113,7 +131,7 @@ static bool take_step(struct ballast *ballast)
 		return false;
 	memset(step, WORD, STEP);
 	if (madvise(step, STEP, MADV_PAGEOUT) == 0 && area_read(ballast->device, &size, &after) &&
-	    (after > before || size - after < STEP)) {
+	    (after > before || size - after < STEP) && !is_resident(ballast, step)) {
 		ballast->held += STEP;
 		return true;
 	}
@@ -134,6 +152,16 @@ unsigned int ballast_look(struct ballast *ballast)
 	uint64_t size, used, wanted;
 	size_t held = ballast->held;
 
+	/*
+	 * Nobody touches it, but a swapoff, whoever calls that, reads it back from its beginning:
+	 * that may be more than the machine has memory for.
+	 */
+	if (held && is_resident(ballast, ballast->memory)) {
+		give_back(ballast, 0);
+		guard_log(LOG_WARNING, "swap on %s is being taken away: its slots are given back",
+			  ballast->device);
+		return LOOK_MS;
+	}
 	if (!area_read(ballast->device, &size, &used) || !read_stats(ballast->socket, &stats))
 		return IDLE_LOOK_MS;
 	machine_memory(ballast->meminfo, &memory);
@@ -169,6 +197,7 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 	ballast->device = device;
 	ballast->socket = socket;
 	ballast->meminfo = machine_open();
+	ballast->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	ballast->size = size - size % STEP;
 	ballast->memory = mmap(NULL, ballast->size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
