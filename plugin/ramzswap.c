@@ -4,6 +4,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <syslog.h>
+#include <unistd.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -29,10 +33,28 @@ static void log_line(const char *line)
 	nbdkit_error("%s", line);
 }
 
+static bool is_null(int fd)
+{
+	struct stat file;
+
+	return fstat(fd, &file) != 0 ||
+	       (S_ISCHR(file.st_mode) && file.st_rdev == makedev(1, 3));
+}
+
+/* nbdkit's log knows errors only.  In the background its stderr is /dev/null. */
+static void note_line(const char *line)
+{
+	if (is_null(STDERR_FILENO))
+		syslog(LOG_DAEMON | LOG_INFO, "ramzswap: %s", line);
+	else
+		fprintf(stderr, "ramzswap: %s\n", line);
+}
+
 static void ramzswap_load(void)
 {
 	params_init(&server.params, size_of_ram());
 	server.log = log_line;
+	server.note = note_line;
 	server.quit = nbdkit_shutdown;
 }
 

@@ -393,7 +393,7 @@ static void tell_protections(const struct server *server)
 	snprintf(line, sizeof(line), "swap=%s: %s; reserve %llu kB",
 		 swap_mode_name(server->params.swap), text,
 		 (unsigned long long)server->params.reserve >> 10);
-	server->log(line);
+	server->note(line);
 }
 
 int server_start(struct server *server, char *why, size_t why_size)

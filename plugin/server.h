@@ -45,8 +45,9 @@ struct server {
 	atomic_bool signals_held;
 	atomic_bool swap_is_on; /* to an nbd device, perhaps to us; false with swap=off */
 
-	void (*log)(const char *line); /* for the keeper of the disk; any thread */
-	void (*quit)(void);	       /* ends the process in order; any thread */
+	void (*log)(const char *line);	/* for the keeper of the disk; any thread */
+	void (*note)(const char *line); /* the same, but nothing is wrong */
+	void (*quit)(void);		/* ends the process in order; any thread */
 };
 
 /*
