@@ -67,6 +67,7 @@ outcome()
 	# A child may have been the OOM killer's choice.
 	[ "$(value "$results" oom_kills)" != 0 ] || must "$results" children_failed '0?'
 	must "$results" stop_failed ''
+	must "$results" settings_left ''
 	must "$results" server_left 0
 	must "$results" still_swapping 0
 	must "$results" end ok
