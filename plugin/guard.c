@@ -2,14 +2,15 @@
 /*
  * ramzswap-guard: keeps the kernel from writing without end to swap that takes no write.
  *
- * usage: ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID
+ * usage: ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID [FILE...]
  *
  * Started and ended by ramzswap(8) beside its server.  While the server lives it keeps the
  * swap area as full as the pool is (ballast.h).  When the server is dead, all the kernel's
  * writes fail, and a kernel that is short of memory tries them for ever: so the device is
  * disconnected and swap taken away from it at once.  What was there is lost then
  * anyhow; programs that need it get SIGBUS, and the machine lives.  Where swapoff would
- * give them something else instead (guard_kernel.h) the device is only disconnected.
+ * give them something else instead (guard_kernel.h) the device is only disconnected.  A
+ * process of its own waits for that, the undertaker.  FILEs are kept in memory until then.
  *
  * It has to run when the machine is short of memory: what it needs is locked, and it is of
  * a real-time class, whose processes may take a part of what the kernel keeps free where
@@ -20,11 +21,14 @@
 #include <linux/nbd.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -142,30 +146,91 @@ static void bury(const char *device)
 	}
 }
 
+/*
+ * Files on a tmpfs are swapped out as programs are, and lost with the server: those that say what
+ * is to be tidied up then stay in memory, as do all that is mapped when protect is called.
+ */
+static void keep_in_memory(char **paths)
+{
+	struct stat file;
+
+	for (; *paths; paths++) {
+		int fd = open(*paths, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0 || fstat(fd, &file) != 0 || file.st_size == 0 ||
+		    mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED)
+			guard_log(LOG_WARNING, "%s may be lost with the server", *paths);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/*
+ * In a process of its own: whoever makes ballast waits for memory and for pages to be written,
+ * which a dead server does not write before it is buried.  Ends with its parent.
+ */
+static pid_t start_undertaker(int server, const char *device)
+{
+	struct pollfd end = { .fd = server, .events = POLLIN };
+	pid_t parent = getpid(), child = fork();
+
+	if (child != 0)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(EXIT_FAILURE);
+	protect();
+	while (poll(&end, 1, -1) < 0)
+		;
+	bury(device);
+	_exit(EXIT_SUCCESS);
+}
+
+static bool has_ended(int server)
+{
+	struct pollfd end = { .fd = server, .events = POLLIN };
+
+	return poll(&end, 1, 0) > 0;
+}
+
+/* Until the area is gone, or the server. */
+static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
+{
+	struct pollfd end = { .fd = server, .events = POLLIN };
+	uint64_t size, used;
+
+	while (area_read(ballast->device, &size, &used)) {
+		if (poll(&end, 1, (int)ballast_look(ballast)) > 0)
+			return;
+		if (waitpid(undertaker, NULL, WNOHANG) == undertaker && !has_ended(server))
+			fail(ballast->device, "the process that waits for the server's end has ended");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct ballast ballast;
-	struct pollfd server = { .events = POLLIN };
-	uint64_t size, used;
-	int err;
+	pid_t undertaker;
+	int server, err;
 
 	guard_log_open(_PATH_LOG);
-	if (argc != 4)
-		fail("usage", "ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID");
-	server.fd = (int)syscall(SYS_pidfd_open, atoi(argv[3]), 0);
-	if (server.fd < 0)
+	if (argc < 4)
+		fail("usage", "ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID [FILE...]");
+	server = (int)syscall(SYS_pidfd_open, atoi(argv[3]), 0);
+	if (server < 0)
 		fail(argv[3], strerror(errno));
+	keep_in_memory(argv + 4);
+	undertaker = start_undertaker(server, argv[1]);
+	if (undertaker < 0)
+		fail("fork", strerror(errno));
 	protect();
 	err = ballast_init(&ballast, argv[1], argv[2]);
 	if (err)
 		fail(argv[1], strerror(-err));
-	while (area_read(argv[1], &size, &used)) {
-		unsigned int ms = ballast_look(&ballast);
-
-		if (poll(&server, 1, (int)ms) > 0) {
-			bury(argv[1]);
-			break;
-		}
-	}
+	keep_ballast(&ballast, server, undertaker);
+	if (has_ended(server))
+		waitpid(undertaker, NULL, 0);
 	return EXIT_SUCCESS;
 }
