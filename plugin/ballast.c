@@ -24,7 +24,7 @@
  */
 #define STEP ((size_t)512 << 10)
 
-/* At a look: then it is time to see what has changed, above all whether the server lives. */
+/* At a look: then it is time to see what has changed. */
 #define STEPS 64
 
 #define LOOK_MS 100
@@ -151,6 +151,7 @@ unsigned int ballast_look(struct ballast *ballast)
 	struct machine_memory memory;
 	uint64_t size, used, wanted;
 	size_t held = ballast->held;
+	int steps;
 
 	/*
 	 * Nobody touches it, but a swapoff, whoever calls that, reads it back from its beginning:
@@ -167,7 +168,7 @@ unsigned int ballast_look(struct ballast *ballast)
 	machine_memory(ballast->meminfo, &memory);
 	wanted = ballast_plan_look(&ballast->plan, &stats, &memory, size - used, held);
 	wanted -= wanted % STEP;
-	for (int i = 0; i < STEPS && ballast->held < wanted && take_step(ballast); i++)
+	for (steps = 0; steps < STEPS && ballast->held < wanted && take_step(ballast); steps++)
 		;
 	if (ballast->held > wanted)
 		give_back(ballast, wanted);
@@ -176,6 +177,8 @@ unsigned int ballast_look(struct ballast *ballast)
 			  held ? "the disk behind %s has room again: all of it may be swapped to"
 			       : "the disk behind %s cannot hold all of it: slots are taken from the kernel",
 			  ballast->device);
+	if (steps == STEPS)
+		return 0;
 	if (ballast->held || memory.available < memory.total / 4 ||
 	    stats.mem_used_total > ballast_plan_limit(&stats, &memory) / 4)
 		return LOOK_MS;

@@ -11,6 +11,7 @@
  * anyhow; programs that need it get SIGBUS, and the machine lives.  Where swapoff would
  * give them something else instead (guard_kernel.h) the device is only disconnected.  A
  * process of its own waits for that, the undertaker.  FILEs are kept in memory until then.
+ * It says "ready" when it holds what it has to hold of an area that nobody uses yet.
  *
  * It has to run when the machine is short of memory: what it needs is locked, and it is of
  * a real-time class, whose processes may take a part of what the kernel keeps free where
@@ -200,9 +201,17 @@ static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
 {
 	struct pollfd end = { .fd = server, .events = POLLIN };
 	uint64_t size, used;
+	bool ready = false;
 
 	while (area_read(ballast->device, &size, &used)) {
-		if (poll(&end, 1, (int)ballast_look(ballast)) > 0)
+		unsigned int ms = ballast_look(ballast);
+
+		if (ms > 0 && !ready) {
+			ready = true;
+			puts("ready");
+			fflush(stdout);
+		}
+		if (poll(&end, 1, (int)ms) > 0)
 			return;
 		if (waitpid(undertaker, NULL, WNOHANG) == undertaker && !has_ended(server))
 			fail(ballast->device, "the process that waits for the server's end has ended");
