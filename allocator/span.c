@@ -199,6 +199,7 @@ int span_source_create(struct span_source **out, const struct span_source_config
 	populate_links(source, 0);
 	pthread_mutex_init(&source->prefix_lock, NULL);
 	pthread_mutex_init(&source->lock, NULL);
+	pthread_cond_init(&source->refilled, NULL);
 	*out = source;
 	return 0;
 }
@@ -214,6 +215,7 @@ void span_source_destroy(struct span_source *source)
 					     << source->shift);
 	pthread_mutex_destroy(&source->prefix_lock);
 	pthread_mutex_destroy(&source->lock);
+	pthread_cond_destroy(&source->refilled);
 	span_unmap(source, source->map_bytes);
 }
 
@@ -332,6 +334,25 @@ int span_take_ready(struct span_source *source, uint32_t *unit)
 	return err;
 }
 
+/*
+ * The last of the budget may be a unit that is on its way to the ready ones: that is no want of
+ * memory, and it is there in the time that it takes to populate one.
+ */
+static bool take_coming(struct span_source *source, uint32_t *unit)
+{
+	bool found;
+
+	pthread_mutex_lock(&source->lock);
+	while (!(found = pop(source, &source->ready, unit)) && source->ready_coming > 0)
+		pthread_cond_wait(&source->refilled, &source->lock);
+	if (found) {
+		source->ready_count--;
+		count_used(source);
+	}
+	pthread_mutex_unlock(&source->lock);
+	return found;
+}
+
 int span_take(struct span_source *source, uint32_t *unit)
 {
 	uint32_t bare;
@@ -348,7 +369,7 @@ int span_take(struct span_source *source, uint32_t *unit)
 		return -ENOSPC;
 	err = commit(source, bare);
 	if (err)
-		return err;
+		return take_coming(source, unit) ? 0 : err;
 
 	pthread_mutex_lock(&source->lock);
 	count_used(source);
@@ -456,6 +477,7 @@ static int refill_one(struct span_source *source)
 		source->moving--;
 		source->commits++;
 	}
+	pthread_cond_broadcast(&source->refilled);
 	pthread_mutex_unlock(&source->lock);
 	return err ? err : 1;
 }

@@ -68,7 +68,8 @@ void span_source_destroy(struct span_source *source);
 /*
  * Takes one unit: a ready one if there is one, else one fresh from the system.
  * Its content is undefined (not necessarily zero).  Units are numbered from 0
- * to units_max - 1; a low one is preferred.
+ * to units_max - 1; a low one is preferred.  Where the budget is used up, a unit that a span_refill
+ * is making ready is waited for.
  * 0, or -ENOSPC (budget or addresses used up), or -ENOMEM (the system refuses).
  */
 int span_take(struct span_source *source, uint32_t *unit);

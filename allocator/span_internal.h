@@ -40,6 +40,7 @@ struct span_source {
 	_Atomic uint32_t ready_count; /* these two are read without the lock for a hint */
 	_Atomic uint32_t target;
 	uint32_t ready_coming; /* being made ready by a span_refill */
+	pthread_cond_t refilled; /* one of these has come, or cannot */
 	uint32_t moving;       /* in no stack, but not used: on their way */
 	uint32_t kept_top;     /* links below that were not forgotten... */
 	uint32_t kept_pages;   /* ...which keeps so many pages resident */
