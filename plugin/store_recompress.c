@@ -17,9 +17,6 @@
 /* A smaller gain is not worth the move. */
 #define GAIN_MIN 16
 
-/* Up to this part of the limit, 1/2^4, is kept for recompression that nobody may ask for. */
-#define EARLY_SHIFT 4
-
 /* One step encodes for about so long, then rests by the share of processor time. */
 #define STEP_NS	       (4 * 1000 * 1000)
 #define REST_LOADED_MS 50
@@ -77,10 +74,7 @@ static int prepare(struct store *store)
 	return 0;
 }
 
-/*
- * Behind swap the workspace is made before it is asked for, unless the limit is small: memory
- * may be short then, and while a thread waits for a page no other can map any.
- */
+/* Who wants none has no workspace; if it is wanted later, it is made urgently behind swap. */
 int recompress_init(struct store *store, unsigned int idle_seconds, unsigned int cpu_percent)
 {
 	struct recompression *re = &store->recompress;
@@ -88,10 +82,7 @@ int recompress_init(struct store *store, unsigned int idle_seconds, unsigned int
 	pthread_mutex_init(&re->lock, NULL);
 	re->idle_seconds = idle_seconds;
 	re->cpu_percent = cpu_percent ? cpu_percent : 100;
-	if (!idle_seconds && (!store->pools.locked ||
-			      workspace_wanted(store) > store->budget.limit >> EARLY_SHIFT))
-		return 0;
-	return prepare(store);
+	return idle_seconds ? prepare(store) : 0;
 }
 
 void recompress_fini(struct store *store)

@@ -266,7 +266,7 @@ static void a_new_page_of_a_large_directory_is_taken_urgently(void **state)
 static void recompression_has_its_workspace_from_the_start(void **state)
 {
 	struct store_config config = { .size = 64 * MIB, .memlimit = STORE_NO_LIMIT,
-				       .locked = true };
+				       .recompress_seconds = 3600, .locked = true };
 	struct store *store;
 	uint64_t used, bytes;
 
@@ -280,15 +280,15 @@ static void recompression_has_its_workspace_from_the_start(void **state)
 	assert_int_equal(stats_of(store).mem_used_total, used);
 	store_done(store);
 
-	/* Elsewhere it is made when it is wanted. */
-	config.locked = false;
+	/* Who did not ask for it has none. */
+	config.recompress_seconds = 0;
 	assert_int_equal(store_create(&store, &config), 0);
 	assert_null(store->recompress.workspace);
 	assert_true(stats_of(store).mem_used_total < used);
 	store_done(store);
 }
 
-static void a_small_limit_is_not_for_recompression_that_nobody_asked_for(void **state)
+static void recompression_that_nobody_asked_for_gets_its_workspace_urgently(void **state)
 {
 	struct store_config config = { .size = 64 * MIB, .memlimit = MIB, .writers = 1,
 				       .codec = codec_find("liblzo2"), .locked = true };
@@ -322,7 +322,7 @@ int main(void)
 		cmocka_unit_test(a_directory_that_is_resident_is_counted),
 		cmocka_unit_test(a_new_page_of_a_large_directory_is_taken_urgently),
 		cmocka_unit_test(recompression_has_its_workspace_from_the_start),
-		cmocka_unit_test(a_small_limit_is_not_for_recompression_that_nobody_asked_for),
+		cmocka_unit_test(recompression_that_nobody_asked_for_gets_its_workspace_urgently),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
