@@ -320,18 +320,24 @@ static int commit(struct span_source *source, uint32_t unit)
 	return err;
 }
 
+/* With the lock held. */
+static bool use_ready(struct span_source *source, uint32_t *unit)
+{
+	if (!pop(source, &source->ready, unit))
+		return false;
+	source->ready_count--;
+	count_used(source);
+	return true;
+}
+
 int span_take_ready(struct span_source *source, uint32_t *unit)
 {
-	int err = -EAGAIN;
+	bool found;
 
 	pthread_mutex_lock(&source->lock);
-	if (pop(source, &source->ready, unit)) {
-		source->ready_count--;
-		count_used(source);
-		err = 0;
-	}
+	found = use_ready(source, unit);
 	pthread_mutex_unlock(&source->lock);
-	return err;
+	return found ? 0 : -EAGAIN;
 }
 
 /*
@@ -343,12 +349,8 @@ static bool take_coming(struct span_source *source, uint32_t *unit)
 	bool found;
 
 	pthread_mutex_lock(&source->lock);
-	while (!(found = pop(source, &source->ready, unit)) && source->ready_coming > 0)
+	while (!(found = use_ready(source, unit)) && source->ready_coming > 0)
 		pthread_cond_wait(&source->refilled, &source->lock);
-	if (found) {
-		source->ready_count--;
-		count_used(source);
-	}
 	pthread_mutex_unlock(&source->lock);
 	return found;
 }

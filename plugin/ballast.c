@@ -207,7 +207,7 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 	if (ballast->memory == MAP_FAILED)
 		return -errno;
 	madvise(ballast->memory, ballast->size, MADV_NOHUGEPAGE);
-	/* A child is forked when there is no memory: not for a copy of the page tables either. */
+	/* No child is to be had here at the price of a copy of its page tables. */
 	madvise(ballast->memory, ballast->size, MADV_DONTFORK);
 	return 0;
 }

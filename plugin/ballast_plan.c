@@ -45,11 +45,11 @@ uint64_t ballast_plan_limit(const struct ramzswap_stats *stats,
 			    const struct machine_memory *memory)
 {
 	uint64_t limit = stats->memlimit ? stats->memlimit : UINT64_MAX;
-	uint64_t left = left_to_programs(memory->total);
-	uint64_t most = stats->mem_used_total + memory->available + memory->swappable;
+	uint64_t left = left_to_programs(memory->total), most;
 
 	if (memory->total == 0)
 		return limit;
+	most = stats->mem_used_total + machine_room(memory, true);
 	return least(most > left ? most - left : 0, limit);
 }
 

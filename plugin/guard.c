@@ -168,13 +168,20 @@ static void keep_in_memory(char **paths)
 	}
 }
 
+/* Whether the server behind a pidfd has ended, or does so within these milliseconds; -1: ever. */
+static bool ends_within(int server, int ms)
+{
+	struct pollfd end = { .fd = server, .events = POLLIN };
+
+	return poll(&end, 1, ms) > 0;
+}
+
 /*
  * In a process of its own: whoever makes ballast waits for memory and for pages to be written,
  * which a dead server does not write before it is buried.  Ends with its parent.
  */
 static pid_t start_undertaker(int server, const char *device)
 {
-	struct pollfd end = { .fd = server, .events = POLLIN };
 	pid_t parent = getpid(), child = fork();
 
 	if (child != 0)
@@ -183,23 +190,15 @@ static pid_t start_undertaker(int server, const char *device)
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE);
 	protect();
-	while (poll(&end, 1, -1) < 0)
+	while (!ends_within(server, -1))
 		;
 	bury(device);
 	_exit(EXIT_SUCCESS);
 }
 
-static bool has_ended(int server)
-{
-	struct pollfd end = { .fd = server, .events = POLLIN };
-
-	return poll(&end, 1, 0) > 0;
-}
-
 /* Until the area is gone, or the server. */
 static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
 {
-	struct pollfd end = { .fd = server, .events = POLLIN };
 	uint64_t size, used;
 	bool ready = false;
 
@@ -211,9 +210,9 @@ static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
 			puts("ready");
 			fflush(stdout);
 		}
-		if (poll(&end, 1, (int)ms) > 0)
+		if (ends_within(server, (int)ms))
 			return;
-		if (waitpid(undertaker, NULL, WNOHANG) == undertaker && !has_ended(server))
+		if (waitpid(undertaker, NULL, WNOHANG) == undertaker && !ends_within(server, 0))
 			fail(ballast->device, "the process that waits for the server's end has ended");
 	}
 }
@@ -239,7 +238,7 @@ int main(int argc, char **argv)
 	if (err)
 		fail(argv[1], strerror(-err));
 	keep_ballast(&ballast, server, undertaker);
-	if (has_ended(server))
+	if (ends_within(server, 0))
 		waitpid(undertaker, NULL, 0);
 	return EXIT_SUCCESS;
 }

@@ -42,18 +42,12 @@ static uint64_t thread_ns(void)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-static size_t workspace_wanted(const struct store *store)
-{
-	const size_t *sizes = store->codec->workspace_size;
-
-	return sizes[CODEC_MAX] > sizes[CODEC_DENSE] ? sizes[CODEC_MAX] : sizes[CODEC_DENSE];
-}
-
 /* The workspace is large and only some stores need it.  Resident at once, like a writer's. */
 static int prepare(struct store *store)
 {
 	struct recompression *re = &store->recompress;
-	size_t size = workspace_wanted(store);
+	const size_t *sizes = store->codec->workspace_size;
+	size_t size = sizes[CODEC_MAX] > sizes[CODEC_DENSE] ? sizes[CODEC_MAX] : sizes[CODEC_DENSE];
 	int err, policy;
 
 	if (re->workspace || size == 0)
