@@ -21,13 +21,17 @@
 #define STEP (UINT64_C(1) << 20)
 
 /*
- * Of a machine's memory, what the pool must leave to programs: 1/16, but not less than 32 MiB (or
- * 1/4) nor more than 512.  It is what is free at once when the OOM killer ends one.  That one's
- * slots come back to the pool by and by, and a kernel that finds nothing free until then ends
- * all the others too.  Nor does it find the first 16 MiB, which go to the processors' own lists.
+ * Of a machine's memory, what the pool must leave to programs: 1/16, but not less than 32 MiB nor
+ * more than 512.  It is what is free at once when the OOM killer ends one.  That one's slots come
+ * back to the pool by and by, and a kernel that finds nothing free until then ends all the
+ * others too.  Nor does it find the first part, which goes to the processors' own lists: at most
+ * its low watermark, 5/4 of vm.min_free_kbytes, which is 16 MiB where ramzswap(8) sets it.  In
+ * a small machine that is 1/16 of the memory, and 32 MiB would be all that its programs have.
  */
-#define LEFT_MIN (UINT64_C(32) << 20)
-#define LEFT_MAX (UINT64_C(512) << 20)
+#define LEFT_MIN   (UINT64_C(32) << 20)
+#define LEFT_MAX   (UINT64_C(512) << 20)
+#define SMALL	   (UINT64_C(128) << 20)
+#define LEFT_SMALL 8
 
 static uint64_t least(uint64_t one, uint64_t other)
 {
@@ -38,7 +42,9 @@ static uint64_t left_to_programs(uint64_t memory)
 {
 	uint64_t left = memory / 16;
 
-	return left < LEFT_MIN ? least(LEFT_MIN, memory / 4) : least(left, LEFT_MAX);
+	if (memory < SMALL)
+		return memory / LEFT_SMALL;
+	return left < LEFT_MIN ? LEFT_MIN : least(left, LEFT_MAX);
 }
 
 uint64_t ballast_plan_limit(const struct ramzswap_stats *stats,

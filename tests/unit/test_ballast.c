@@ -57,6 +57,20 @@ static void without_a_limit_what_is_free_never_exceeds_what_the_machine_can_give
 	}
 }
 
+static void a_small_machine_gains_by_its_swap(void **state)
+{
+	struct ballast_plan plan = { 0 };
+	/* As QEMU's guest of 128 MiB: 80, of which the kernel and the server leave 30. */
+	struct machine_memory memory = { .total = 80 * MIB, .swappable = 15 * MIB };
+	struct ramzswap_stats stats = pool(15);
+	uint64_t held;
+
+	stats.memlimit = 0;
+	held = ballast_plan_look(&plan, &stats, &memory, 80 * MIB, 0);
+	/* 45 MiB of programs are swapped out, 15 are not: 9 more fit. */
+	assert_true(80 * MIB - held >= 9 * MIB);
+}
+
 static void slots_of_pages_that_are_still_stored_are_left(void **state)
 {
 	struct ballast_plan plan = { 0 };
@@ -177,6 +191,7 @@ int main(void)
 		cmocka_unit_test(without_a_limit_nothing_is_taken_from_a_machine_with_memory),
 		cmocka_unit_test(
 			without_a_limit_what_is_free_never_exceeds_what_the_machine_can_give),
+		cmocka_unit_test(a_small_machine_gains_by_its_swap),
 		cmocka_unit_test(slots_of_pages_that_are_still_stored_are_left),
 		cmocka_unit_test(a_limit_that_the_machine_cannot_meet_is_none),
 		cmocka_unit_test(a_machine_whose_memory_is_not_known_sets_no_limit),
