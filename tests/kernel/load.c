@@ -6,7 +6,8 @@
  *             [ratio=N.N] [write=PERCENT] [chunk=SIZE] [children=N] [seed=N]
  *
  * Fills mem bytes of anonymous memory with pages that carry their own number and
- * version, then works on them, then verifies them all:
+ * version, then works on them, then verifies them all (mem=105%: a share of what memory this
+ * machine's kernel has):
  *
  *   touch   pages at random: each is verified, and some are written anew
  *   cycles  chunks at random: verified, given back to the kernel, filled anew, so
@@ -252,6 +253,17 @@ static uint64_t parse_size(const char *word, const char *value)
 	return number << shift;
 }
 
+/* As parse_size, or a share of the machine's memory. */
+static uint64_t parse_pages(const char *word, const char *value)
+{
+	char *end;
+	unsigned long long percent = strtoull(value, &end, 10);
+
+	if (end != value && !strcmp(end, "%"))
+		return (uint64_t)sysconf(_SC_PHYS_PAGES) * percent / 100;
+	return parse_size(word, value) / FILLER_PAGE;
+}
+
 static void parse_word(struct load *load, const char *word)
 {
 	const char *value = strchr(word, '=');
@@ -260,7 +272,7 @@ static void parse_word(struct load *load, const char *word)
 	value = value ? value + 1 : "";
 #define IS(name) (length == strlen(name) && !strncmp(word, name, length))
 	if (IS("mem"))
-		load->pages = parse_size(word, value) / FILLER_PAGE;
+		load->pages = parse_pages(word, value);
 	else if (IS("seconds"))
 		load->seconds = parse_size(word, value);
 	else if (IS("touches"))

@@ -14,6 +14,12 @@ all_values()
 	sed -n "s/^$2=//p" "$1/result" 2>/dev/null
 }
 
+# nth_value RESULTS KEY N: of the keys that each load has, that of the load N
+nth_value()
+{
+	all_values "$1" "$2" | sed -n "$3p"
+}
+
 megabytes()
 {
 	echo "$((${1:-0} >> 20)) MB"
@@ -28,22 +34,26 @@ expect()
 	failures=$((failures + 1))
 }
 
-# must RESULTS KEY RIGHT: adds to wrong what is not RIGHT, an extended regular expression.  A
-# script that was late may not have come as far as KEY.
+# must RESULTS KEY RIGHT [N]: adds to wrong what is not RIGHT, an extended regular expression, of
+# the load N where each has one.  A script that was late may not have come as far as KEY.
 must()
 {
 	local found
-	found=$(value "$1" "$2")
+	if [ $# -gt 3 ]; then
+		found=$(nth_value "$1" "$2" "$4")
+	else
+		found=$(value "$1" "$2")
+	fi
 	[[ $found =~ ^($3)$ ]] && return
 	[ -z "$found" ] && [ "$(value "$1" late)" = 1 ] && return
 	wrong="$wrong${wrong:+ }$2=${found// /_}"
 }
 
-# outcome RESULTS LOAD SWAP: of a guest of scripts/torture: right, or what is not as it has to be
+# outcome RESULTS LOAD SWAP ROUND: of the load ROUND of a guest of scripts/torture: right, or what is not as it has to be
 # where our disk is; - for another one
 outcome()
 {
-	local results=$1 load=$2 wrong=
+	local results=$1 load=$2 round=$4 wrong=
 	[ "$3" = ramzswap ] || { echo -; return; }
 	case $load in
 	off-short)
@@ -61,11 +71,11 @@ outcome()
 	esac
 	case $load in
 	# Of a page that is lost with its server it can die, by the signal or on the way to it.
-	kill) must "$results" load_status '0|3|135|137|139' ;;
-	*) must "$results" load_status '0|137' ;;
+	kill) must "$results" load_status '0|3|135|137|139' "$round" ;;
+	*) must "$results" load_status '0|137' "$round" ;;
 	esac
 	# A child may have been the OOM killer's choice.
-	[ "$(value "$results" oom_kills)" != 0 ] || must "$results" children_failed '0?'
+	[ "$(value "$results" oom_kills)" != 0 ] || must "$results" children_failed '0?' "$round"
 	must "$results" stop_failed ''
 	must "$results" settings_left ''
 	must "$results" server_left 0
