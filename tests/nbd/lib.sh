@@ -124,6 +124,12 @@ resident() {
 	echo $(($(awk '$1 == "VmRSS:" { print $2 }' "/proc/$server_pid/status") * 1024))
 }
 
+# What it has for itself.  How much of a library is mapped depends on what the machine has in its
+# cache: a megabyte more or less, shared with everybody else.
+own_resident() {
+	echo $(($(awk '$1 == "RssAnon:" { print $2 }' "/proc/$server_pid/status") * 1024))
+}
+
 # Says which command ended a test: one that a signal ends may say nothing itself.
 command_failed() {
 	echo "status $1 of: $2 (line $3)" >&2

@@ -106,9 +106,9 @@ starts_at_once_and_small() {
 	done
 	sleep 0.5
 	cat "$log"
-	echo "$*: started in $started_ms ms, $(resident) bytes resident"
+	echo "$*: started in $started_ms ms, $(resident) bytes resident, $(own_resident) its own"
 	within "time to start in ms" "$started_ms" 0 999
-	within "resident memory" "$(resident)" 1 $((8 << 20))
+	within "resident memory of its own" "$(own_resident)" 1 $((4 << 20))
 	equal size "$(nbdinfo --size "$uri")" $((16 << 40))
 	stop_server
 }
