@@ -20,6 +20,10 @@
 /* Less than this is not worth a change. */
 #define STEP (UINT64_C(1) << 20)
 
+/* Pages that nobody has any more: less than this is not worth a change, either. */
+#define STALE_MIN	(UINT64_C(8) << 20)
+#define STALE_LOOKS_MAX 6000u
+
 /*
  * Of a machine's memory, what the pool must leave to programs: 1/16, but not less than 32 MiB nor
  * more than 512.  It is what is free at once when the OOM killer ends one.  That one's slots come
@@ -87,6 +91,30 @@ static uint64_t stale_pages(const struct ramzswap_stats *stats, uint64_t area_fr
 	return stats->disksize && unused > stats->disksize ? unused - stats->disksize : 0;
 }
 
+/*
+ * The kernel discards whole clusters of 256 free slots, and not one with a slot of ballast in it: what
+ * a program had that has ended then stays in the pool, and the machine does not get its memory
+ * back.  Where most of what is stored is such and stays so, the ballast is in the way.  Elsewhere
+ * it has to stay: programs would have its slots at once.
+ */
+static bool is_in_the_way(struct ballast_plan *plan, const struct ramzswap_stats *stats,
+			  uint64_t stale, uint64_t held)
+{
+	if (stale < STALE_MIN || stale < stats->orig_data_size / 2) {
+		plan->stale = 0;
+		plan->patience = 0;
+		return false;
+	}
+	if (plan->patience == 0)
+		plan->patience = BALLAST_STALE_LOOKS;
+	if (held == 0 || ++plan->stale < plan->patience)
+		return false;
+	plan->stale = 0;
+	plan->patience = plan->patience < STALE_LOOKS_MAX ? 2 * plan->patience : STALE_LOOKS_MAX;
+	plan->resting = BALLAST_REST_LOOKS;
+	return true;
+}
+
 static bool is_refusing(struct ballast_plan *plan, const struct ramzswap_stats *stats)
 {
 	bool failed = plan->seen && stats->failed_writes > plan->failed_writes;
@@ -106,7 +134,7 @@ uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stat
 {
 	uint64_t limit = ballast_plan_limit(stats, memory);
 	bool refusing = is_refusing(plan, stats);
-	uint64_t room, surplus;
+	uint64_t room, surplus, stale;
 
 	/*
 	 * What a backing store takes is not held back.  When it breaks all room is gone at
@@ -119,7 +147,14 @@ uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stat
 		return held + area_free;
 	if (limit == UINT64_MAX)
 		return 0;
-	room = room_for_pages(stats, limit) + stale_pages(stats, area_free, held);
+	stale = stale_pages(stats, area_free, held);
+	if (is_in_the_way(plan, stats, stale, held))
+		return 0;
+	room = room_for_pages(stats, limit) + stale;
+	if (plan->resting) {
+		plan->resting--;
+		return held;
+	}
 	if (area_free > room + STEP)
 		return held + area_free - room;
 	/* Given back with some slack, or it would come and go with every request. */

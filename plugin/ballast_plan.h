@@ -22,10 +22,21 @@ struct ballast_plan {
 	uint64_t failed_writes;
 	unsigned int refusing; /* looks for which nothing more is to come, as writes failed */
 	bool seen;	       /* failed_writes is of an earlier look */
+	unsigned int stale;    /* looks at which most of what is stored was nobody's any more */
+	unsigned int patience; /* after so many of them all is given back; 0: the first ones */
+	unsigned int resting;  /* looks for which nothing is taken after that */
 };
 
 /* Looks after a failed write during which all free slots are taken: a minute of them. */
 #define BALLAST_REFUSE_LOOKS 600
+
+/*
+ * Looks after which slots between those of pages that nobody has any more are given back, and for
+ * which none is taken then: 2 and 3 seconds.  The former is doubled, up to ten minutes, each time
+ * that it was of no use.
+ */
+#define BALLAST_STALE_LOOKS 20
+#define BALLAST_REST_LOOKS  30
 
 /*
  * Most bytes that the pool may have: its limit, or less where the machine has no more to give.

@@ -84,6 +84,51 @@ static void slots_of_pages_that_are_still_stored_are_left(void **state)
 	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 200 * MIB, 100 * MIB), 150 * MIB);
 }
 
+static void slots_between_those_of_pages_nobody_has_are_given_back_after_a_while(void **state)
+{
+	struct ballast_plan plan = { 0 };
+	struct ramzswap_stats stats = pool(100);
+	int look = 0;
+
+	/* Of 300 MiB that are stored 200 are nobody's, and not discarded. */
+	stats.disksize = 400 * MIB;
+	while (ballast_plan_look(&plan, &stats, &ample, 200 * MIB, 100 * MIB) == 100 * MIB)
+		assert_in_range(++look, 1, BALLAST_STALE_LOOKS - 1);
+	assert_int_equal(look, BALLAST_STALE_LOOKS - 1);
+	/* None is taken until the kernel has had time to discard. */
+	for (look = 0; look < BALLAST_REST_LOOKS; look++)
+		assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 300 * MIB, 0), 0);
+	assert_true(ballast_plan_look(&plan, &stats, &ample, 300 * MIB, 0) > 90 * MIB);
+	/* It was in vain: the next time comes later. */
+	for (look = 0; look < BALLAST_STALE_LOOKS; look++)
+		assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 200 * MIB, 100 * MIB),
+				 100 * MIB);
+}
+
+static void slots_between_those_of_pages_in_use_stay(void **state)
+{
+	struct ballast_plan plan = { 0 };
+	struct ramzswap_stats stats = pool(100);
+
+	stats.disksize = 400 * MIB;
+	for (int look = 0; look < 10 * BALLAST_STALE_LOOKS; look++)
+		assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 100 * MIB, 100 * MIB),
+				 100 * MIB);
+}
+
+static void failed_writes_take_all_slots_also_after_some_were_given_back(void **state)
+{
+	struct ballast_plan plan = { 0 };
+	struct ramzswap_stats stats = pool(100);
+
+	stats.disksize = 400 * MIB;
+	for (int look = 0; look < BALLAST_STALE_LOOKS; look++)
+		ballast_plan_look(&plan, &stats, &ample, 200 * MIB, 100 * MIB);
+	assert_true(plan.resting > 0);
+	stats.failed_writes = 1;
+	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 300 * MIB, 0), 300 * MIB);
+}
+
 static void a_limit_that_the_machine_cannot_meet_is_none(void **state)
 {
 	struct ballast_plan plan = { 0 };
@@ -193,6 +238,10 @@ int main(void)
 			without_a_limit_what_is_free_never_exceeds_what_the_machine_can_give),
 		cmocka_unit_test(a_small_machine_gains_by_its_swap),
 		cmocka_unit_test(slots_of_pages_that_are_still_stored_are_left),
+		cmocka_unit_test(
+			slots_between_those_of_pages_nobody_has_are_given_back_after_a_while),
+		cmocka_unit_test(slots_between_those_of_pages_in_use_stay),
+		cmocka_unit_test(failed_writes_take_all_slots_also_after_some_were_given_back),
 		cmocka_unit_test(a_limit_that_the_machine_cannot_meet_is_none),
 		cmocka_unit_test(a_machine_whose_memory_is_not_known_sets_no_limit),
 		cmocka_unit_test(an_area_that_the_pool_can_hold_is_left_alone),
