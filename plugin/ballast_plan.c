@@ -110,7 +110,7 @@ static bool is_in_the_way(struct ballast_plan *plan, const struct ramzswap_stats
 	if (held == 0 || ++plan->stale < plan->patience)
 		return false;
 	plan->stale = 0;
-	plan->patience = plan->patience < STALE_LOOKS_MAX ? 2 * plan->patience : STALE_LOOKS_MAX;
+	plan->patience = (unsigned int)least(2 * plan->patience, STALE_LOOKS_MAX);
 	plan->resting = BALLAST_REST_LOOKS;
 	return true;
 }
@@ -150,11 +150,11 @@ uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stat
 	stale = stale_pages(stats, area_free, held);
 	if (is_in_the_way(plan, stats, stale, held))
 		return 0;
-	room = room_for_pages(stats, limit) + stale;
 	if (plan->resting) {
 		plan->resting--;
 		return held;
 	}
+	room = room_for_pages(stats, limit) + stale;
 	if (area_free > room + STEP)
 		return held + area_free - room;
 	/* Given back with some slack, or it would come and go with every request. */

@@ -49,8 +49,8 @@ must()
 	wrong="$wrong${wrong:+ }$2=${found// /_}"
 }
 
-# outcome RESULTS LOAD SWAP ROUND: of the load ROUND of a guest of scripts/torture: right, or what is not as it has to be
-# where our disk is; - for another one
+# outcome RESULTS LOAD SWAP ROUND: of the load ROUND of a guest of scripts/torture: right, or what is
+# not as it has to be where our disk is; - for another one
 outcome()
 {
 	local results=$1 load=$2 round=$4 wrong=

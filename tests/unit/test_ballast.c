@@ -105,6 +105,23 @@ static void slots_between_those_of_pages_nobody_has_are_given_back_after_a_while
 				 100 * MIB);
 }
 
+static void giving_back_in_vain_comes_once_in_ten_minutes_at_last(void **state)
+{
+	struct ballast_plan plan = { 0 };
+	struct ramzswap_stats stats = pool(100);
+	int looks = 0, given_back = 0;
+
+	stats.disksize = 400 * MIB;
+	while (given_back < 20) {
+		bool gives = ballast_plan_look(&plan, &stats, &ample, 200 * MIB, 100 * MIB) == 0;
+
+		given_back += gives;
+		looks = gives ? 0 : looks + 1;
+		assert_true(looks < 6000);
+	}
+	assert_int_equal(plan.patience, 6000);
+}
+
 static void slots_between_those_of_pages_in_use_stay(void **state)
 {
 	struct ballast_plan plan = { 0 };
@@ -240,6 +257,7 @@ int main(void)
 		cmocka_unit_test(slots_of_pages_that_are_still_stored_are_left),
 		cmocka_unit_test(
 			slots_between_those_of_pages_nobody_has_are_given_back_after_a_while),
+		cmocka_unit_test(giving_back_in_vain_comes_once_in_ten_minutes_at_last),
 		cmocka_unit_test(slots_between_those_of_pages_in_use_stay),
 		cmocka_unit_test(failed_writes_take_all_slots_also_after_some_were_given_back),
 		cmocka_unit_test(a_limit_that_the_machine_cannot_meet_is_none),
