@@ -93,8 +93,8 @@ start_swap()
 	case $SWAP in
 	ramzswap | no-* | memory | bare)
 		insert nbd
-		for number in $(seq 1 "$DISKS"); do
-			start_ramzswap "$number"
+		for disk in $(seq 1 "$DISKS"); do
+			start_ramzswap "$disk"
 		done
 		server=$(cat "$(run_of 1)/pid") ;;
 	zram)
@@ -114,8 +114,8 @@ stop_swap()
 {
 	case $SWAP in
 	ramzswap | no-* | memory | bare)
-		for number in $(seq 1 "$DISKS"); do
-			RAMZSWAP_RUN=$(run_of "$number")
+		for disk in $(seq 1 "$DISKS"); do
+			RAMZSWAP_RUN=$(run_of "$disk")
 			[ -e "$RAMZSWAP_RUN/state" ] || continue
 			"$tool" stop >>"$RESULTS/stop" 2>&1 ||
 				put "stop_failed=$(tail -n 1 "$RESULTS/stop")"

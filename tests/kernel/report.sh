@@ -58,16 +58,16 @@ outcome()
 	case $load in
 	off-short)
 		# One that the OOM killer ended before leaves room for all, and nothing to refuse.
-		[ "$(value "$results" load_status)$(value "$results" load_before_stop)" = 137ended ] ||
-			must "$results" event refused
-		[ "$(value "$results" event)" != refused ] ||
-			must "$results" swap_after_refusal '[1-9][0-9]*' ;;
-	off-fits) must "$results" event stopped ;;
-	freeze) must "$results" event frozen ;;
+		[ "$(nth_value "$results" load_status "$round")$(nth_value "$results" load_before_stop \
+			"$round")" = 137ended ] || must "$results" event refused "$round"
+		[ "$(nth_value "$results" event "$round")" != refused ] ||
+			must "$results" swap_after_refusal '[1-9][0-9]*' "$round" ;;
+	off-fits) must "$results" event stopped "$round" ;;
+	freeze) must "$results" event frozen "$round" ;;
 	kill)
-		must "$results" event killed
-		must "$results" swap_after_kill 0
-		must "$results" stop_after_kill 0 ;;
+		must "$results" event killed "$round"
+		must "$results" swap_after_kill 0 "$round"
+		must "$results" stop_after_kill 0 "$round" ;;
 	esac
 	case $load in
 	# Of a page that is lost with its server it can die, by the signal or on the way to it.
