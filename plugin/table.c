@@ -187,13 +187,19 @@ static table_entry *dir_entries(const struct table *table, uint64_t dir)
 	return span_address(table->source, (uint32_t)(dir >> DIR_UNIT_SHIFT) - 1);
 }
 
+/* Whether the page of the directory that this entry is in was ever written. */
+static bool is_touched(const struct table *table, uint64_t index)
+{
+	return atomic_load_explicit(&table->directory_touched[index / DIR_PAGE_ENTRIES],
+				    memory_order_relaxed);
+}
+
 /* Charges a page of the directory when it becomes resident; it stays so. */
 static int touch_directory(struct table *table, uint64_t index)
 {
-	atomic_uchar *touched = &table->directory_touched[index / DIR_PAGE_ENTRIES];
 	int err;
 
-	if (atomic_load_explicit(touched, memory_order_relaxed))
+	if (is_touched(table, index))
 		return 0;
 	err = span_budget_charge(table->budget, TABLE_PAGE_SIZE);
 	if (err)
@@ -204,7 +210,7 @@ static int touch_directory(struct table *table, uint64_t index)
 		err = span_populate((void *)&table->directory[index], sizeof(uint64_t));
 		urgent_end(policy);
 	}
-	if (err || atomic_exchange(touched, 1))
+	if (err || atomic_exchange(&table->directory_touched[index / DIR_PAGE_ENTRIES], 1))
 		span_budget_uncharge(table->budget, TABLE_PAGE_SIZE);
 	return err;
 }
@@ -237,9 +243,12 @@ static int make_table_page(struct table *table, uint64_t index, uint64_t *dir)
 
 int table_pin(struct table *table, uint64_t index, bool create, struct table_ref *ref)
 {
-	uint64_t dir = atomic_load_explicit(&table->directory[index], memory_order_acquire);
+	uint64_t dir = 0;
 	int err;
 
+	/* To read what was never written would be a page fault for nothing. */
+	if (is_touched(table, index))
+		dir = atomic_load_explicit(&table->directory[index], memory_order_acquire);
 	ref->index = index;
 	ref->entries = NULL;
 	ref->live_delta = 0;
@@ -286,8 +295,7 @@ void table_unpin(struct table *table, struct table_ref *ref)
 uint64_t table_next(const struct table *table, uint64_t index)
 {
 	while (index < table->directory_entries) {
-		if (!atomic_load_explicit(&table->directory_touched[index / DIR_PAGE_ENTRIES],
-					  memory_order_relaxed)) {
+		if (!is_touched(table, index)) {
 			index = (index / DIR_PAGE_ENTRIES + 1) * DIR_PAGE_ENTRIES;
 			continue;
 		}

@@ -263,6 +263,25 @@ static void a_new_page_of_a_large_directory_is_taken_urgently(void **state)
 	table_fini(&table);
 }
 
+/* To map the kernel's page of zeros is a page fault within a request, too, and takes page tables. */
+static void to_look_for_what_was_never_written_touches_no_memory(void **state)
+{
+	const uint64_t entries = TIB / PAGE / TABLE_PAGE_ENTRIES;
+	struct span_budget budget;
+	struct table_ref ref;
+	struct table table;
+
+	span_budget_init(&budget, UINT64_MAX);
+	assert_int_equal(table_init(&table, TIB / PAGE, &budget, false), 0);
+	for (uint64_t index = 0; index < entries; index += 100) {
+		assert_int_equal(table_pin(&table, index, false, &ref), 0);
+		assert_null(ref.entries);
+		table_unpin(&table, &ref);
+	}
+	assert_int_equal(resident_bytes(table.directory, entries * sizeof(uint64_t)), 0);
+	table_fini(&table);
+}
+
 static void recompression_has_its_workspace_from_the_start(void **state)
 {
 	struct store_config config = { .size = 64 * MIB, .memlimit = STORE_NO_LIMIT,
@@ -321,6 +340,7 @@ int main(void)
 		cmocka_unit_test(at_the_limit_no_request_makes_a_pool),
 		cmocka_unit_test(a_directory_that_is_resident_is_counted),
 		cmocka_unit_test(a_new_page_of_a_large_directory_is_taken_urgently),
+		cmocka_unit_test(to_look_for_what_was_never_written_touches_no_memory),
 		cmocka_unit_test(recompression_has_its_workspace_from_the_start),
 		cmocka_unit_test(recompression_that_nobody_asked_for_gets_its_workspace_urgently),
 	};
