@@ -81,8 +81,10 @@ static void a_write_takes_no_page_fault_however_far_the_pool_has_grown(void **st
 	struct store *store;
 	struct rng rng = { 60 };
 
-	if (SANITIZED)
+	if (SANITIZED) {
+		print_message("a sanitizer's own memory takes page faults\n");
 		skip();
+	}
 	skip_unless_lockable(256 * MIB);
 	/* What is not the store's shall take none either. */
 	assert_int_equal(mlockall(MCL_CURRENT), 0);
@@ -316,8 +318,10 @@ static void recompression_that_nobody_asked_for_gets_its_workspace_urgently(void
 	struct store *store;
 	uint64_t bytes;
 
-	if (!config.codec)
+	if (!config.codec) {
+		print_message("built without liblzo2, whose workspace this is about\n");
 		skip();
+	}
 	skip_unless_lockable(16 * MIB);
 	assert_int_equal(store_create(&store, &config), 0);
 	assert_null(store->recompress.workspace);
