@@ -41,6 +41,10 @@ void relief_finish(struct relief *relief)
 	relief->prepared = false;
 }
 
+/*
+ * The swap cache is not added to what is available: the kernel keeps pages there, dirty, whose
+ * write to the swap area failed.
+ */
 static bool is_short(const struct machine_memory *memory)
 {
 	uint64_t least = memory->total >> SHORT_SHIFT;
