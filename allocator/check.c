@@ -22,7 +22,9 @@ struct check {
 	uint64_t listed; /* free blocks that must be in a list */
 };
 
-__attribute__((format(printf, 2, 3)))
+static int corrupt(struct check *check, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 static int corrupt(struct check *check, const char *format, ...)
 {
 	va_list args;
@@ -51,19 +53,19 @@ static int check_links(struct check *check, uint32_t span, uint32_t block, uint3
 	struct xv_pool *pool = check->pool;
 	uint32_t *words = span_units(pool, span);
 	uint32_t next = *link_next(words, block), prev = *link_prev(words, block);
-	uint32_t self = make_handle(span, block), class = units_class(units);
+	uint32_t self = make_handle(span, block), list = units_class(units);
 
 	if (next && (!plausible(pool, next) ||
 		     *link_prev(span_units(pool, handle_span(next)), handle_block(next)) != self))
 		return corrupt(check, "span %u block %u: next in list does not link back", span,
 			       block);
-	if (!prev && pool->head[class] != self)
+	if (!prev && pool->head[list] != self)
 		return corrupt(check, "span %u block %u: free but not in list %u", span, block,
-			       class);
+			       list);
 	if (prev && (!plausible(pool, prev) ||
 		     *link_next(span_units(pool, handle_span(prev)), handle_block(prev)) != self))
-		return corrupt(check, "span %u block %u: previous in list does not link here",
-			       span, block);
+		return corrupt(check, "span %u block %u: previous in list does not link here", span,
+			       block);
 	check->listed++;
 	return 0;
 }
@@ -124,24 +126,23 @@ static int check_lists(struct check *check)
 	struct xv_pool *pool = check->pool;
 	uint64_t left = check->listed;
 
-	for (uint32_t class = 0; class < CLASSES; class++) {
-		bool bit = pool->map[class / 64] >> class % 64 & 1;
-		uint32_t handle = pool->head[class];
+	for (uint32_t list = 0; list < CLASSES; list++) {
+		bool bit = pool->map[list / 64] >> list % 64 & 1;
+		uint32_t handle = pool->head[list];
 
 		if (bit != (handle != XV_NULL))
-			return corrupt(check, "list %u: bitmap says %s", class,
+			return corrupt(check, "list %u: bitmap says %s", list,
 				       bit ? "there is a block" : "empty");
 		for (; handle; left--) {
 			uint32_t *words, header;
 
 			if (!left || !plausible(pool, handle))
-				return corrupt(check, "list %u: %x is no block", class, handle);
+				return corrupt(check, "list %u: %x is no block", list, handle);
 			words = span_units(pool, handle_span(handle));
 			header = get_header(words, handle_block(handle));
 			if (!(header & FREE_FLAG) || (header & SIZE_MASK) < LISTED_MIN ||
-			    units_class(header & SIZE_MASK) != class)
-				return corrupt(check, "list %u: %x does not belong", class,
-					       handle);
+			    units_class(header & SIZE_MASK) != list)
+				return corrupt(check, "list %u: %x does not belong", list, handle);
 			handle = *link_next(words, handle_block(handle));
 		}
 	}

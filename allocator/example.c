@@ -10,7 +10,8 @@ int main(void)
 {
 	static const char *const words[] = { "wastes", "next", "to", "nothing" };
 	struct span_budget budget;
-	struct span_source_config memory = { .unit = XV_SPAN_SIZE, .units_max = 1024,
+	struct span_source_config memory = { .unit = XV_SPAN_SIZE,
+					     .units_max = 1024,
 					     .budget = &budget };
 	struct xv_config config = { 0 };
 	struct xv_pool *pool;

@@ -56,7 +56,8 @@ void span_source_get_stats(struct span_source *source, struct span_source_stats 
 		.commits_late = source->commits_late,
 		.releases = source->releases,
 		.metadata = span_round_up(sizeof(*source) + links * sizeof(source->next[0]),
-				     span_page_size()) + kept_pages * span_page_size(),
+					  span_page_size()) +
+			    kept_pages * span_page_size(),
 	};
 	pthread_mutex_unlock(&source->lock);
 }

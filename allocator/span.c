@@ -210,9 +210,8 @@ void span_source_destroy(struct span_source *source)
 		return;
 	munmap(source->base, source->bytes);
 	if (source->budget)
-		span_budget_uncharge(source->budget,
-				     ((uint64_t)source->used + source->ready_count)
-					     << source->shift);
+		span_budget_uncharge(source->budget, ((uint64_t)source->used + source->ready_count)
+							     << source->shift);
 	pthread_mutex_destroy(&source->prefix_lock);
 	pthread_mutex_destroy(&source->lock);
 	pthread_cond_destroy(&source->refilled);
@@ -305,8 +304,7 @@ static int commit(struct span_source *source, uint32_t unit)
 
 		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
 		if (!err)
-			err = span_populate(span_address(source, unit),
-					    (size_t)1 << source->shift);
+			err = span_populate(span_address(source, unit), (size_t)1 << source->shift);
 		urgent_end(policy);
 		if (err && source->budget)
 			span_budget_uncharge(source->budget, bytes);

@@ -46,14 +46,14 @@ struct span_source_config {
 };
 
 struct span_source_stats {
-	uint64_t units_used;	/* taken and not given back */
-	uint64_t units_ready;	/* committed and resident ahead of need */
-	uint64_t units_target;	/* how many span_refill keeps ready */
-	uint64_t units_peak;	/* most units used at once */
-	uint64_t commits;	/* units that had to come from the system... */
-	uint64_t commits_late;	/* ...and of those, in span_take: the reserve was empty */
-	uint64_t releases;	/* units that went back to the system */
-	uint64_t metadata;	/* bytes that the source itself keeps resident */
+	uint64_t units_used;   /* taken and not given back */
+	uint64_t units_ready;  /* committed and resident ahead of need */
+	uint64_t units_target; /* how many span_refill keeps ready */
+	uint64_t units_peak;   /* most units used at once */
+	uint64_t commits;      /* units that had to come from the system... */
+	uint64_t commits_late; /* ...and of those, in span_take: the reserve was empty */
+	uint64_t releases;     /* units that went back to the system */
+	uint64_t metadata;     /* bytes that the source itself keeps resident */
 };
 
 /*

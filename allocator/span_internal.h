@@ -30,20 +30,20 @@ struct span_source {
 	struct span_budget *budget;
 
 	pthread_mutex_t prefix_lock;
-	atomic_uint_least32_t prefix; /* units that may be touched */
+	atomic_uint_least32_t prefix;	      /* units that may be touched */
 	atomic_uint_least32_t links_resident; /* of a locked source: written without a fault */
 
 	pthread_mutex_t lock;
-	uint32_t fresh;	       /* units from here on are taken if their link is 0 */
-	unit_stack ready;      /* committed and resident */
-	unit_stack released;   /* nothing behind them */
+	uint32_t fresh;		      /* units from here on are taken if their link is 0 */
+	unit_stack ready;	      /* committed and resident */
+	unit_stack released;	      /* nothing behind them */
 	_Atomic uint32_t ready_count; /* these two are read without the lock for a hint */
 	_Atomic uint32_t target;
-	uint32_t ready_coming; /* being made ready by a span_refill */
+	uint32_t ready_coming;	 /* being made ready by a span_refill */
 	pthread_cond_t refilled; /* one of these has come, or cannot */
-	uint32_t moving;       /* in no stack, but not used: on their way */
-	uint32_t kept_top;     /* links below that were not forgotten... */
-	uint32_t kept_pages;   /* ...which keeps so many pages resident */
+	uint32_t moving;	 /* in no stack, but not used: on their way */
+	uint32_t kept_top;	 /* links below that were not forgotten... */
+	uint32_t kept_pages;	 /* ...which keeps so many pages resident */
 	uint32_t used;
 	uint32_t used_peak;
 	uint64_t commits;

@@ -23,8 +23,11 @@ void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats)
 		.requested = pool->requested,
 		.used = pool->used_units * UNIT,
 		.free = (uint64_t)pool->spans_held * XV_SPAN_SIZE - pool->used_units * UNIT,
-		.metadata = (sizeof(*pool) + (pool->locked ? atomic_load(&pool->spans_resident) : top) *
-						   sizeof(pool->spans[0]) + page - 1) & -page,
+		.metadata = (sizeof(*pool) +
+			     (pool->locked ? atomic_load(&pool->spans_resident) : top) *
+				     sizeof(pool->spans[0]) +
+			     page - 1) &
+			    -page,
 		.lock_waits = atomic_load(&pool->lock_waits),
 		.spans_drained = pool->spans_drained,
 		.objects_moved = atomic_load(&pool->objects_moved),

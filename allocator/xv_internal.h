@@ -95,9 +95,9 @@ struct xv_pool {
 	 * an object, and the state and the use of any, and spans_top, for a guess.
 	 */
 	_Alignas(64) pthread_mutex_t lock;
-	uint32_t deferred_rest; /* taken from deferred, yet to be freed */
+	uint32_t deferred_rest;	    /* taken from deferred, yet to be freed */
 	_Atomic uint32_t spans_top; /* numbers from here on were never given out */
-	uint32_t spans_absent; /* stack of numbers below that: the topmost plus one */
+	uint32_t spans_absent;	    /* stack of numbers below that: the topmost plus one */
 	uint32_t spans_held;
 	uint32_t spans_draining; /* of those */
 	uint64_t objects;
@@ -108,8 +108,8 @@ struct xv_pool {
 	atomic_uint_least64_t lock_waits;
 	uint64_t drained_before; /* spans_drained when the current drain began */
 
-	uint64_t summary;	  /* bit w: map[w] is not zero */
-	uint64_t map[MAP_WORDS];  /* bit c: head[c] is not XV_NULL */
+	uint64_t summary;	 /* bit w: map[w] is not zero */
+	uint64_t map[MAP_WORDS]; /* bit c: head[c] is not XV_NULL */
 	uint32_t head[CLASSES];
 
 	struct xv_span spans[];

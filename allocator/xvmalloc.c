@@ -69,19 +69,19 @@ void xv_destroy(struct xv_pool *pool)
 
 void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units)
 {
-	uint32_t class = units_class(units);
+	uint32_t list = units_class(units);
 	uint32_t handle = make_handle(span, block);
-	uint32_t first = pool->head[class];
+	uint32_t first = pool->head[list];
 	uint32_t *words = span_units(pool, span);
 
 	*link_next(words, block) = first;
 	*link_prev(words, block) = XV_NULL;
-	pool->head[class] = handle;
+	pool->head[list] = handle;
 	if (first) {
 		*link_prev(span_units(pool, handle_span(first)), handle_block(first)) = handle;
 	} else {
-		pool->map[class / 64] |= 1ull << class % 64;
-		pool->summary |= 1ull << class / 64;
+		pool->map[list / 64] |= 1ull << list % 64;
+		pool->summary |= 1ull << list / 64;
 	}
 }
 
@@ -90,7 +90,7 @@ void xv_list_remove(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_
 	uint32_t *words = span_units(pool, span);
 	uint32_t next = *link_next(words, block);
 	uint32_t prev = *link_prev(words, block);
-	uint32_t class;
+	uint32_t list;
 
 	if (next)
 		*link_prev(span_units(pool, handle_span(next)), handle_block(next)) = prev;
@@ -98,21 +98,21 @@ void xv_list_remove(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_
 		*link_next(span_units(pool, handle_span(prev)), handle_block(prev)) = next;
 		return;
 	}
-	class = units_class(units);
-	pool->head[class] = next;
+	list = units_class(units);
+	pool->head[list] = next;
 	if (!next) {
-		pool->map[class / 64] &= ~(1ull << class % 64);
-		if (!pool->map[class / 64])
-			pool->summary &= ~(1ull << class / 64);
+		pool->map[list / 64] &= ~(1ull << list % 64);
+		if (!pool->map[list / 64])
+			pool->summary &= ~(1ull << list / 64);
 	}
 }
 
 /* The smallest listed block of at least so many units: its handle, or XV_NULL. */
 static uint32_t find_fit(const struct xv_pool *pool, uint32_t units)
 {
-	uint32_t class = units_class(units);
-	uint32_t word = class / 64;
-	uint64_t bits = pool->map[word] & ~0ull << class % 64;
+	uint32_t list = units_class(units);
+	uint32_t word = list / 64;
+	uint64_t bits = pool->map[word] & ~0ull << list % 64;
 
 	if (!bits) {
 		uint64_t words = pool->summary & ~0ull << word & ~(1ull << word);
@@ -229,8 +229,7 @@ static uint32_t alloc_listed(struct xv_pool *pool, uint32_t size)
 		return XV_NULL;
 	span = handle_span(handle);
 	block = handle_block(handle);
-	xv_list_remove(pool, span, block,
-		       get_header(span_units(pool, span), block) & SIZE_MASK);
+	xv_list_remove(pool, span, block, get_header(span_units(pool, span), block) & SIZE_MASK);
 	return carve(pool, span, block, size);
 }
 
@@ -279,8 +278,7 @@ static uint32_t alloc_undraining(struct xv_pool *pool, uint32_t size)
 
 static bool deferred_pending(const struct xv_pool *pool)
 {
-	return pool->deferred_rest ||
-	       atomic_load_explicit(&pool->deferred, memory_order_relaxed);
+	return pool->deferred_rest || atomic_load_explicit(&pool->deferred, memory_order_relaxed);
 }
 
 int xv_alloc(struct xv_pool *pool, size_t size, unsigned int flags, uint32_t *handle)
@@ -418,9 +416,8 @@ static void defer_free(struct xv_pool *pool, uint32_t handle)
 
 	do {
 		*link = first;
-	} while (!atomic_compare_exchange_weak_explicit(&pool->deferred, &first, handle,
-							memory_order_release,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&pool->deferred, &first, handle, memory_order_release, memory_order_relaxed));
 }
 
 void xv_free(struct xv_pool *pool, uint32_t handle)

@@ -40,7 +40,7 @@ struct xv_pool;
 
 /* Flags of xv_alloc. */
 #define XV_NOGROW 1u /* only from spans that the pool already has */
-#define XV_TRY	  2u /* -EBUSY rather than wait for the pool's lock */
+#define XV_TRY 2u    /* -EBUSY rather than wait for the pool's lock */
 
 struct xv_config {
 	struct span_source *source; /* of XV_SPAN_SIZE units; several pools may share it */
@@ -50,17 +50,17 @@ struct xv_config {
 
 /* Everything in bytes but where it says otherwise. */
 struct xv_stats {
-	uint64_t spans;		   /* number of spans held */
-	uint64_t objects;	   /* number of live objects */
-	uint64_t requested;	   /* sum of the sizes asked for by live objects */
-	uint64_t used;		   /* the same with headers and rounding */
-	uint64_t free;		   /* in free blocks; spans * XV_SPAN_SIZE = used + free + overhead */
-	uint64_t overhead;	   /* span headers */
-	uint64_t metadata;	   /* resident memory outside the spans */
-	uint64_t fullness[11];	   /* number of spans 0-9 %, 10-19 %, ... 90-99 %, 100 % used */
-	uint64_t lock_waits;	   /* times that a thread had to wait for the lock */
-	uint64_t spans_drained;	   /* spans emptied by moving, since the start */
-	uint64_t objects_moved;	   /* since the start */
+	uint64_t spans;		/* number of spans held */
+	uint64_t objects;	/* number of live objects */
+	uint64_t requested;	/* sum of the sizes asked for by live objects */
+	uint64_t used;		/* the same with headers and rounding */
+	uint64_t free;		/* in free blocks; spans * XV_SPAN_SIZE = used + free + overhead */
+	uint64_t overhead;	/* span headers */
+	uint64_t metadata;	/* resident memory outside the spans */
+	uint64_t fullness[11];	/* number of spans 0-9 %, 10-19 %, ... 90-99 %, 100 % used */
+	uint64_t lock_waits;	/* times that a thread had to wait for the lock */
+	uint64_t spans_drained; /* spans emptied by moving, since the start */
+	uint64_t objects_moved; /* since the start */
 };
 
 /* 0, -EINVAL or -ENOMEM; *pool is untouched on failure. */

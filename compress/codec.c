@@ -5,16 +5,14 @@
 #include "codec.h"
 
 const struct codec *const codecs[] = {
-	&codec_lzo,
-	&codec_liblzo2,
+	&codec_lzo,	     &codec_liblzo2,
 #ifdef WITH_LZ4
 	&codec_lz4,
 #endif
 #ifdef WITH_ZSTD
 	&codec_zstd_default,
 #endif
-	&codec_none,
-	NULL,
+	&codec_none,	     NULL,
 };
 
 static const struct codec *find_in(const struct codec *const *list, const char *name)

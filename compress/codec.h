@@ -22,9 +22,9 @@
  * same decompress function.
  */
 enum codec_effort {
-	CODEC_FAST,	/* on the path of a write */
-	CODEC_DENSE,	/* in the background: most of the gain for little time */
-	CODEC_MAX,	/* in the background of an idle machine: the smallest payload */
+	CODEC_FAST,  /* on the path of a write */
+	CODEC_DENSE, /* in the background: most of the gain for little time */
+	CODEC_MAX,   /* in the background of an idle machine: the smallest payload */
 	CODEC_EFFORTS,
 };
 

@@ -13,8 +13,7 @@
 
 #include "backends.h"
 
-static int liblzo2_compress(enum codec_effort effort, void *workspace, const void *page,
-			    void *out)
+static int liblzo2_compress(enum codec_effort effort, void *workspace, const void *page, void *out)
 {
 	lzo_uint len = CODEC_BOUND_MAX;
 	int err;

@@ -36,13 +36,13 @@
 #define LONG_EXTRA 32
 
 struct cursor {
-	const uint8_t *in;	   /* the next instruction */
+	const uint8_t *in; /* the next instruction */
 	const uint8_t *in_end;
-	uint8_t *out;		   /* the next byte to make */
+	uint8_t *out; /* the next byte to make */
 	uint8_t *page;
 	uint8_t *page_end;
-	uint8_t *room_end;	   /* where what we may overwrite ends */
-	unsigned state;		   /* see lzo1x.h */
+	uint8_t *room_end; /* where what we may overwrite ends */
+	unsigned state;	   /* see lzo1x.h */
 };
 
 /*
@@ -57,16 +57,28 @@ struct match_class {
 	uint8_t pad[3];
 };
 
-#define M3(t) { 0x3fff, 1, ((t) & 31) + 2, 10, { 0 } }
-#define M2(t) { 0x07f8, 1 + ((t) >> 2 & 7), ((t) >> 5) + 1, 5, { 0 } }
+#define M3(t)                                \
+	{                                    \
+		0x3fff, 1, ((t)&31) + 2, 10, \
+		{                            \
+			0                    \
+		}                            \
+	}
+#define M2(t)                                                  \
+	{                                                      \
+		0x07f8, 1 + ((t) >> 2 & 7), ((t) >> 5) + 1, 5, \
+		{                                              \
+			0                                      \
+		}                                              \
+	}
 #define X4(m, t) m(t), m((t) + 1), m((t) + 2), m((t) + 3)
-#define X32(m, t) \
-	X4(m, t), X4(m, (t) + 4), X4(m, (t) + 8), X4(m, (t) + 12), \
-	X4(m, (t) + 16), X4(m, (t) + 20), X4(m, (t) + 24), X4(m, (t) + 28)
+#define X32(m, t)                                                                   \
+	X4(m, t), X4(m, (t) + 4), X4(m, (t) + 8), X4(m, (t) + 12), X4(m, (t) + 16), \
+		X4(m, (t) + 20), X4(m, (t) + 24), X4(m, (t) + 28)
 
 static const struct match_class match_classes[256] = {
-	[32] = X32(M3, 32),
-	X32(M2, 64), X32(M2, 96), X32(M2, 128), X32(M2, 160), X32(M2, 192), X32(M2, 224),
+	[32] = X32(M3, 32), X32(M2, 64),  X32(M2, 96),	X32(M2, 128),
+	X32(M2, 160),	    X32(M2, 192), X32(M2, 224),
 };
 
 /* A multiple of distance from 8 to 14, for a distance below 8. */
@@ -184,7 +196,7 @@ static inline __attribute__((always_inline)) int decode_fast(struct cursor *curs
 		word = load32le(in);
 		if (unlikely((uint8_t)word <= 32))
 			goto other;
-match:
+	match:
 		start = in;
 		state = literals_behind(word, &in);
 		class = &match_classes[(uint8_t)word];
@@ -217,7 +229,7 @@ match:
 		out += state;
 		in += 2 + state;
 		continue;
-other:
+	other:
 		if ((uint8_t)word < 16 && state == 0) {
 			size_t n = (uint8_t)word + 3u;
 
@@ -236,8 +248,7 @@ other:
 		}
 		if ((uint8_t)word < 16) {
 			length = state == 4 ? 3 : 2;
-			distance = (state == 4 ? 2049 : 1) + (word >> 2 & 3) +
-				   (word >> 6 & 0x3fc);
+			distance = (state == 4 ? 2049 : 1) + (word >> 2 & 3) + (word >> 6 & 0x3fc);
 			if (starts_before(page, out, distance))
 				return -EBADMSG;
 			from = out - distance;

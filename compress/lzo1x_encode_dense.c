@@ -37,7 +37,7 @@
 
 struct found {
 	uint32_t longest;
-	uint32_t near;	/* the longest that M2 reaches, perhaps longer than M2 can be */
+	uint32_t near; /* the longest that M2 reaches, perhaps longer than M2 can be */
 };
 
 /* In place of near, where nothing but the end of a long match was looked for. */
@@ -45,11 +45,11 @@ struct found {
 
 /* How hard to look. */
 struct density {
-	uint32_t chain_bytes;	/* how many bytes the searched candidates agree in, 3 to 8 */
-	uint32_t depth;		/* how many of them to look at for each position */
-	uint32_t enough;	/* with a match of that length not to look for another */
-	uint32_t nice;		/* in a match of that length not to look further */
-	int collisions;		/* whether to look past a first one that only hashes alike */
+	uint32_t chain_bytes; /* how many bytes the searched candidates agree in, 3 to 8 */
+	uint32_t depth;	      /* how many of them to look at for each position */
+	uint32_t enough;      /* with a match of that length not to look for another */
+	uint32_t nice;	      /* in a match of that length not to look further */
+	int collisions;	      /* whether to look past a first one that only hashes alike */
 };
 
 struct tables {
@@ -62,8 +62,8 @@ struct tables {
 	uint16_t here[PAGE + 8];
 	uint16_t behind_few[PAGE + 8];
 	uint16_t in_run[PAGE + 8];
-	uint16_t pair[PAGE];	/* distance of a match of 2 that M1 reaches, 0 for none */
-	uint16_t chain[PAGE];	/* the position before that hashes alike */
+	uint16_t pair[PAGE];  /* distance of a match of 2 that M1 reaches, 0 for none */
+	uint16_t chain[PAGE]; /* the position before that hashes alike */
 	/*
 	 * The last position with a hash.  Zero is position 0 or none at all: what is
 	 * there is compared anyway.
@@ -167,7 +167,7 @@ static ALWAYS_INLINE void search_chain(const struct tables *tables, const uint8_
 
 /* The matches at a position; before has those at the one before it. */
 static ALWAYS_INLINE struct found find(struct tables *tables, const uint8_t *page, uint32_t at,
-				struct found before, const struct density *density)
+				       struct found before, const struct density *density)
 {
 	uint64_t here = load64le(page + at);
 	uint32_t h2 = hash(here, 2), h3 = hash(here, 3);
@@ -180,8 +180,7 @@ static ALWAYS_INLINE struct found find(struct tables *tables, const uint8_t *pag
 	tables->head2[h2] = tables->head3[h3] = (uint16_t)at;
 	tables->head_chain[h] = (uint16_t)at;
 	tables->chain[at] = (uint16_t)candidate;
-	pair_good = (at - at2 <= M1_DISTANCE_MAX) &
-		    (load16le(page + at2) == (uint16_t)here);
+	pair_good = (at - at2 <= M1_DISTANCE_MAX) & (load16le(page + at2) == (uint16_t)here);
 	tables->pair[at] = (uint16_t)((at - at2) & -pair_good);
 
 	/* One byte less of the match before is still a match. */
@@ -196,7 +195,7 @@ static ALWAYS_INLINE struct found find(struct tables *tables, const uint8_t *pag
 }
 
 static ALWAYS_INLINE void find_all(struct tables *tables, const uint8_t *page,
-			    const struct density *density)
+				   const struct density *density)
 {
 	struct found found = { 0, 0 };
 	uint32_t at = 1;
@@ -357,7 +356,7 @@ static uint8_t *emit_plan(const struct tables *tables, const uint8_t *page, uint
 }
 
 static ALWAYS_INLINE int encode(const struct density *density, void *workspace, const void *page,
-			 void *out)
+				void *out)
 {
 	struct tables *tables = workspace;
 
@@ -372,7 +371,10 @@ static ALWAYS_INLINE int encode(const struct density *density, void *workspace, 
 int lzo1x_encode_dense(void *workspace, const void *page, void *out)
 {
 	static const struct density density = {
-		.chain_bytes = 7, .depth = 5, .enough = 10, .nice = 16,
+		.chain_bytes = 7,
+		.depth = 5,
+		.enough = 10,
+		.nice = 16,
 	};
 
 	return encode(&density, workspace, page, out);
@@ -381,7 +383,11 @@ int lzo1x_encode_dense(void *workspace, const void *page, void *out)
 int lzo1x_encode_max(void *workspace, const void *page, void *out)
 {
 	static const struct density density = {
-		.chain_bytes = 4, .depth = 512, .enough = PAGE, .nice = 256, .collisions = 1,
+		.chain_bytes = 4,
+		.depth = 512,
+		.enough = PAGE,
+		.nice = 256,
+		.collisions = 1,
 	};
 
 	return encode(&density, workspace, page, out);

@@ -63,7 +63,7 @@
 #define KEEP_INDEX(index) __asm__("" : "+r"(index))
 
 struct tables {
-	uint16_t hash[PAGE];	/* of the 4 bytes at each position */
+	uint16_t hash[PAGE]; /* of the 4 bytes at each position */
 	/* The last position with a hash; 0 is position 0 or none, and compared anyway. */
 	uint16_t last[1 << HASH_BITS];
 };
@@ -97,8 +97,8 @@ static inline void hash_some(const uint8_t *p, uint16_t *hashes)
 
 #if LANES == 16
 	first = INTERLEAVE(even, odd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-	second = INTERLEAVE(even, odd, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30,
-			    15, 31);
+	second =
+		INTERLEAVE(even, odd, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 #else
 	first = INTERLEAVE(even, odd, 0, 8, 1, 9, 2, 10, 3, 11);
 	second = INTERLEAVE(even, odd, 4, 12, 5, 13, 6, 14, 7, 15);

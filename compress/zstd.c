@@ -36,8 +36,7 @@ static int prepare(struct prepared *prepared, size_t size, int level)
 	    ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, WINDOW_LOG)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_format,
-						ZSTD_f_zstd1_magicless)))
+	    ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_format, ZSTD_f_zstd1_magicless)))
 		return -ENOMEM;
 	prepared->context = context;
 	prepared->level = level;
@@ -66,7 +65,7 @@ static int compress_at(int level, size_t size, void *workspace, const void *page
 #define CONTEXTS 64
 
 static struct {
-	_Atomic(ZSTD_DCtx *) context;	/* NULL until its first use */
+	_Atomic(ZSTD_DCtx *) context; /* NULL until its first use */
 	atomic_flag busy;
 	unsigned char workspace[DECOMPRESS_WORKSPACE] __attribute__((aligned(64)));
 } contexts[CONTEXTS];
@@ -91,8 +90,7 @@ static ZSTD_DCtx *context_prepare(unsigned i)
 		return context;
 	context = ZSTD_initStaticDCtx(contexts[i].workspace, DECOMPRESS_WORKSPACE);
 	if (!context ||
-	    ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_format,
-						ZSTD_f_zstd1_magicless)))
+	    ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_format, ZSTD_f_zstd1_magicless)))
 		return NULL;
 	contexts[i].context = context;
 	return context;
@@ -114,15 +112,15 @@ static int zstd_decompress(const void *payload, size_t len, void *page, size_t s
 #define WORKSPACE(level) ((level) > 10 ? WORKSPACE_ABOVE : WORKSPACE_TO_LEVEL_10)
 
 /* One codec; DENSE and MAX never go below the level that was asked for. */
-#define ZSTD_CODEC(suffix, codec_name, n) \
+#define ZSTD_CODEC(suffix, codec_name, n)                                            \
 	static int zstd_compress_##suffix(enum codec_effort effort, void *workspace, \
-					  const void *page, void *out) \
-	{ \
-		int level = effort == CODEC_FAST    ? (n) \
-			    : effort == CODEC_DENSE ? AT_LEAST(n, DENSE_LEVEL) \
-						    : AT_LEAST(n, MAX_LEVEL); \
-		return compress_at(level, WORKSPACE(level), workspace, page, out); \
-	} \
+					  const void *page, void *out)               \
+	{                                                                            \
+		int level = effort == CODEC_FAST    ? (n)                            \
+			    : effort == CODEC_DENSE ? AT_LEAST(n, DENSE_LEVEL)       \
+						    : AT_LEAST(n, MAX_LEVEL);        \
+		return compress_at(level, WORKSPACE(level), workspace, page, out);   \
+	}                                                                            \
 	const struct codec codec_zstd_##suffix = { \
 		.name = codec_name, \
 		.library = "libzstd.so", \
@@ -152,7 +150,7 @@ ZSTD_CODEC(11, "zstd:11", 11);
 ZSTD_CODEC(12, "zstd:12", 12);
 
 const struct codec *const codecs_zstd_levels[] = {
-	&codec_zstd_1, &codec_zstd_2, &codec_zstd_3, &codec_zstd_4, &codec_zstd_5, &codec_zstd_6,
-	&codec_zstd_7, &codec_zstd_8, &codec_zstd_9, &codec_zstd_10, &codec_zstd_11,
-	&codec_zstd_12, NULL,
+	&codec_zstd_1,	&codec_zstd_2,	&codec_zstd_3, &codec_zstd_4, &codec_zstd_5,
+	&codec_zstd_6,	&codec_zstd_7,	&codec_zstd_8, &codec_zstd_9, &codec_zstd_10,
+	&codec_zstd_11, &codec_zstd_12, NULL,
 };

@@ -95,8 +95,7 @@ static void learn(int64_t waited)
 		while_ns = 0;
 }
 
-__attribute__((visibility("default")))
-ssize_t read(int fd, void *buf, size_t length)
+__attribute__((visibility("default"))) ssize_t read(int fd, void *buf, size_t length)
 {
 	int64_t start;
 	ssize_t got;

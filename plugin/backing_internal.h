@@ -132,7 +132,8 @@ struct backing {
 	atomic_uint_least64_t free_segments;
 	atomic_uint_least64_t bad_segments;
 	atomic_uint_least64_t pages, bytes;
-	atomic_uint_least64_t reads, medium_reads, writes, segment_writes, bytes_read, bytes_written;
+	atomic_uint_least64_t reads, medium_reads, writes, segment_writes, bytes_read,
+		bytes_written;
 	atomic_uint_least64_t failed_reads, failed_writes, cleaned;
 	atomic_uint_least64_t read_ns, read_ns_max, write_ns, write_ns_max;
 };

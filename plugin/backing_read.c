@@ -54,7 +54,7 @@ static int read_alone(struct backing *backing, const struct seal_header *header,
 int backing_read(struct backing *backing, uint64_t page, uint32_t location, uint32_t length,
 		 const struct backing_range *near, void *payload)
 {
-	const struct seal_header header = {.page = page, .length = length};
+	const struct seal_header header = { .page = page, .length = length };
 	uint64_t start = now_ns();
 	int err = windows_read(backing, &header, location, near, payload);
 
@@ -75,5 +75,5 @@ struct backing_range backing_record_range(const struct backing *backing, uint32_
 {
 	uint64_t begin = location_offset(backing, location);
 
-	return (struct backing_range){begin, begin + record_size(backing, length)};
+	return (struct backing_range){ begin, begin + record_size(backing, length) };
 }

@@ -53,7 +53,7 @@ static struct backing_range whole_blocks(const struct backing *backing, uint64_t
 {
 	uint64_t block = backing->medium->block;
 
-	return (struct backing_range){begin & ~(block - 1), align_up(end, block)};
+	return (struct backing_range){ begin & ~(block - 1), align_up(end, block) };
 }
 
 static bool covers(const struct backing_range *range, const struct backing_range *record)
@@ -147,9 +147,9 @@ static struct backing_range plan(struct windows *windows, const struct backing_r
 		else
 			range.begin = range.end > size ? range.end - size : 0;
 		range = cut(range, segment);
-		*lately = (struct read_lately){0};
+		*lately = (struct read_lately){ 0 };
 	}
-	windows->lately[windows->lately_next++ % READ_LATELY] = (struct read_lately){range, size};
+	windows->lately[windows->lately_next++ % READ_LATELY] = (struct read_lately){ range, size };
 	return range;
 }
 
@@ -225,9 +225,10 @@ int windows_read(struct backing *backing, const struct seal_header *header, uint
 	const struct segment *segment = segment_at(backing, location);
 	struct windows *windows = &backing->windows;
 	uint64_t offset = location_offset(backing, location);
-	const struct backing_range
-		record = whole_blocks(backing, offset, offset + seal_size(header->length)),
-		around = near ? whole_blocks(backing, near->begin, near->end) : record;
+	const struct backing_range record = whole_blocks(backing, offset,
+							 offset + seal_size(header->length)),
+				   around = near ? whole_blocks(backing, near->begin, near->end)
+						 : record;
 	struct window *window;
 	int err;
 

@@ -11,7 +11,7 @@
 int backing_append(struct backing *backing, uint64_t page, const void *payload, uint32_t length,
 		   uint32_t from)
 {
-	const struct seal_header header = {.page = page, .length = length};
+	const struct seal_header header = { .page = page, .length = length };
 	uint32_t size = record_size(backing, length);
 	unsigned char *record = backing->open + backing->open_bytes;
 
@@ -24,7 +24,8 @@ int backing_append(struct backing *backing, uint64_t page, const void *payload, 
 		.page = page,
 		.length = length,
 		.from = from,
-		.location = backing->open_bytes, /* in the segment, until that has a place */
+		/* In the segment, until that has a place. */
+		.location = backing->open_bytes,
 	};
 	backing->records_from_memory += from == BACKING_FROM_MEMORY;
 	backing->open_bytes += size;

@@ -175,7 +175,8 @@ unsigned int ballast_look(struct ballast *ballast)
 	if (!held != !ballast->held)
 		guard_log(LOG_WARNING,
 			  held ? "the disk behind %s has room again: all of it may be swapped to"
-			       : "the disk behind %s cannot hold all of it: slots are taken from the kernel",
+			       : "the disk behind %s cannot hold all of it: slots are taken from "
+				 "the kernel",
 			  ballast->device);
 	if (steps == STEPS)
 		return 0;

@@ -18,7 +18,7 @@ struct ballast {
 	const char *device;
 	const char *socket;
 	int meminfo, pagemap; /* of /proc */
-	char *memory; /* of the area's size; bytes [0, held) are swapped out */
+	char *memory;	      /* of the area's size; bytes [0, held) are swapped out */
 	size_t size;
 	size_t held;
 	struct ballast_plan plan;

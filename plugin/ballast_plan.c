@@ -21,7 +21,7 @@
 #define STEP (UINT64_C(1) << 20)
 
 /* Pages that nobody has any more: less than this is not worth a change, either. */
-#define STALE_MIN	(UINT64_C(8) << 20)
+#define STALE_MIN (UINT64_C(8) << 20)
 #define STALE_LOOKS_MAX 6000u
 
 /*
@@ -32,9 +32,9 @@
  * its low watermark, 5/4 of vm.min_free_kbytes, which is 16 MiB where ramzswap(8) sets it.  In
  * a small machine that is 1/16 of the memory, and 32 MiB would be all that its programs have.
  */
-#define LEFT_MIN   (UINT64_C(32) << 20)
-#define LEFT_MAX   (UINT64_C(512) << 20)
-#define SMALL	   (UINT64_C(128) << 20)
+#define LEFT_MIN (UINT64_C(32) << 20)
+#define LEFT_MAX (UINT64_C(512) << 20)
+#define SMALL (UINT64_C(128) << 20)
 #define LEFT_SMALL 8
 
 static uint64_t least(uint64_t one, uint64_t other)
@@ -51,8 +51,7 @@ static uint64_t left_to_programs(uint64_t memory)
 	return left < LEFT_MIN ? LEFT_MIN : least(left, LEFT_MAX);
 }
 
-uint64_t ballast_plan_limit(const struct ramzswap_stats *stats,
-			    const struct machine_memory *memory)
+uint64_t ballast_plan_limit(const struct ramzswap_stats *stats, const struct machine_memory *memory)
 {
 	uint64_t limit = stats->memlimit ? stats->memlimit : UINT64_MAX;
 	uint64_t left = left_to_programs(memory->total), most;
@@ -92,8 +91,8 @@ static uint64_t stale_pages(const struct ramzswap_stats *stats, uint64_t area_fr
 }
 
 /*
- * The kernel discards whole clusters of 256 free slots, and not one with a slot of ballast in it: what
- * a program had that has ended then stays in the pool, and the machine does not get its memory
+ * The kernel discards whole clusters of 256 free slots, and not one with a slot of ballast in it:
+ * what a program had that has ended then stays in the pool, and the machine does not get its memory
  * back.  Where most of what is stored is such and stays so, the ballast is in the way.  Elsewhere
  * it has to stay: programs would have its slots at once.
  */
@@ -129,8 +128,7 @@ static bool is_refusing(struct ballast_plan *plan, const struct ramzswap_stats *
 }
 
 uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stats *stats,
-			   const struct machine_memory *memory, uint64_t area_free,
-			   uint64_t held)
+			   const struct machine_memory *memory, uint64_t area_free, uint64_t held)
 {
 	uint64_t limit = ballast_plan_limit(stats, memory);
 	bool refusing = is_refusing(plan, stats);

@@ -36,7 +36,7 @@ struct ballast_plan {
  * that it was of no use.
  */
 #define BALLAST_STALE_LOOKS 20
-#define BALLAST_REST_LOOKS  30
+#define BALLAST_REST_LOOKS 30
 
 /*
  * Most bytes that the pool may have: its limit, or less where the machine has no more to give.
@@ -51,7 +51,6 @@ uint64_t ballast_plan_limit(const struct ramzswap_stats *stats,
  * now.  The answer differs from held only where the difference is worth it.
  */
 uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stats *stats,
-			   const struct machine_memory *memory, uint64_t area_free,
-			   uint64_t held);
+			   const struct machine_memory *memory, uint64_t area_free, uint64_t held);
 
 #endif

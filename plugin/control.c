@@ -246,9 +246,9 @@ static int prepare_poll(struct control *control, struct pollfd *polls)
 	int64_t now = now_ms(), first = INT64_MAX;
 	bool accepting = free_client(control) && now >= control->accept_after;
 
-	polls[POLL_WAKE] = (struct pollfd){.fd = control->wake, .events = POLLIN};
+	polls[POLL_WAKE] = (struct pollfd){ .fd = control->wake, .events = POLLIN };
 	polls[POLL_LISTEN] =
-		(struct pollfd){.fd = accepting ? control->socket.fd : -1, .events = POLLIN};
+		(struct pollfd){ .fd = accepting ? control->socket.fd : -1, .events = POLLIN };
 	if (now < control->accept_after)
 		earlier(&first, control->accept_after);
 	for (int i = 0; i < CLIENTS_MAX; i++) {

@@ -43,7 +43,7 @@ static void answer_failure(struct control_reply *reply, int error, const char *w
 static void run_stats(const struct control_ops *ops, void *opaque, const char *argument,
 		      struct control_reply *reply)
 {
-	struct ramzswap_stats stats = {0};
+	struct ramzswap_stats stats = { 0 };
 	int len;
 
 	ops->get_stats(opaque, &stats);
@@ -189,18 +189,18 @@ static void run_check(const struct control_ops *ops, void *opaque, const char *a
 }
 
 static const struct control_command commands[] = {
-	{.name = "stats", .run = run_stats},
-	{.name = "memlimit", .needs = "a size, or none for no limit", .run = run_memlimit},
-	{.name = "backing", .needs = "budget SIZE or rate SIZE", .run = run_backing},
-	{.name = "compact", .slow = true, .run = run_compact},
-	{.name = "recompress", .slow = true, .run = run_recompress},
-	{.name = "writeback",
-	 .needs = "idle SECONDS, huge or all",
-	 .alone = true,
-	 .slow = true,
-	 .run = run_writeback},
-	{.name = "reset", .slow = true, .run = run_reset},
-	{.name = "check", .slow = true, .run = run_check},
+	{ .name = "stats", .run = run_stats },
+	{ .name = "memlimit", .needs = "a size, or none for no limit", .run = run_memlimit },
+	{ .name = "backing", .needs = "budget SIZE or rate SIZE", .run = run_backing },
+	{ .name = "compact", .slow = true, .run = run_compact },
+	{ .name = "recompress", .slow = true, .run = run_recompress },
+	{ .name = "writeback",
+	  .needs = "idle SECONDS, huge or all",
+	  .alone = true,
+	  .slow = true,
+	  .run = run_writeback },
+	{ .name = "reset", .slow = true, .run = run_reset },
+	{ .name = "check", .slow = true, .run = run_check },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -45,7 +45,7 @@ static int make_address(struct sockaddr_un *address, const char *path, char *why
 		return explain(-ENAMETOOLONG, why, why_size,
 			       "the socket's path is %zu bytes long: use one of at most %zu", len,
 			       sizeof(address->sun_path) - 1);
-	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	memcpy(address->sun_path, path, len);
 	return 0;
 }
@@ -147,7 +147,7 @@ static int bind_and_listen(struct control_socket *sock, const struct sockaddr_un
 
 int control_socket_open(struct control_socket *made, const char *path, char *why, size_t why_size)
 {
-	struct control_socket sock = {.fd = -1};
+	struct control_socket sock = { .fd = -1 };
 	struct sockaddr_un address;
 	const char *slash;
 	int lock, error;

@@ -74,12 +74,11 @@ static ssize_t send_with_head(const void *data, size_t length, int flags)
 	}
 	head.length = 0;
 	/* Of data nothing may have gone, which 0 would not say. */
-	return (size_t)sent > kept ? sent - (ssize_t)kept
-				   : send_now(head.fd, data, length, flags);
+	return (size_t)sent > kept ? sent - (ssize_t)kept : send_now(head.fd, data, length, flags);
 }
 
-__attribute__((visibility("default")))
-ssize_t send(int fd, const void *data, size_t length, int flags)
+__attribute__((visibility("default"))) ssize_t send(int fd, const void *data, size_t length,
+						    int flags)
 {
 	if (head.length && head.fd == fd)
 		return send_with_head(data, length, flags);

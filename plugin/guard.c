@@ -120,11 +120,13 @@ static bool take_swap_away(const char *device)
 static void report(const char *device, bool off)
 {
 	for (int i = 0; i < TRIES; i++) {
-		if (guard_log(LOG_CRIT, off ?
-			      "the server of %s is dead: swap there is off, programs with pages there "
-			      "get SIGBUS; 'ramzswap stop' tidies up" :
-			      "the server of %s is dead: programs with pages there get SIGBUS; this "
-			      "kernel cannot take swap away safely: restart the machine",
+		if (guard_log(LOG_CRIT,
+			      off ? "the server of %s is dead: swap there is off, programs with "
+				    "pages there "
+				    "get SIGBUS; 'ramzswap stop' tidies up"
+				  : "the server of %s is dead: programs with pages there get "
+				    "SIGBUS; this "
+				    "kernel cannot take swap away safely: restart the machine",
 			      device) != -EAGAIN)
 			return;
 		rest(RETRY_MS);
@@ -213,7 +215,8 @@ static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
 		if (ends_within(server, (int)ms))
 			return;
 		if (waitpid(undertaker, NULL, WNOHANG) == undertaker && !ends_within(server, 0))
-			fail(ballast->device, "the process that waits for the server's end has ended");
+			fail(ballast->device,
+			     "the process that waits for the server's end has ended");
 	}
 }
 

@@ -18,8 +18,8 @@ static void connect_again(void)
 	if (log_socket >= 0)
 		close(log_socket);
 	log_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (log_socket >= 0 && connect(log_socket, (const struct sockaddr *)&daemon_address,
-				       sizeof(daemon_address))) {
+	if (log_socket >= 0 &&
+	    connect(log_socket, (const struct sockaddr *)&daemon_address, sizeof(daemon_address))) {
 		int err = errno;
 
 		close(log_socket);
@@ -38,8 +38,8 @@ int guard_log(int priority, const char *format, ...)
 {
 	char line[512];
 	va_list arguments;
-	int length = snprintf(line, sizeof(line), "<%d>ramzswap-guard[%d]: ",
-			      LOG_DAEMON | priority, getpid());
+	int length = snprintf(line, sizeof(line), "<%d>ramzswap-guard[%d]: ", LOG_DAEMON | priority,
+			      getpid());
 
 	va_start(arguments, format);
 	vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);

@@ -31,8 +31,8 @@ int libnbd_load(void)
 	library = dlopen(LIBNBD_FILE, RTLD_NOW | RTLD_LOCAL);
 	if (!library)
 		return -ENOENT;
-#define LIBNBD_FIND(name)                                                                          \
-	if (find(library, "nbd_" #name, &calls.name))                                              \
+#define LIBNBD_FIND(name)                             \
+	if (find(library, "nbd_" #name, &calls.name)) \
 		goto lacking;
 	LIBNBD_CALLS(LIBNBD_FIND)
 #undef LIBNBD_FIND

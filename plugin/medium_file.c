@@ -33,7 +33,7 @@ struct file {
 	struct medium medium;
 	int fd;
 	bool urgent; /* see struct medium_config */
-	char *made; /* path of a file that we made, until it is used */
+	char *made;  /* path of a file that we made, until it is used */
 };
 
 static int file_start(struct medium *medium)

@@ -104,8 +104,8 @@ static int inspect(struct nbd *nbd, const struct medium_config *config, char *wh
 			 (long long)size, (unsigned long long)config->size);
 		return -EINVAL;
 	}
-	nbd->medium.size =
-		(config->size ? config->size : (uint64_t)size) & ~(uint64_t)(MEDIUM_BLOCK_MAX - 1);
+	nbd->medium.size = (config->size ? config->size : (uint64_t)size) &
+			   ~(uint64_t)(MEDIUM_BLOCK_MAX - 1);
 	nbd->medium.block = block > 512 ? (uint32_t)block : 512;
 	nbd->peer.request_max = most > 0 && most < 1 << 20 ? (uint32_t)most : 1 << 20;
 	nbd->peer.can_discard = libnbd.can_trim(handle) == 1;
@@ -165,9 +165,11 @@ int medium_open_nbd(struct medium **medium, const struct medium_config *config, 
 	int err = 0;
 
 	if (libnbd_load()) {
-		snprintf(why, why_size,
-			 "is an NBD URI, and libnbd cannot be loaded (%s): install libnbd0, or give "
-			 "a file or a block device", dlerror());
+		snprintf(
+			why, why_size,
+			"is an NBD URI, and libnbd cannot be loaded (%s): install libnbd0, or give "
+			"a file or a block device",
+			dlerror());
 		return -EOPNOTSUPP;
 	}
 	nbd = make(config);

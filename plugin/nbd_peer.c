@@ -201,10 +201,10 @@ int nbd_peer_transfer_on(struct nbd_peer *peer, struct nbd_handle *handle,
 			len = peer->request_max;
 		if (transfer->what == TRANSFER_READ)
 			cookie = libnbd.aio_pread(handle, transfer->buf + done, len, offset,
-					       NBD_NULL_COMPLETION, 0);
+						  NBD_NULL_COMPLETION, 0);
 		else if (transfer->what == TRANSFER_WRITE)
 			cookie = libnbd.aio_pwrite(handle, transfer->buf + done, len, offset,
-						NBD_NULL_COMPLETION, 0);
+						   NBD_NULL_COMPLETION, 0);
 		else
 			cookie = libnbd.aio_trim(handle, len, offset, NBD_NULL_COMPLETION, 0);
 		err = await(peer, handle, cookie);
@@ -222,7 +222,8 @@ static struct nbd_connection *take_connection(struct nbd_peer *peer)
 	unsigned int turn = atomic_fetch_add(&peer->turn, 1);
 
 	for (unsigned int i = 0; i < peer->connections; i++) {
-		struct nbd_connection *connection = &peer->connection[(turn + i) % peer->connections];
+		struct nbd_connection *connection =
+			&peer->connection[(turn + i) % peer->connections];
 
 		if (pthread_mutex_trylock(&connection->lock) == 0)
 			return connection;

@@ -20,9 +20,9 @@
  * compressed; the background begins to refill when a quarter is gone.
  */
 #define RESERVE_SWAP_SHIFT 5
-#define RESERVE_SWAP_MIN   (2 * MIB)
-#define RESERVE_SWAP_MAX   (4 * MIB)
-#define RESERVE_DISK	   (MIB / 2)
+#define RESERVE_SWAP_MIN (2 * MIB)
+#define RESERVE_SWAP_MAX (4 * MIB)
+#define RESERVE_DISK (MIB / 2)
 
 /* A disk larger than so many times the RAM is no swap area, whatever swap= says. */
 #define SWAP_RAM_FACTOR 16
@@ -30,11 +30,11 @@
 /* Of a limit, the reserve takes at most 1/2^3. */
 #define RESERVE_LIMIT_SHIFT 3
 
-#define RECOMPRESS_SECONDS_MAX	   (30 * 24 * 3600)
+#define RECOMPRESS_SECONDS_MAX (30 * 24 * 3600)
 #define RECOMPRESS_PERCENT_DEFAULT 20
 
 #define BACKING_TIMEOUT_DEFAULT 30
-#define BACKING_TIMEOUT_MAX	3600
+#define BACKING_TIMEOUT_MAX 3600
 
 static const char *const swap_mode_names[] = {
 	[SWAP_OFF] = "off",
@@ -259,8 +259,7 @@ static uint64_t reserve_default(const struct params *params)
 		if (reserve > RESERVE_SWAP_MAX)
 			reserve = RESERVE_SWAP_MAX;
 	}
-	if (params->memlimit != STORE_NO_LIMIT &&
-	    reserve > params->memlimit >> RESERVE_LIMIT_SHIFT)
+	if (params->memlimit != STORE_NO_LIMIT && reserve > params->memlimit >> RESERVE_LIMIT_SHIFT)
 		reserve = params->memlimit >> RESERVE_LIMIT_SHIFT;
 	return reserve;
 }
@@ -295,7 +294,8 @@ int params_complete(struct params *params, char *why, size_t why_size)
 	if (params->size == 0)
 		params->size = params->ram >> SIZE_DEFAULT_SHIFT;
 	if (params->size == 0) {
-		snprintf(why, why_size, "size: the memory of this machine is not known: give a size");
+		snprintf(why, why_size,
+			 "size: the memory of this machine is not known: give a size");
 		return -EINVAL;
 	}
 	err = check_memlimit(params, why, why_size);

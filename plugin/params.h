@@ -30,11 +30,11 @@ struct params {
 	enum swap_mode swap;
 	unsigned int recompress_seconds; /* 0 for off */
 	unsigned int recompress_percent;
-	const char *control; /* path, or NULL; the caller keeps the text */
-	const char *backing; /* file, block device or NBD URI, or NULL; the same */
-	uint64_t backing_size;	 /* bytes; 0 for what is there */
-	uint64_t backing_budget; /* bytes a day; 0 for no limit */
-	uint64_t backing_rate;	 /* bytes a second; 0 for no limit */
+	const char *control;	      /* path, or NULL; the caller keeps the text */
+	const char *backing;	      /* file, block device or NBD URI, or NULL; the same */
+	uint64_t backing_size;	      /* bytes; 0 for what is there */
+	uint64_t backing_budget;      /* bytes a day; 0 for no limit */
+	uint64_t backing_rate;	      /* bytes a second; 0 for no limit */
 	unsigned int backing_timeout; /* seconds */
 	bool backing_encrypt;
 	bool backing_force;

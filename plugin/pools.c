@@ -85,8 +85,9 @@ int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *bu
 	memset(pools, 0, sizeof(*pools));
 	pthread_mutex_init(&pools->grow_lock, NULL);
 	pools->budget = budget;
-	pools->spread_max = SPREAD_PER_PROCESSOR *
-			    (processors < 1 ? 1 : processors > 256 ? 256 : (uint32_t)processors);
+	pools->spread_max = SPREAD_PER_PROCESSOR * (processors < 1     ? 1
+						    : processors > 256 ? 256
+								       : (uint32_t)processors);
 	pools->spans_max = config.units_max < XV_SPANS_MAX ? config.units_max : XV_SPANS_MAX;
 	pools->locked = locked;
 	err = span_source_create(&pools->source, &config);

@@ -25,11 +25,11 @@ struct span_source;
 struct pools {
 	struct span_source *source; /* of spans, shared by all */
 	struct span_budget *budget;
-	pthread_mutex_t grow_lock; /* guards the making of a pool */
-	_Atomic uint32_t count;	   /* pools in use; only ever grows */
-	uint32_t spans_max;	   /* of one pool */
-	bool locked; /* perhaps behind swap of this machine: grows urgently */
-	uint32_t spread_max;	   /* pools that are made to keep threads apart */
+	pthread_mutex_t grow_lock;     /* guards the making of a pool */
+	_Atomic uint32_t count;	       /* pools in use; only ever grows */
+	uint32_t spans_max;	       /* of one pool */
+	bool locked;		       /* perhaps behind swap of this machine: grows urgently */
+	uint32_t spread_max;	       /* pools that are made to keep threads apart */
 	atomic_uint_least64_t charged; /* to the budget, for what locked pools begin with */
 	struct xv_pool *_Atomic pool[POOLS_MAX];
 };
@@ -38,8 +38,7 @@ struct pools {
  * Makes the first pool over spans for so many bytes of payload at most.  The
  * budget must outlive the pools.  0, or -ENOMEM.
  */
-int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *budget,
-	       bool locked);
+int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *budget, bool locked);
 
 /* Gives all memory back.  A zeroed struct is accepted. */
 void pools_fini(struct pools *pools);

@@ -37,8 +37,7 @@ static bool is_null(int fd)
 {
 	struct stat file;
 
-	return fstat(fd, &file) != 0 ||
-	       (S_ISCHR(file.st_mode) && file.st_rdev == makedev(1, 3));
+	return fstat(fd, &file) != 0 || (S_ISCHR(file.st_mode) && file.st_rdev == makedev(1, 3));
 }
 
 /* nbdkit's log knows errors only.  In the background its stderr is /dev/null. */
@@ -212,8 +211,7 @@ static __thread int reply_policy = URGENT_LEFT_ALONE;
 
 static void begin_reply(void)
 {
-	if (!ramzswap_cork &&
-	    atomic_load_explicit(&server.swap_is_on, memory_order_relaxed))
+	if (!ramzswap_cork && atomic_load_explicit(&server.swap_is_on, memory_order_relaxed))
 		reply_policy = urgent_begin_if_short();
 }
 

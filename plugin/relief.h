@@ -22,11 +22,11 @@
 
 struct relief {
 	bool prepared;
-	int trigger; /* /proc/sysrq-trigger, or -1 */
-	int meminfo, swaps; /* of /proc: opened while there is memory to open a file */
-	uint64_t since_ms; /* the machine has been stuck since then; 0: it is not */
-	uint64_t stuck_ms; /* when it was seen to be last */
-	uint64_t writes, failed;	   /* write requests at since_ms */
+	int trigger;		 /* /proc/sysrq-trigger, or -1 */
+	int meminfo, swaps;	 /* of /proc: opened while there is memory to open a file */
+	uint64_t since_ms;	 /* the machine has been stuck since then; 0: it is not */
+	uint64_t stuck_ms;	 /* when it was seen to be last */
+	uint64_t writes, failed; /* write requests at since_ms */
 	uint64_t writes_seen, failed_seen; /* at the last look */
 };
 

@@ -136,7 +136,8 @@ unsigned int residency_missing(const struct residency *residency, char *why, siz
 		missing++;
 		at += snprintf(why + at, why_size - (size_t)at,
 			       "memory lock (needs CAP_IPC_LOCK, or RLIMIT_MEMLOCK of %llu kB: "
-			       "ulimit -l)", (unsigned long long)(residency->lock_bytes >> 10));
+			       "ulimit -l)",
+			       (unsigned long long)(residency->lock_bytes >> 10));
 	}
 	if (!residency->io_flusher) {
 		missing++;
@@ -153,7 +154,8 @@ unsigned int residency_missing(const struct residency *residency, char *why, siz
 		missing++;
 		at += snprintf(why + at, why_size - (size_t)at,
 			       "%sreal-time class (needs CAP_SYS_NICE, or RLIMIT_RTPRIO of 1: "
-			       "ulimit -r)", at ? "; " : "");
+			       "ulimit -r)",
+			       at ? "; " : "");
 	}
 	return missing;
 }
@@ -165,8 +167,7 @@ static const char *yes_or_no(bool there)
 
 void residency_describe(const struct residency *residency, char *text, size_t text_size)
 {
-	snprintf(text, text_size,
-		 "memory lock %s, IO flusher %s, OOM score %s, real-time class %s",
+	snprintf(text, text_size, "memory lock %s, IO flusher %s, OOM score %s, real-time class %s",
 		 yes_or_no(residency->locked), yes_or_no(residency->io_flusher),
 		 yes_or_no(residency->oom_protected), yes_or_no(residency->real_time));
 }

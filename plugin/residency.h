@@ -26,7 +26,7 @@
 
 struct residency {
 	uint64_t lock_bytes; /* what RLIMIT_MEMLOCK has to be without CAP_IPC_LOCK */
-	bool lock_wanted; /* whether residency_lock is to do anything */
+	bool lock_wanted;    /* whether residency_lock is to do anything */
 	bool locked;
 	bool io_flusher;
 	bool oom_protected;

@@ -34,8 +34,8 @@ typedef int (*stats_writer)(const struct ramzswap_stats *stats, FILE *out);
 struct invocation {
 	const char *socket;
 	const char *command;
-	char argument[64];    /* what stands behind the command, or empty */
-	stats_writer writer;  /* of stats, else NULL */
+	char argument[64];   /* what stands behind the command, or empty */
+	stats_writer writer; /* of stats, else NULL */
 };
 
 static const char usage[] =
@@ -85,8 +85,8 @@ static void print_and_exit(const char *text)
 
 static int connect_to(const char *path)
 {
-	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd;
 
 	if (strlen(path) == 0 || strlen(path) >= sizeof(address.sun_path))
@@ -129,7 +129,7 @@ static void send_request(int fd, const struct invocation *invocation)
 /* The whole answer, up to the end that the server makes. */
 static void receive_answer(int fd, const struct invocation *invocation, char *answer)
 {
-	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
+	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
 	bool quick = invocation->writer || strcmp(invocation->command, "memlimit") == 0 ||
 		     strcmp(invocation->command, "backing") == 0;
 	size_t used = 0;
@@ -213,14 +213,14 @@ enum option_value { OPTION_STATS = 256, OPTION_RESET, OPTION_JSON, OPTION_PROMET
 static void parse_options(int argc, char **argv, struct invocation *invocation)
 {
 	static const struct option options[] = {
-		{"control", required_argument, NULL, 'c'},
-		{"stats", no_argument, NULL, OPTION_STATS},
-		{"reset", no_argument, NULL, OPTION_RESET},
-		{"json", no_argument, NULL, OPTION_JSON},
-		{"prometheus", no_argument, NULL, OPTION_PROMETHEUS},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
+		{ "control", required_argument, NULL, 'c' },
+		{ "stats", no_argument, NULL, OPTION_STATS },
+		{ "reset", no_argument, NULL, OPTION_RESET },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		{ "prometheus", no_argument, NULL, OPTION_PROMETHEUS },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
@@ -291,9 +291,9 @@ static void parse_arguments(int count, char **words, struct invocation *invocati
 /* The command that is not an option, its argument, and whether all go together. */
 static void parse_command(int count, char **words, struct invocation *invocation)
 {
-	static const char *const known[] = {"stats",	 "compact", "memlimit", "recompress",
-					    "writeback", "backing", "reset",	"check",
-					    NULL};
+	static const char *const known[] = { "stats",	   "compact",	"memlimit",
+					     "recompress", "writeback", "backing",
+					     "reset",	   "check",	NULL };
 	int i;
 
 	if (count > 0) {
@@ -322,7 +322,7 @@ static void parse_command(int count, char **words, struct invocation *invocation
 
 int main(int argc, char **argv)
 {
-	struct invocation invocation = {.socket = getenv("RAMZSWAP_CONTROL")};
+	struct invocation invocation = { .socket = getenv("RAMZSWAP_CONTROL") };
 
 	if (!invocation.socket || !*invocation.socket)
 		invocation.socket = DEFAULT_SOCKET;

@@ -34,8 +34,7 @@ static void warn(const char *text)
 }
 
 /* -EPERM where what is missing must be there; else it is in text, if anything is. */
-static int check_protections(const struct server *server, const char *when, char *text,
-			     size_t size)
+static int check_protections(const struct server *server, const char *when, char *text, size_t size)
 {
 	char missing[RESIDENCY_WHY_MAX];
 
@@ -117,7 +116,8 @@ static void tell_dangers(const struct params *params, const struct medium *mediu
 	if (!medium->direct) {
 		snprintf(text, sizeof(text),
 			 "backing: '%s' has no direct I/O: what is written to it passes the page "
-			 "cache, which needs memory", params->backing);
+			 "cache, which needs memory",
+			 params->backing);
 		warn(text);
 	}
 }
@@ -214,7 +214,8 @@ static void tell_of_relief(struct server *server)
 	if (result == 0)
 		return;
 	snprintf(line, sizeof(line),
-		 "writes have found no room for %u seconds and this machine has no memory left: %s%s",
+		 "writes have found no room for %u seconds and this machine has no memory left: "
+		 "%s%s",
 		 RELIEF_MS / 1000,
 		 result < 0 ? "the kernel cannot be asked to end a program: "
 			    : "asked the kernel to end a program (OOM killer)",

@@ -32,8 +32,8 @@ struct server {
 	struct store *store;
 	struct backing *backing; /* NULL without backing= */
 	struct worker *worker;
-	struct worker *teller; /* writes to the log */
-	int meminfo;	       /* of machine_open, for it */
+	struct worker *teller;		 /* writes to the log */
+	int meminfo;			 /* of machine_open, for it */
 	struct worker *writeback_worker; /* NULL without backing= */
 	struct worker *relief_worker;	 /* NULL with swap=off */
 	atomic_uint oom_calls;		 /* of relief, that the kernel took */

@@ -66,9 +66,10 @@ static int reset(void *opaque, char *why, size_t why_size)
 	unsigned int clients = server->connections;
 
 	if (clients) {
-		snprintf(why, why_size,
-			 "%u clients are connected and would lose their data: disconnect them first",
-			 clients);
+		snprintf(
+			why, why_size,
+			"%u clients are connected and would lose their data: disconnect them first",
+			clients);
 		return -EBUSY;
 	}
 	store_reset(server->store);
@@ -107,8 +108,10 @@ static int writeback(void *opaque, enum control_writeback asked, unsigned int id
 	int err;
 
 	if (what == WRITEBACK_IDLE && idle_seconds > most) {
-		snprintf(why, why_size, "idle %u: how long a page has been idle is told up to %u "
-					"seconds: give less", idle_seconds, most);
+		snprintf(why, why_size,
+			 "idle %u: how long a page has been idle is told up to %u "
+			 "seconds: give less",
+			 idle_seconds, most);
 		return -EINVAL;
 	}
 	err = store_writeback(server->store, what, idle_seconds, bytes);

@@ -64,7 +64,7 @@ static int refuse(int error, const char *text, char *why, size_t why_size, const
 /* Returns the first character behind the number, or NULL if text begins with none. */
 static const char *parse_decimal(const char *text, struct decimal *number)
 {
-	*number = (struct decimal){.power = 1};
+	*number = (struct decimal){ .power = 1 };
 	if (*text == '-') {
 		number->negative = true;
 		text++;

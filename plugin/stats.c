@@ -17,8 +17,8 @@ struct field {
 };
 
 #define FIELD(name, label, unit, kind, help) \
-	{#name, label, STATS_##unit, STATS_##kind, help, offsetof(struct ramzswap_stats, name)},
-static const struct field fields[] = {STATS_FIELDS(FIELD)};
+	{ #name, label, STATS_##unit, STATS_##kind, help, offsetof(struct ramzswap_stats, name) },
+static const struct field fields[] = { STATS_FIELDS(FIELD) };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
 /* As wide as the longest label with its colon. */
@@ -105,25 +105,34 @@ int stats_write_backing(const struct ramzswap_stats *s, FILE *out)
 	}
 	fprintf(out, "pages there:   %" PRIu64 ", %.1f MiB of payload, in %.1f MiB\n", s->bd_count,
 		mebibytes(s->bd_bytes), mebibytes(s->bd_size));
-	fprintf(out, "written:       %" PRIu64 " pages, %.1f MiB; cleaning copied %" PRIu64
-		" of them\n", s->bd_writes, mebibytes(s->bd_written_bytes), s->bd_cleaned);
-	fprintf(out, "read:          %" PRIu64 " pages, %.1f MiB in %" PRIu64
-		" requests; %" PRIu64 " came back to memory\n", s->bd_reads,
-		mebibytes(s->bd_read_bytes), s->bd_read_requests, s->bd_promoted);
-	fprintf(out, "failed:        %" PRIu64 " reads of a page, %" PRIu64 " writes of a segment\n",
+	fprintf(out,
+		"written:       %" PRIu64 " pages, %.1f MiB; cleaning copied %" PRIu64 " of them\n",
+		s->bd_writes, mebibytes(s->bd_written_bytes), s->bd_cleaned);
+	fprintf(out,
+		"read:          %" PRIu64 " pages, %.1f MiB in %" PRIu64 " requests; %" PRIu64
+		" came back to memory\n",
+		s->bd_reads, mebibytes(s->bd_read_bytes), s->bd_read_requests, s->bd_promoted);
+	fprintf(out,
+		"failed:        %" PRIu64 " reads of a page, %" PRIu64 " writes of a segment\n",
 		s->bd_failed_reads, s->bd_failed_writes);
-	fprintf(out, "latency:       read %" PRIu64 " us (most %" PRIu64 "), segment %" PRIu64
-		" us (most %" PRIu64 ")\n", s->bd_read_usec, s->bd_read_usec_max, s->bd_write_usec,
-		s->bd_write_usec_max);
-	fprintf(out, "segments:      %" PRIu64 " of %" PRIu64 " KiB: %" PRIu64 " free, %" PRIu64
-		" bad\n", s->bd_segments, s->bd_segment_size / 1024, s->bd_segments_free,
-		s->bd_segments_bad);
-	fprintf(out, "fullness:      %" PRIu64 " up to 20 %%, %" PRIu64 " to 40 %%, %" PRIu64
-		" to 60 %%, %" PRIu64 " to 80 %%, %" PRIu64 " above\n", s->bd_fill_least,
-		s->bd_fill_less, s->bd_fill_half, s->bd_fill_more, s->bd_fill_most);
+	fprintf(out,
+		"latency:       read %" PRIu64 " us (most %" PRIu64 "), segment %" PRIu64
+		" us (most %" PRIu64 ")\n",
+		s->bd_read_usec, s->bd_read_usec_max, s->bd_write_usec, s->bd_write_usec_max);
+	fprintf(out,
+		"segments:      %" PRIu64 " of %" PRIu64 " KiB: %" PRIu64 " free, %" PRIu64
+		" bad\n",
+		s->bd_segments, s->bd_segment_size / 1024, s->bd_segments_free, s->bd_segments_bad);
+	fprintf(out,
+		"fullness:      %" PRIu64 " up to 20 %%, %" PRIu64 " to 40 %%, %" PRIu64
+		" to 60 %%, %" PRIu64 " to 80 %%, %" PRIu64 " above\n",
+		s->bd_fill_least, s->bd_fill_less, s->bd_fill_half, s->bd_fill_more,
+		s->bd_fill_most);
 	if (s->bd_budget)
-		fprintf(out, "budget:        %.1f of %.1f MiB a day left; %.1f MiB over it, for writes "
-			"without room\n", mebibytes(s->bd_budget_left), mebibytes(s->bd_budget),
+		fprintf(out,
+			"budget:        %.1f of %.1f MiB a day left; %.1f MiB over it, for writes "
+			"without room\n",
+			mebibytes(s->bd_budget_left), mebibytes(s->bd_budget),
 			mebibytes(s->bd_over_budget));
 	else
 		fputs("budget:        none\n", out);
@@ -177,7 +186,7 @@ static int parse_line(const char **text, size_t *index, uint64_t *value)
 int stats_parse_plain(struct ramzswap_stats *stats, const char *text)
 {
 	struct ramzswap_stats parsed;
-	bool seen[FIELD_COUNT] = {false};
+	bool seen[FIELD_COUNT] = { false };
 
 	while (*text) {
 		size_t index;

@@ -19,9 +19,11 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 
 #define STATS_FIELDS(X)                                                                            \
 	X(disksize, "DiskSize", BYTES, GAUGE, "Size of the disk")                                  \
-	X(memlimit, "MemLimit", BYTES, GAUGE, "Most memory that the disk may take, 0 for no limit")\
+	X(memlimit, "MemLimit", BYTES, GAUGE,                                                      \
+	  "Most memory that the disk may take, 0 for no limit")                                    \
 	X(reserve, "Reserve", BYTES, GAUGE, "Memory kept ready ahead of need")                     \
-	X(reserve_ready, "ReserveReady", BYTES, GAUGE, "The part of the reserve that is ready now")\
+	X(reserve_ready, "ReserveReady", BYTES, GAUGE,                                             \
+	  "The part of the reserve that is ready now")                                             \
 	X(num_reads, "NumReads", COUNT, COUNTER, "Read requests")                                  \
 	X(num_writes, "NumWrites", COUNT, COUNTER, "Write requests")                               \
 	X(failed_reads, "FailedReads", COUNT, COUNTER, "Read requests that failed")                \
@@ -29,10 +31,13 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(invalid_io, "InvalidIO", COUNT, COUNTER, "Requests outside the disk")                    \
 	X(notify_free, "NotifyFree", COUNT, COUNTER, "Pages freed by trim or zero requests")       \
 	X(pages_zero, "ZeroPages", COUNT, GAUGE, "Pages stored that hold only zeroes")             \
-	X(same_pages, "SamePages", COUNT, GAUGE, "Pages stored that repeat one word, zero included")\
+	X(same_pages, "SamePages", COUNT, GAUGE,                                                   \
+	  "Pages stored that repeat one word, zero included")                                      \
 	X(pages_stored, "PagesStored", COUNT, GAUGE, "Pages stored with a payload")                \
-	X(good_compress_pages, "GoodCompress", COUNT, GAUGE, "Pages whose payload is at most half a page")\
-	X(pages_expand, "NoCompress", COUNT, GAUGE, "Pages stored raw because they do not compress")\
+	X(good_compress_pages, "GoodCompress", COUNT, GAUGE,                                       \
+	  "Pages whose payload is at most half a page")                                            \
+	X(pages_expand, "NoCompress", COUNT, GAUGE,                                                \
+	  "Pages stored raw because they do not compress")                                         \
 	X(huge_pages, "HugePages", COUNT, GAUGE, "The same, by zram's name")                       \
 	X(orig_data_size, "OrigDataSize", BYTES, GAUGE, "Size of the pages stored with a payload") \
 	X(compr_data_size, "ComprDataSize", BYTES, GAUGE, "Size of their payloads")                \
@@ -43,34 +48,36 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(pool_free, "PoolFree", BYTES, GAUGE, "Free memory inside spans that are in use")         \
 	X(spans, "Spans", COUNT, GAUGE, "Spans of 64 KiB in use")                                  \
 	X(spans_sparse, "SpansSparse", COUNT, GAUGE, "Spans less than half used")                  \
-	X(lock_waits, "LockWaits", COUNT, COUNTER, "Times that a thread had to wait for a pool")      \
+	X(lock_waits, "LockWaits", COUNT, COUNTER, "Times that a thread had to wait for a pool")   \
 	X(pages_recompressed, "PagesRecompressed", COUNT, COUNTER, "Idle pages made smaller")      \
 	X(recompress_bytes, "RecompressBytes", BYTES, COUNTER, "Bytes won by that")                \
 	X(recompress_seconds, "RecompressTime", SECONDS, COUNTER, "Processor time spent on that")  \
 	X(bd_count, "BackingPages", COUNT, GAUGE, "Pages in the backing store")                    \
 	X(bd_reads, "BackingReads", COUNT, COUNTER, "Pages read back from it")                     \
-	X(bd_read_requests, "BackingReadReqs", COUNT, COUNTER, "Requests that these reads took")  \
+	X(bd_read_requests, "BackingReadReqs", COUNT, COUNTER, "Requests that these reads took")   \
 	X(bd_writes, "BackingWrites", COUNT, COUNTER, "Pages written to it, cleaning included")    \
 	X(bd_size, "BackingSize", BYTES, GAUGE, "Size of the backing store, 0 without one")        \
 	X(bd_bytes, "BackingBytes", BYTES, GAUGE, "Size of the payloads in it")                    \
 	X(bd_read_bytes, "BackingReadBytes", BYTES, COUNTER, "Bytes read from it")                 \
-	X(bd_written_bytes, "BackingWriteBytes", BYTES, COUNTER, "Bytes written to it")          \
-	X(bd_failed_reads, "BackingBadReads", COUNT, COUNTER, "Pages that could not be read back")\
-	X(bd_failed_writes, "BackingBadWrites", COUNT, COUNTER, "Segment writes that failed")   \
+	X(bd_written_bytes, "BackingWriteBytes", BYTES, COUNTER, "Bytes written to it")            \
+	X(bd_failed_reads, "BackingBadReads", COUNT, COUNTER, "Pages that could not be read back") \
+	X(bd_failed_writes, "BackingBadWrites", COUNT, COUNTER, "Segment writes that failed")      \
 	X(bd_promoted, "BackingPromoted", COUNT, COUNTER, "Pages that came back to memory")        \
 	X(bd_cleaned, "BackingCleaned", COUNT, COUNTER, "Pages copied to empty sparse segments")   \
-	X(bd_budget, "BackingBudget", BYTES, GAUGE, "What may be written to it a day, 0 for no limit")\
+	X(bd_budget, "BackingBudget", BYTES, GAUGE,                                                \
+	  "What may be written to it a day, 0 for no limit")                                       \
 	X(bd_budget_left, "BackingBudgetLeft", BYTES, GAUGE, "Left of the budget of the day")      \
-	X(bd_over_budget, "BackingOverBudget", BYTES, COUNTER, "Written because a write had no room")\
-	X(bd_segment_size, "BackingSegSize", BYTES, GAUGE, "Size of its segments")             \
+	X(bd_over_budget, "BackingOverBudget", BYTES, COUNTER,                                     \
+	  "Written because a write had no room")                                                   \
+	X(bd_segment_size, "BackingSegSize", BYTES, GAUGE, "Size of its segments")                 \
 	X(bd_segments, "BackingSegments", COUNT, GAUGE, "Segments of it")                          \
 	X(bd_segments_free, "BackingFree", COUNT, GAUGE, "Free segments")                          \
 	X(bd_segments_bad, "BackingBad", COUNT, GAUGE, "Segments that took no write")              \
-	X(bd_fill_least, "BackingFillLeast", COUNT, GAUGE, "Segments up to 20 % full")               \
+	X(bd_fill_least, "BackingFillLeast", COUNT, GAUGE, "Segments up to 20 % full")             \
 	X(bd_fill_less, "BackingFillLess", COUNT, GAUGE, "Segments up to 40 % full")               \
 	X(bd_fill_half, "BackingFillHalf", COUNT, GAUGE, "Segments up to 60 % full")               \
 	X(bd_fill_more, "BackingFillMore", COUNT, GAUGE, "Segments up to 80 % full")               \
-	X(bd_fill_most, "BackingFillMost", COUNT, GAUGE, "Segments fuller than that")            \
+	X(bd_fill_most, "BackingFillMost", COUNT, GAUGE, "Segments fuller than that")              \
 	X(bd_read_usec, "BackingReadTime", COUNT, GAUGE, "Microseconds that a read took, mean")    \
 	X(bd_read_usec_max, "BackingReadMax", COUNT, GAUGE, "Microseconds that a read took, most") \
 	X(bd_write_usec, "BackingWriteTime", COUNT, GAUGE, "Microseconds for a segment, mean")     \
@@ -79,11 +86,13 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(locked, "Locked", FLAG, GAUGE, "Whether the memory is locked")                           \
 	X(io_flusher, "IOFlusher", FLAG, GAUGE, "Whether PR_SET_IO_FLUSHER is in force")           \
 	X(oom_protected, "OOMProtected", FLAG, GAUGE, "Whether the OOM killer spares the server")  \
-	X(real_time, "RealTime", FLAG, GAUGE, "Whether the server may be a real-time task")   \
-	X(oom_calls, "OOMCalls", COUNT, COUNTER, "Times that the OOM killer was called for want of room")\
+	X(real_time, "RealTime", FLAG, GAUGE, "Whether the server may be a real-time task")        \
+	X(oom_calls, "OOMCalls", COUNT, COUNTER,                                                   \
+	  "Times that the OOM killer was called for want of room")                                 \
 	X(minor_faults, "MinorFaults", COUNT, COUNTER, "Minor page faults of the server")          \
 	X(major_faults, "MajorFaults", COUNT, COUNTER, "Major page faults of the server")          \
-	X(request_faults, "RequestFaults", COUNT, COUNTER, "Page faults other than of background threads")\
+	X(request_faults, "RequestFaults", COUNT, COUNTER,                                         \
+	  "Page faults other than of background threads")                                          \
 	X(uptime_seconds, "Uptime", SECONDS, GAUGE, "Time since the start")
 
 struct ramzswap_stats {
@@ -111,7 +120,7 @@ int stats_write_backing(const struct ramzswap_stats *stats, FILE *out);
  * The plain form, which crosses the control socket: a line "name value" for each
  * statistic.  This is room for all of them and a NUL.
  */
-#define STATS_PLAIN_LINE(name, label, unit, kind, help)                                            \
+#define STATS_PLAIN_LINE(name, label, unit, kind, help) \
 	+(sizeof(#name " 18446744073709551615\n") - 1)
 #define STATS_PLAIN_MAX (1 STATS_FIELDS(STATS_PLAIN_LINE))
 

@@ -14,7 +14,7 @@
  * Of the limit, what pools and sources keep outside their spans: some pages for the first
  * pool and the sources, and 1/2^9 covers what comes with more spans and pools.
  */
-#define METADATA_BASE  (UINT64_C(32) << 10)
+#define METADATA_BASE (UINT64_C(32) << 10)
 #define METADATA_SHIFT 9
 
 /* Part of the reserve that is for table pages rather than for spans. */
@@ -139,9 +139,8 @@ static int init_parts(struct store *store, const struct store_config *config)
 	err = writeback_init(store, config);
 	if (err)
 		return err;
-	return span_budget_charge(&store->budget,
-				  sizeof(*store) + store->writers.memory_size +
-					  store->dense.workspace_size);
+	return span_budget_charge(&store->budget, sizeof(*store) + store->writers.memory_size +
+							  store->dense.workspace_size);
 }
 
 static bool config_valid(const struct store_config *config)

@@ -35,18 +35,18 @@ struct backing;
 struct store;
 
 struct store_config {
-	uint64_t size;		   /* bytes of the disk, 1 to STORE_SIZE_MAX */
-	uint64_t memlimit;	   /* bytes of memory at most, or STORE_NO_LIMIT */
-	uint64_t reserve;	   /* bytes kept committed and resident ahead of need */
-	const struct codec *codec; /* NULL for the first of the table */
-	unsigned int writers;	   /* compressions at once; 0 for 2 per processor */
+	uint64_t size;			 /* bytes of the disk, 1 to STORE_SIZE_MAX */
+	uint64_t memlimit;		 /* bytes of memory at most, or STORE_NO_LIMIT */
+	uint64_t reserve;		 /* bytes kept committed and resident ahead of need */
+	const struct codec *codec;	 /* NULL for the first of the table */
+	unsigned int writers;		 /* compressions at once; 0 for 2 per processor */
 	unsigned int recompress_seconds; /* pages untouched for so long; 0 for never */
 	unsigned int recompress_percent; /* of one processor at most; 0 for 100 */
-	struct backing *backing;   /* started, and outlives the store; NULL for none */
-	uint64_t backing_day;	   /* bytes that may be written to it a day, 0: any number */
-	uint64_t backing_rate;	   /* and a second */
-	bool locked;		   /* lock the memory; what is locked is what is in use */
-	FILE *trace;		   /* record what is asked of the pools here, or NULL */
+	struct backing *backing;	 /* started, and outlives the store; NULL for none */
+	uint64_t backing_day;		 /* bytes that may be written to it a day, 0: any number */
+	uint64_t backing_rate;		 /* and a second */
+	bool locked;			 /* lock the memory; what is locked is what is in use */
+	FILE *trace;			 /* record what is asked of the pools here, or NULL */
 };
 
 /*

@@ -59,7 +59,7 @@ static struct backing_range joined(struct backing_range range, struct backing_ra
 	uint64_t begin = record.begin < range.begin ? record.begin : range.begin;
 	uint64_t end = record.end > range.end ? record.end : range.end;
 
-	return end - begin > most ? range : (struct backing_range){begin, end};
+	return end - begin > most ? range : (struct backing_range){ begin, end };
 }
 
 void backed_look_ahead(struct request *req, const struct table_ref *ref, const table_entry *entry,
@@ -67,7 +67,7 @@ void backed_look_ahead(struct request *req, const struct table_ref *ref, const t
 {
 	struct backing *backing = req->store->writeback.backing;
 	size_t at = (size_t)(entry - ref->entries);
-	struct backing_range near = {0};
+	struct backing_range near = { 0 };
 
 	/* Entries are looked at, not locked: what they say may be old by the time it is read. */
 	for (size_t i = at; i < TABLE_PAGE_ENTRIES && i <= at + pages_behind; i++) {
@@ -204,7 +204,7 @@ static void for_each_record(struct store *store,
 					  const struct backing_record *record))
 {
 	struct backing *backing = store->writeback.backing;
-	struct table_ref ref = {0};
+	struct table_ref ref = { 0 };
 	struct request req;
 
 	request_begin(&req, store);

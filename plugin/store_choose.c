@@ -89,7 +89,7 @@ static void sample(struct store *store, uint64_t stride, uint32_t *count)
 	uint64_t index = 0;
 
 	while ((index = table_next(&store->table, index)) < store->table.directory_entries) {
-		const struct choice any = {0, 0};
+		const struct choice any = { 0, 0 };
 		struct table_ref ref;
 
 		(void)table_pin(&store->table, index, false, &ref);
@@ -109,7 +109,7 @@ static void sample(struct store *store, uint64_t stride, uint32_t *count)
 static bool choose(struct store *store, uint64_t pages, struct choice *choice)
 {
 	uint64_t stride = atomic_load(&store->table.table_pages) / SAMPLE_TABLE_PAGES + 1;
-	uint32_t count[2 * AGES] = {0};
+	uint32_t count[2 * AGES] = { 0 };
 	unsigned int least = 2 * AGES;
 	uint64_t sum = 0;
 

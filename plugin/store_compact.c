@@ -76,8 +76,8 @@ static bool pass_begin(struct store *store, bool forced)
 		struct xv_stats stats;
 
 		xv_get_stats(pool, &stats);
-		if (!forced && (stats.free < PASS_FREE_MIN ||
-				stats.free < stats.used >> PASS_FREE_SHIFT))
+		if (!forced &&
+		    (stats.free < PASS_FREE_MIN || stats.free < stats.used >> PASS_FREE_SHIFT))
 			continue;
 		spans += xv_drain_begin(pool, forced ? 0 : stats.used >> GOAL_FREE_SHIFT);
 	}
@@ -149,8 +149,8 @@ static bool pass_step(struct store *store, unsigned int table_pages)
 		if (!ref.entries)
 			continue;
 		for (unsigned int j = 0; j < TABLE_PAGE_ENTRIES; j++) {
-			uint64_t entry = atomic_load_explicit(&ref.entries[j],
-							      memory_order_relaxed);
+			uint64_t entry =
+				atomic_load_explicit(&ref.entries[j], memory_order_relaxed);
 
 			if (wants_move(store, entry))
 				move_object(store, &ref.entries[j]);

@@ -56,7 +56,7 @@ enum store_counter {
 	COUNT_SAME_OBJ,
 	COUNT_STORED,
 	COUNT_GOOD,
-	COUNT_RAW,	  /* in memory */
+	COUNT_RAW, /* in memory */
 	COUNT_BACKED,
 	COUNT_BACKED_RAW, /* of them, pages that do not compress */
 	STORE_COUNTERS,
@@ -97,11 +97,11 @@ struct dense {
 
 struct compaction {
 	pthread_mutex_t lock;
-	atomic_uint_least64_t pages;	/* moved since the start */
-	atomic_uint_least64_t bytes;	/* given back since the start */
-	bool running;			/* a pass has begun: spans are being drained */
-	uint64_t cursor;		/* of the pass: the next table page */
-	uint64_t pass_spans;		/* spans drained before the pass, to tell its yield */
+	atomic_uint_least64_t pages; /* moved since the start */
+	atomic_uint_least64_t bytes; /* given back since the start */
+	bool running;		     /* a pass has begun: spans are being drained */
+	uint64_t cursor;	     /* of the pass: the next table page */
+	uint64_t pass_spans;	     /* spans drained before the pass, to tell its yield */
 	/* A pass that won nothing is not repeated at once: in the background, at need. */
 	struct timespec rest_until;
 	struct timespec forced_rest_until;
@@ -109,15 +109,15 @@ struct compaction {
 
 struct recompression {
 	pthread_mutex_t lock;
-	unsigned int idle_seconds; /* 0: only when asked to */
-	unsigned int cpu_percent;  /* of one processor */
-	uint64_t rest_until;	/* milliseconds of CLOCK_MONOTONIC */
-	uint64_t cursor;	/* the next page of the disk */
-	enum codec_effort effort; /* of the walk */
-	uint64_t quiet_since;	/* milliseconds: no request since then */
-	double own_load;	/* what of the load average is our own work */
-	uint64_t own_ms, own_ns; /* the time, and ns, when that was worked out */
-	uint64_t requests_seen; /* when it was last asked whether the disk is at work */
+	unsigned int idle_seconds;   /* 0: only when asked to */
+	unsigned int cpu_percent;    /* of one processor */
+	uint64_t rest_until;	     /* milliseconds of CLOCK_MONOTONIC */
+	uint64_t cursor;	     /* the next page of the disk */
+	enum codec_effort effort;    /* of the walk */
+	uint64_t quiet_since;	     /* milliseconds: no request since then */
+	double own_load;	     /* what of the load average is our own work */
+	uint64_t own_ms, own_ns;     /* the time, and ns, when that was worked out */
+	uint64_t requests_seen;	     /* when it was last asked whether the disk is at work */
 	atomic_uint_least64_t pages; /* made smaller since the start */
 	atomic_uint_least64_t bytes; /* won by that */
 	atomic_uint_least64_t ns;    /* processor time taken */
@@ -131,20 +131,20 @@ struct writeback {
 	struct backing *backing; /* NULL: none, and nothing else here counts */
 	pthread_mutex_t lock;
 	struct allowance day, second;
-	uint64_t cursor;	/* the page of the disk where the sweep goes on */
-	bool evicting;		/* between the watermarks, on the way down */
-	uint64_t retry_ms;	/* after failures, not before */
-	uint64_t backoff_ms;	/* 0: it did not fail last */
-	uint64_t raw_sweep_ms;	/* the next look for pages that do not compress, not before */
-	int meminfo;		/* file descriptor of /proc/meminfo, or -1 */
+	uint64_t cursor;       /* the page of the disk where the sweep goes on */
+	bool evicting;	       /* between the watermarks, on the way down */
+	uint64_t retry_ms;     /* after failures, not before */
+	uint64_t backoff_ms;   /* 0: it did not fail last */
+	uint64_t raw_sweep_ms; /* the next look for pages that do not compress, not before */
+	int meminfo;	       /* file descriptor of /proc/meminfo, or -1 */
 	void (*kick)(void *opaque);
 	void *kick_opaque;
-	atomic_bool roomy;	/* pages may come back to memory */
+	atomic_bool roomy;		   /* pages may come back to memory */
 	atomic_uint_least64_t moved_bytes; /* of payloads that left memory */
-	atomic_uint_least64_t promoted; /* pages that came back to memory */
+	atomic_uint_least64_t promoted;	   /* pages that came back to memory */
 	atomic_uint_least64_t over_budget; /* bytes written because a write had no room */
-	atomic_int error;	/* of the last write, negative errno; 0: it went well */
-	int error_said;		/* what store_backing_news said last */
+	atomic_int error;		   /* of the last write, negative errno; 0: it went well */
+	int error_said;			   /* what store_backing_news said last */
 	bool read_error_said;
 };
 
@@ -162,14 +162,14 @@ struct store {
 	struct compaction compact;
 	struct writeback writeback;
 	struct recompression recompress;
-	atomic_uint age; /* the present age, ENTRY_AGE_BITS of it count */
+	atomic_uint age;		    /* the present age, ENTRY_AGE_BITS of it count */
 	unsigned int tick_ms;		    /* it grows by one in this time */
 	atomic_uint_least64_t next_tick_ms; /* of CLOCK_MONOTONIC */
 	FILE *trace;
 	pthread_mutex_t trace_lock;
 	atomic_uint_least64_t room_made; /* times that eviction or compaction made room */
-	atomic_bool interrupted; /* what takes long is to end early */
-	atomic_bool refill_refused; /* the last time: limit or system, asking again is idle */
+	atomic_bool interrupted;	 /* what takes long is to end early */
+	atomic_bool refill_refused;	 /* the last time: limit or system, asking again is idle */
 	void (*kick)(void *opaque);
 	void *kick_opaque;
 	struct stripe stripe[STRIPES];
@@ -179,11 +179,11 @@ struct store {
 struct request {
 	struct store *store;
 	struct stripe *stripe;
-	unsigned int turn; /* of the pools: see pools_alloc */
-	struct writer *writer; /* NULL until request_writer */
-	bool held_back; /* room was refused for what the machine is short of */
-	bool pressing;	/* and is not any more: there is none to be made otherwise */
-	uint64_t room_seen; /* store->room_made before the last attempt to find room */
+	unsigned int turn;	   /* of the pools: see pools_alloc */
+	struct writer *writer;	   /* NULL until request_writer */
+	bool held_back;		   /* room was refused for what the machine is short of */
+	bool pressing;		   /* and is not any more: there is none to be made otherwise */
+	uint64_t room_seen;	   /* store->room_made before the last attempt to find room */
 	struct backing_range near; /* in the backing store: where the next pages are */
 	int64_t count[STORE_COUNTERS];
 };
@@ -216,8 +216,8 @@ int page_write(struct request *req, struct table_ref *ref, table_entry *entry, c
  * Puts count bytes (zeroes if data is NULL) at offset into the page.  0, -EIO,
  * -ENOSPC, -ENOMEM.
  */
-int page_modify(struct request *req, struct table_ref *ref, table_entry *entry,
-		const void *data, size_t offset, size_t count);
+int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, const void *data,
+		size_t offset, size_t count);
 
 /* Makes the page empty. */
 void page_forget(struct request *req, struct table_ref *ref, table_entry *entry);

@@ -172,9 +172,8 @@ int store_write(struct store *store, const void *buf, uint32_t count, uint64_t o
 /* A page that the disk ends in is whole if all of it that exists is covered. */
 static bool whole_page(const struct store *store, const struct piece *piece)
 {
-	return piece->offset == 0 &&
-	       (piece->count == STORE_PAGE_SIZE ||
-		piece->page * STORE_PAGE_SIZE + piece->count == store->size);
+	return piece->offset == 0 && (piece->count == STORE_PAGE_SIZE ||
+				      piece->page * STORE_PAGE_SIZE + piece->count == store->size);
 }
 
 static int zero_piece(struct request *req, struct table_ref *ref, const struct piece *piece)

@@ -276,8 +276,8 @@ static void count_change(struct request *req, struct table_ref *ref, uint64_t ol
  * Stores an image of page in an entry that is locked and says old, and unlocks it.
  * The gauges are taken down before the old object may change in place.
  */
-static int store_image(struct request *req, struct table_ref *ref, table_entry *entry,
-		       uint64_t old, const void *page, const struct image *image)
+static int store_image(struct request *req, struct table_ref *ref, table_entry *entry, uint64_t old,
+		       const void *page, const struct image *image)
 {
 	uint64_t new;
 	int err = place_image(req, image, old, &new);
@@ -376,8 +376,8 @@ int page_write(struct request *req, struct table_ref *ref, table_entry *entry, c
  * Reads the page behind the pool that is to be modified, without a writer.  On success
  * *seen is what its entry says; what is in memory is left for later.
  */
-static int fetch_backed(struct request *req, struct table_ref *ref, table_entry *entry,
-			void *page, uint64_t *seen)
+static int fetch_backed(struct request *req, struct table_ref *ref, table_entry *entry, void *page,
+			uint64_t *seen)
 {
 	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
 	int err = 0;
@@ -441,8 +441,8 @@ static int modify_once(struct request *req, struct table_ref *ref, table_entry *
 	return store_image(req, ref, entry, old, writer->page, &image);
 }
 
-int page_modify(struct request *req, struct table_ref *ref, table_entry *entry,
-		const void *data, size_t offset, size_t count)
+int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, const void *data,
+		size_t offset, size_t count)
 {
 	int err = modify_once(req, ref, entry, data, offset, count);
 

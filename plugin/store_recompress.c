@@ -18,18 +18,18 @@
 #define GAIN_MIN 16
 
 /* One step encodes for about so long, then rests by the share of processor time. */
-#define STEP_NS	       (4 * 1000 * 1000)
+#define STEP_NS (4 * 1000 * 1000)
 #define REST_LOADED_MS 50
-#define REST_DONE_MS   1000
+#define REST_DONE_MS 1000
 
 /*
  * With no request for so long, and the processors as little used as this (load per
  * processor), pages get all the time that the codec can spend on them.
  */
-#define QUIET_MS   10000
+#define QUIET_MS 10000
 #define QUIET_LOAD 0.5
 /* The load is an average over about so long.  What we add to it ourselves does not count. */
-#define LOAD_MS	   60000
+#define LOAD_MS 60000
 
 /* More requests than this since the last step: the disk is at work, not idle. */
 #define LOADED_REQUESTS 16
@@ -323,9 +323,10 @@ unsigned int recompress_step(struct store *store)
 		uint64_t start = thread_ns();
 
 		re->effort = present_effort(store, now);
-		rest = walk(store, age_ticks(store, re->idle_seconds), STEP_NS) ? store->tick_ms : 1;
-		rest += (unsigned int)((thread_ns() - start) / 1000000 *
-				       (100 - re->cpu_percent) / re->cpu_percent);
+		rest = walk(store, age_ticks(store, re->idle_seconds), STEP_NS) ? store->tick_ms
+										: 1;
+		rest += (unsigned int)((thread_ns() - start) / 1000000 * (100 - re->cpu_percent) /
+				       re->cpu_percent);
 		re->rest_until = now + rest;
 	}
 	if (rest > store->tick_ms)

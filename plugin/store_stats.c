@@ -49,7 +49,8 @@ static void pool_stats(struct store *store, struct ramzswap_stats *stats)
 	uint64_t metadata;
 
 	pools_get_stats(&store->pools, &pools);
-	stats->compr_data_size = pools.requested - store_counter(store, COUNT_SAME_OBJ) * sizeof(uint64_t);
+	stats->compr_data_size =
+		pools.requested - store_counter(store, COUNT_SAME_OBJ) * sizeof(uint64_t);
 	stats->pool_free = pools.free;
 	stats->spans = pools.spans;
 	stats->spans_sparse = 0;
@@ -57,8 +58,7 @@ static void pool_stats(struct store *store, struct ramzswap_stats *stats)
 		stats->spans_sparse += pools.fullness[i];
 	stats->lock_waits = pools.lock_waits;
 	metadata = pools.metadata - atomic_load(&store->pools.charged) +
-		   source_metadata(store->pools.source) +
-		   source_metadata(store->table.source);
+		   source_metadata(store->pools.source) + source_metadata(store->table.source);
 	stats->mem_used_total = atomic_load(&store->budget.used) + metadata;
 	stats->mem_used_max = atomic_load(&store->budget.peak) + metadata;
 }
@@ -169,7 +169,8 @@ static int check_backed(struct store *store, char *why, size_t why_size)
 			err = page_decode(store, number, content, page, 0);
 			entry_unlock(&ref.entries[i], content);
 			if (err)
-				snprintf(why, why_size, "page %llu in the backing store is unreadable",
+				snprintf(why, why_size,
+					 "page %llu in the backing store is unreadable",
 					 (unsigned long long)number);
 		}
 		table_unpin(&store->table, &ref);
@@ -222,7 +223,8 @@ static int check_totals(struct store *store, const struct census *census, char *
 	if (store_counter(store, COUNT_SAME) != census->same ||
 	    store_counter(store, COUNT_STORED) != census->stored) {
 		snprintf(why, why_size,
-			 "%llu same-filled and %llu stored pages are counted, the table has %llu and %llu",
+			 "%llu same-filled and %llu stored pages are counted, the table has %llu "
+			 "and %llu",
 			 (unsigned long long)store_counter(store, COUNT_SAME),
 			 (unsigned long long)store_counter(store, COUNT_STORED),
 			 (unsigned long long)census->same, (unsigned long long)census->stored);
@@ -273,7 +275,7 @@ void store_reset(struct store *store)
 	(void)store_zero(store, store->size, 0);
 	for (unsigned int i = 0; i < STRIPES; i++) {
 		static const enum store_counter forgotten[] = {
-			COUNT_READS, COUNT_WRITES, COUNT_FAILED_READS,
+			COUNT_READS,	     COUNT_WRITES,	COUNT_FAILED_READS,
 			COUNT_FAILED_WRITES, COUNT_NOTIFY_FREE,
 		};
 

@@ -153,11 +153,10 @@ static uint64_t bytes_too_many(struct store *store)
 	machine_memory(wb->meminfo, &machine);
 	if (used > machine.total >> MACHINE_SHARE_SHIFT &&
 	    machine.available < machine_mark(machine.total, MACHINE_LOW_SHIFT)) {
-		uint64_t missing = machine_mark(machine.total, MACHINE_LOW_SHIFT) -
-				   machine.available;
+		uint64_t missing =
+			machine_mark(machine.total, MACHINE_LOW_SHIFT) - machine.available;
 
-		high = high ||
-		       machine.available < machine_mark(machine.total, MACHINE_HIGH_SHIFT);
+		high = high || machine.available < machine_mark(machine.total, MACHINE_HIGH_SHIFT);
 		many = many > missing ? many : missing;
 	}
 	wb->evicting = many > 0 && (high || wb->evicting);
@@ -355,7 +354,7 @@ void writeback_kick_if_short(struct store *store)
 static int write_some(struct store *store, enum store_writeback what, unsigned int idle_seconds)
 {
 	struct writeback *wb = &store->writeback;
-	struct choice choice = {.payload_age = AGE_NEVER, .raw_age = 0};
+	struct choice choice = { .payload_age = AGE_NEVER, .raw_age = 0 };
 	int err;
 
 	if (what == WRITEBACK_POLICY && bytes_too_many(store) > 0)

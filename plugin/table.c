@@ -11,9 +11,9 @@
 #include "urgent.h"
 
 #define DIR_UNIT_SHIFT 32
-#define DIR_PIN	       (UINT64_C(1) << 16)
-#define DIR_PINS_MASK  (UINT64_C(0xffff) << 16)
-#define DIR_LIVE_MASK  UINT64_C(0xffff)
+#define DIR_PIN (UINT64_C(1) << 16)
+#define DIR_PINS_MASK (UINT64_C(0xffff) << 16)
+#define DIR_LIVE_MASK UINT64_C(0xffff)
 
 /*
  * The live count may run ahead of or behind what other holders have yet to report;
@@ -33,7 +33,7 @@
  * The directory of a locked table is resident at once if it takes no more than this (a disk of
  * 128 GiB) and no more than this part of the limit: 1/2^4.
  */
-#define DIRECTORY_RESIDENT_MAX	 (512u << 10)
+#define DIRECTORY_RESIDENT_MAX (512u << 10)
 #define DIRECTORY_RESIDENT_SHIFT 4
 
 /* Tries before a thread goes to sleep: a holder is done in a few microseconds. */
@@ -88,10 +88,9 @@ static uint64_t entry_lock_slow(table_entry *entry)
 			cpu_relax();
 			continue;
 		}
-		if (!(seen & ENTRY_WAITERS) &&
-		    !atomic_compare_exchange_weak_explicit(entry, &seen, seen | ENTRY_WAITERS,
-							   memory_order_relaxed,
-							   memory_order_relaxed))
+		if (!(seen & ENTRY_WAITERS) && !atomic_compare_exchange_weak_explicit(
+						       entry, &seen, seen | ENTRY_WAITERS,
+						       memory_order_relaxed, memory_order_relaxed))
 			continue;
 		lock_sleep(entry, seen | ENTRY_WAITERS);
 		mark = ENTRY_LOCK | ENTRY_WAITERS;
@@ -231,8 +230,7 @@ static int make_table_page(struct table *table, uint64_t index, uint64_t *dir)
 	memset(span_address(table->source, unit), 0, TABLE_PAGE_SIZE);
 	made = (uint64_t)(unit + 1) << DIR_UNIT_SHIFT | DIR_PIN | DIR_LIVE_BIAS;
 	if (!atomic_compare_exchange_strong_explicit(&table->directory[index], &none, made,
-						     memory_order_acq_rel,
-						     memory_order_acquire)) {
+						     memory_order_acq_rel, memory_order_acquire)) {
 		span_give(table->source, unit);
 		return -EAGAIN;
 	}

@@ -28,35 +28,35 @@
 struct span_budget;
 struct span_source;
 
-#define TABLE_PAGE_SIZE	   4096u
+#define TABLE_PAGE_SIZE 4096u
 #define TABLE_PAGE_ENTRIES 512u /* pages of the disk that one table page covers */
 
 typedef _Atomic uint64_t table_entry;
 
 enum table_kind {
-	KIND_EMPTY,	/* never written or trimmed: reads as zeroes */
-	KIND_SAME,	/* repeats a word that fits into the entry */
-	KIND_SAME_OBJ,	/* repeats a word of 8 bytes that is the object */
-	KIND_RAW,	/* the object is the page */
-	KIND_PAYLOAD,	/* the object is the page's payload */
-	KIND_BACKED,	/* the payload (the page, if as long) is in the backing store */
+	KIND_EMPTY,    /* never written or trimmed: reads as zeroes */
+	KIND_SAME,     /* repeats a word that fits into the entry */
+	KIND_SAME_OBJ, /* repeats a word of 8 bytes that is the object */
+	KIND_RAW,      /* the object is the page */
+	KIND_PAYLOAD,  /* the object is the page's payload */
+	KIND_BACKED,   /* the payload (the page, if as long) is in the backing store */
 };
 
-#define ENTRY_LOCK	  UINT64_C(1)
-#define ENTRY_WAITERS	  UINT64_C(2)
-#define ENTRY_KIND_SHIFT  2
-#define ENTRY_KIND_MASK	  (UINT64_C(7) << ENTRY_KIND_SHIFT)
-#define ENTRY_DENSE	  UINT64_C(0x20) /* encoded densely, or nothing to be won by that */
-#define ENTRY_DENSEST	  (UINT64_C(1) << 29) /* the same of the most that the codec can do */
-#define ENTRY_AGE_SHIFT	  6
-#define ENTRY_AGE_BITS	  9
-#define ENTRY_AGE_MASK	  (((UINT64_C(1) << ENTRY_AGE_BITS) - 1) << ENTRY_AGE_SHIFT)
-#define ENTRY_BUSY	  (UINT64_C(1) << 15) /* being compressed again; gone if rewritten */
-#define ENTRY_LEAVING	  (UINT64_C(1) << 16) /* being written to the backing store; the same */
-#define ENTRY_POOL_SHIFT  17
-#define ENTRY_POOL_BITS	  12
+#define ENTRY_LOCK UINT64_C(1)
+#define ENTRY_WAITERS UINT64_C(2)
+#define ENTRY_KIND_SHIFT 2
+#define ENTRY_KIND_MASK (UINT64_C(7) << ENTRY_KIND_SHIFT)
+#define ENTRY_DENSE UINT64_C(0x20)	  /* encoded densely, or nothing to be won by that */
+#define ENTRY_DENSEST (UINT64_C(1) << 29) /* the same of the most that the codec can do */
+#define ENTRY_AGE_SHIFT 6
+#define ENTRY_AGE_BITS 9
+#define ENTRY_AGE_MASK (((UINT64_C(1) << ENTRY_AGE_BITS) - 1) << ENTRY_AGE_SHIFT)
+#define ENTRY_BUSY (UINT64_C(1) << 15)	  /* being compressed again; gone if rewritten */
+#define ENTRY_LEAVING (UINT64_C(1) << 16) /* being written to the backing store; the same */
+#define ENTRY_POOL_SHIFT 17
+#define ENTRY_POOL_BITS 12
 #define ENTRY_HANDLE_SHIFT 32
-#define ENTRY_WORD_SHIFT  5
+#define ENTRY_WORD_SHIFT 5
 
 _Static_assert(ENTRY_POOL_SHIFT + ENTRY_POOL_BITS <= ENTRY_HANDLE_SHIFT, "fields overlap");
 _Static_assert(KIND_BACKED <= ENTRY_KIND_MASK >> ENTRY_KIND_SHIFT, "kinds do not fit");
@@ -111,8 +111,7 @@ static inline unsigned int entry_age(uint64_t entry)
 
 static inline uint64_t entry_with_age(uint64_t entry, unsigned int age)
 {
-	return (entry & ~ENTRY_AGE_MASK) |
-	       (((uint64_t)age << ENTRY_AGE_SHIFT) & ENTRY_AGE_MASK);
+	return (entry & ~ENTRY_AGE_MASK) | (((uint64_t)age << ENTRY_AGE_SHIFT) & ENTRY_AGE_MASK);
 }
 
 /* The word of a KIND_SAME entry. */

@@ -6,7 +6,7 @@
 
 /* Of all that there is: where the warning comes, and where all is well again. */
 #define NEARLY_FULL(end) ((end) - (end) / 8)
-#define WELL(end)	 ((end) - (end) / 4)
+#define WELL(end) ((end) - (end) / 4)
 
 /*
  * What a machine has left comes and goes with other programs, and writes that fail for want of
@@ -26,9 +26,11 @@ static void say_full(const struct ramzswap_stats *stats, char *line, size_t size
 {
 	if (stats->bd_size)
 		snprintf(line, size,
-			 "full: neither memory nor the backing store has room for more than the %llu "
+			 "full: neither memory nor the backing store has room for more than the "
+			 "%llu "
 			 "MiB of pages stored; writes that need more fail until pages are freed "
-			 "(trim, swapoff)", mib(stats->orig_data_size));
+			 "(trim, swapoff)",
+			 mib(stats->orig_data_size));
 	else if (stats->memlimit)
 		snprintf(line, size,
 			 "full: memlimit of %llu MiB reached with %llu MiB of pages stored; writes "
@@ -59,14 +61,16 @@ static void say_nearly_full(const struct ramzswap_stats *stats, uint64_t room, c
 {
 	if (stats->memlimit)
 		snprintf(line, size,
-			 "nearly full: %llu of %llu MiB of memlimit are in use, for %llu MiB of pages",
+			 "nearly full: %llu of %llu MiB of memlimit are in use, for %llu MiB of "
+			 "pages",
 			 mib(stats->mem_used_total), mib(stats->memlimit),
 			 mib(stats->orig_data_size));
 	else
-		snprintf(line, size,
-			 "nearly full: %llu MiB are in use, for %llu MiB of pages, and this machine "
-			 "has memory for %llu MiB more",
-			 mib(stats->mem_used_total), mib(stats->orig_data_size), mib(room));
+		snprintf(
+			line, size,
+			"nearly full: %llu MiB are in use, for %llu MiB of pages, and this machine "
+			"has memory for %llu MiB more",
+			mib(stats->mem_used_total), mib(stats->orig_data_size), mib(room));
 }
 
 static bool all_is_well(const struct watch *watch, uint64_t used, uint64_t end)

@@ -198,7 +198,8 @@ static void print_table(const struct trace *trace, const struct replay_result *r
 		}
 		printf("\n");
 	}
-	printf("\nns for one alloc / one free, payload untouched; in brackets an operation with it\n\n"
+	printf("\nns for one alloc / one free, payload untouched; in brackets an operation with "
+	       "it\n\n"
 	       "| |");
 	for (uint32_t phase = 0; phase < trace->phases; phase++)
 		printf(" %s |", trace->phase[phase]);
@@ -207,7 +208,8 @@ static void print_table(const struct trace *trace, const struct replay_result *r
 		printf("---|");
 	for (unsigned int peer = 0; peer < PEERS; peer++) {
 		printf("\n| %s |", peers[peer].name);
-		for (uint32_t phase = 0; phase < trace->phases && !results[peer].error[0]; phase++) {
+		for (uint32_t phase = 0; phase < trace->phases && !results[peer].error[0];
+		     phase++) {
 			printf(" %.0f / %.0f", results[peer].ns_alloc[phase],
 			       results[peer].ns_free[phase]);
 			if (!peers[peer].time_only)
@@ -226,7 +228,8 @@ static void print_json_peer(const struct trace *trace, unsigned int peer,
 	for (uint32_t phase = 0; phase < trace->phases; phase++) {
 		const struct replay_point *point = &result->phase[phase];
 
-		printf("%s\n      {\"name\": \"%s\", \"op\": %llu, \"ideal\": %llu, \"used\": %llu, ",
+		printf("%s\n      {\"name\": \"%s\", \"op\": %llu, \"ideal\": %llu, \"used\": "
+		       "%llu, ",
 		       phase ? "," : "", trace->phase[phase], (unsigned long long)point->op,
 		       (unsigned long long)point->ideal, (unsigned long long)point->used);
 		if (compacts(peer, trace, phase))
@@ -247,7 +250,8 @@ static void print_json_peer(const struct trace *trace, unsigned int peer,
 
 static void print_json(const struct trace *trace, const struct replay_result *results)
 {
-	printf("{\n  \"trace\": \"%s\", \"operations\": %zu, \"objects\": %u,\n  \"allocators\": [\n",
+	printf("{\n  \"trace\": \"%s\", \"operations\": %zu, \"objects\": %u,\n  \"allocators\": "
+	       "[\n",
 	       trace->name, trace->count - trace->phases, trace->slots);
 	for (unsigned int peer = 0; peer < PEERS; peer++) {
 		print_json_peer(trace, peer, &results[peer]);
@@ -288,7 +292,8 @@ static int usage(void)
 	fprintf(stderr,
 		"usage: alloc_trace [--json] [--repeat N] [--write FILE] TRACE\n"
 		"TRACE is one of\n"
-		"  --pages FILE   pages of 4096 bytes, compressed: what tests/bench/collect-pages makes\n"
+		"  --pages FILE   pages of 4096 bytes, compressed: what tests/bench/collect-pages "
+		"makes\n"
 		"  --trace FILE   a recorded trace (the format is in tests/bench/trace.h)\n"
 		"  --uniform      a million operations, sizes 1 to 4096\n"
 		"  --mixed        a million operations, sizes 1024 to 2600 and many under 64\n"
@@ -348,8 +353,8 @@ int main(int argc, char **argv)
 		return 1;
 	if (traces != 1 || optind != argc || options.repeat < 1 || options.repeat > REPEAT_MAX)
 		return usage();
-	err = options.write ? trace_write(&trace, options.write) != 0 :
-			      replay_all(&trace, &options);
+	err = options.write ? trace_write(&trace, options.write) != 0
+			    : replay_all(&trace, &options);
 	trace_free(&trace);
 	return err;
 }

@@ -51,7 +51,7 @@ static double seconds(void)
 
 static void open_store(struct bench *bench, bool backed, bool encrypt, uint64_t disk_pages)
 {
-	struct store_config config = {.size = disk_pages * PAGE, .memlimit = STORE_NO_LIMIT};
+	struct store_config config = { .size = disk_pages * PAGE, .memlimit = STORE_NO_LIMIT };
 	struct medium_config where = {
 		.where = bench->file,
 		.size = disk_pages * PAGE * 3 / 2 + (UINT64_C(16) << 20),
@@ -249,13 +249,13 @@ static void usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"pages", required_argument, NULL, 'p'},
-		{"file", required_argument, NULL, 'f'},
-		{"rounds", required_argument, NULL, 'r'},
-		{"engine-only", no_argument, NULL, 'e'},
-		{NULL, 0, NULL, 0},
+		{ "pages", required_argument, NULL, 'p' },
+		{ "file", required_argument, NULL, 'f' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "engine-only", no_argument, NULL, 'e' },
+		{ NULL, 0, NULL, 0 },
 	};
-	static struct bench bench = {.file = "backing_bench.img", .rounds = 5};
+	static struct bench bench = { .file = "backing_bench.img", .rounds = 5 };
 	const char *pages = NULL;
 	bool alone = false;
 	int option;

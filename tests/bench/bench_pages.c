@@ -96,6 +96,5 @@ double bench_median(double *numbers, unsigned int count)
 	if (count == 0)
 		return 0;
 	qsort(numbers, count, sizeof(*numbers), compare);
-	return count % 2 ? numbers[count / 2]
-			 : (numbers[count / 2 - 1] + numbers[count / 2]) / 2;
+	return count % 2 ? numbers[count / 2] : (numbers[count / 2 - 1] + numbers[count / 2]) / 2;
 }

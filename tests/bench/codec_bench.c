@@ -27,12 +27,12 @@ struct subject {
 	const struct codec *codec;
 	enum codec_effort effort;
 	void *workspace;
-	uint8_t *payloads;	/* CODEC_BOUND_MAX bytes for each page of the batch */
+	uint8_t *payloads; /* CODEC_BOUND_MAX bytes for each page of the batch */
 	int *lengths;
 	unsigned rounds;
 	uint64_t payload_sum;
-	double encode, decode, decode_slack;	/* nanoseconds in all */
-	double times[3][ROUNDS_MAX];		/* of this batch */
+	double encode, decode, decode_slack; /* nanoseconds in all */
+	double times[3][ROUNDS_MAX];	     /* of this batch */
 };
 
 static struct subject subjects[SUBJECTS_MAX];
@@ -42,13 +42,13 @@ static uint32_t page_max = 4096;
 static int json;
 
 /* The other LZO1X-1 variants of liblzo2, to see that its codec has the best. */
-#define VARIANT(function) \
+#define VARIANT(function)                                                         \
 	static int compress_##function(enum codec_effort effort, void *workspace, \
-				       const void *page, void *out) \
-	{ \
-		lzo_uint len = CODEC_BOUND_MAX; \
-		function(page, CODEC_PAGE_SIZE, out, &len, workspace); \
-		return (int)len; \
+				       const void *page, void *out)               \
+	{                                                                         \
+		lzo_uint len = CODEC_BOUND_MAX;                                   \
+		function(page, CODEC_PAGE_SIZE, out, &len, workspace);            \
+		return (int)len;                                                  \
 	}
 
 VARIANT(lzo1x_1_compress)
@@ -63,12 +63,18 @@ static int decompress_lzo2(const void *payload, size_t len, void *page, size_t s
 }
 
 static const struct codec variants[] = {
-	{ .name = "lzo1x_1", .workspace_size = { LZO1X_1_MEM_COMPRESS },
-	  .compress = compress_lzo1x_1_compress, .decompress = decompress_lzo2 },
-	{ .name = "lzo1x_1_11", .workspace_size = { LZO1X_1_11_MEM_COMPRESS },
-	  .compress = compress_lzo1x_1_11_compress, .decompress = decompress_lzo2 },
-	{ .name = "lzo1x_1_15", .workspace_size = { LZO1X_1_15_MEM_COMPRESS },
-	  .compress = compress_lzo1x_1_15_compress, .decompress = decompress_lzo2 },
+	{ .name = "lzo1x_1",
+	  .workspace_size = { LZO1X_1_MEM_COMPRESS },
+	  .compress = compress_lzo1x_1_compress,
+	  .decompress = decompress_lzo2 },
+	{ .name = "lzo1x_1_11",
+	  .workspace_size = { LZO1X_1_11_MEM_COMPRESS },
+	  .compress = compress_lzo1x_1_11_compress,
+	  .decompress = decompress_lzo2 },
+	{ .name = "lzo1x_1_15",
+	  .workspace_size = { LZO1X_1_15_MEM_COMPRESS },
+	  .compress = compress_lzo1x_1_15_compress,
+	  .decompress = decompress_lzo2 },
 };
 
 static void *allocate(size_t size)
@@ -95,7 +101,9 @@ static void add_subject(const struct codec *codec, const char *name, enum codec_
 	subject->payloads = allocate((size_t)BATCH * CODEC_BOUND_MAX);
 	subject->lengths = allocate(BATCH * sizeof(int));
 	/* What takes long is as exact in fewer rounds. */
-	subject->rounds = effort == CODEC_MAX ? 1 : effort == CODEC_DENSE ? (rounds + 2) / 3 : rounds;
+	subject->rounds = effort == CODEC_MAX	  ? 1
+			  : effort == CODEC_DENSE ? (rounds + 2) / 3
+						  : rounds;
 }
 
 static void add_subjects(void)
@@ -124,9 +132,9 @@ static double encode_batch(struct subject *subject, const uint8_t *const *pages,
 	uint64_t start = bench_clock(CLOCK_THREAD_CPUTIME_ID);
 
 	for (unsigned i = 0; i < n; i++)
-		subject->lengths[i] = subject->codec->compress(
-			subject->effort, subject->workspace, pages[i],
-			subject->payloads + (size_t)i * CODEC_BOUND_MAX);
+		subject->lengths[i] =
+			subject->codec->compress(subject->effort, subject->workspace, pages[i],
+						 subject->payloads + (size_t)i * CODEC_BOUND_MAX);
 	return (double)(bench_clock(CLOCK_THREAD_CPUTIME_ID) - start);
 }
 
@@ -136,8 +144,8 @@ static double decode_batch(struct subject *subject, uint8_t *room, unsigned n, s
 
 	for (unsigned i = 0; i < n; i++)
 		subject->codec->decompress(subject->payloads + (size_t)i * CODEC_BOUND_MAX,
-					   subject->lengths[i],
-					   room + (size_t)i * CODEC_PAGE_SIZE, slack);
+					   subject->lengths[i], room + (size_t)i * CODEC_PAGE_SIZE,
+					   slack);
 	return (double)(bench_clock(CLOCK_THREAD_CPUTIME_ID) - start);
 }
 
@@ -216,7 +224,8 @@ static void report(uint32_t pages)
 	else
 		printf("%u pages; speeds are relative to liblzo2 fast\n"
 		       "codec       effort  ratio  sum     write us  speed  read us  speed  "
-		       "with slack  speed\n", pages);
+		       "with slack  speed\n",
+		       pages);
 	for (unsigned k = 0; k < subject_count; k++) {
 		const struct subject *s = &subjects[k];
 		double ratio = (double)pages * CODEC_PAGE_SIZE / s->payload_sum;
@@ -228,9 +237,9 @@ static void report(uint32_t pages)
 			      "\"read_slack_us\": %.3f, \"read_slack_speed\": %.3f}"
 			    : "%s%-11s %-6s %6.3f  %.3f %9.2f %6.2f %8.2f %6.2f %11.2f %6.2f\n",
 		       json && k ? "," : "", s->name, efforts[s->effort], ratio, sum,
-		       s->encode / pages / 1000, base->encode / s->encode,
-		       s->decode / pages / 1000, base->decode / s->decode,
-		       s->decode_slack / pages / 1000, base->decode_slack / s->decode_slack);
+		       s->encode / pages / 1000, base->encode / s->encode, s->decode / pages / 1000,
+		       base->decode / s->decode, s->decode_slack / pages / 1000,
+		       base->decode_slack / s->decode_slack);
 	}
 	if (json)
 		printf("\n]}\n");
@@ -245,12 +254,9 @@ static void usage(FILE *to)
 static const char *parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "pages", required_argument, NULL, 'p' },
-		{ "max", required_argument, NULL, 'm' },
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{ "pages", required_argument, NULL, 'p' },  { "max", required_argument, NULL, 'm' },
+		{ "rounds", required_argument, NULL, 'r' }, { "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },	    { 0 },
 	};
 	const char *file = NULL;
 	int option;

@@ -17,7 +17,7 @@ struct crew_thread {
 	unsigned int number;
 	pthread_t thread;
 	uint8_t *buffer;
-	uint64_t timed_ns; /* processor time that the peer took */
+	uint64_t timed_ns;   /* processor time that the peer took */
 	uint64_t begin, end; /* of its share of the job, with what is not timed */
 	uint64_t cpu_ns;     /* of all that */
 	int result;
@@ -25,7 +25,7 @@ struct crew_thread {
 
 struct crew {
 	pthread_barrier_t begin, end;
-	const struct job *job; /* NULL: go home */
+	const struct job *job;	   /* NULL: go home */
 	atomic_uint_fast32_t next; /* first request of the job that nobody has taken */
 	unsigned int count;
 	struct crew_thread thread[];
@@ -60,8 +60,8 @@ static int verify(const struct job *job, const struct request *requests, uint32_
 	return 0;
 }
 
-static int do_batch(struct crew_thread *self, const struct job *job,
-		    const struct request *requests, uint32_t count)
+static int do_batch(struct crew_thread *self, const struct job *job, const struct request *requests,
+		    uint32_t count)
 {
 	size_t size = (size_t)job->request_pages * BENCH_PAGE_SIZE;
 	struct peer *peer = job->peer;

@@ -19,7 +19,7 @@ struct job {
 	struct peer *peer;
 	const struct bench_set *set;
 	const struct request *requests;
-	uint32_t count;	       /* of requests; no two of them touch the same slot */
+	uint32_t count;		/* of requests; no two of them touch the same slot */
 	uint32_t request_pages; /* 1 to 32 */
 	bool write;
 };

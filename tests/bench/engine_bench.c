@@ -24,9 +24,9 @@
 #include "engine_bench.h"
 #include "worker.h"
 
-#define SEGMENT_PAGES	 1024u
+#define SEGMENT_PAGES 1024u
 #define OVERWRITE_PASSES 3u
-#define SAMPLE_MS	 250u
+#define SAMPLE_MS 250u
 
 /* One disk, from its creation to its end. */
 struct round {
@@ -92,7 +92,7 @@ static void sample_memory(struct round *round, struct memory_sample *sample)
 
 static uint64_t lock_waits(struct round *round)
 {
-	struct ramzswap_stats stats = {0};
+	struct ramzswap_stats stats = { 0 };
 
 	store_get_stats(peer_store(round->peer[0]), &stats);
 	return stats.lock_waits;
@@ -179,7 +179,7 @@ static int run_segment(struct round *round, enum phase phase, uint32_t count, un
 		       struct spent *total)
 {
 	struct bench *bench = round->bench;
-	struct spent spent[PEERS_MAX] = {{0}};
+	struct spent spent[PEERS_MAX] = { { 0 } };
 	int r = 0;
 
 	for (unsigned int p = 0; p < bench->peers && r == 0; p++) {
@@ -215,7 +215,7 @@ static int run_phase(struct round *round, enum phase phase)
 	uint32_t total = phase == OVERWRITE ? runs * OVERWRITE_PASSES : runs;
 	uint32_t step = SEGMENT_PAGES / pages < runs / 2 ? SEGMENT_PAGES / pages : runs / 2;
 	uint32_t *order = phase == OVERWRITE ? NULL : new_order(round, runs, phase == READ_RANDOM);
-	struct spent spent[PEERS_MAX] = {{0}};
+	struct spent spent[PEERS_MAX] = { { 0 } };
 	uint64_t waits = lock_waits(round);
 	int r = 0;
 
@@ -281,7 +281,7 @@ static void leave_alone(struct round *round)
 static int check_all(struct round *round)
 {
 	struct bench_set *set = &round->bench->set;
-	struct spent spent = {0};
+	struct spent spent = { 0 };
 	char why[256];
 	int r = 0;
 
@@ -295,7 +295,7 @@ static int check_all(struct round *round)
 
 		job.count = set->slots - first < SEGMENT_PAGES ? set->slots - first : SEGMENT_PAGES;
 		for (uint32_t i = 0; i < job.count; i++)
-			round->requests[i] = (struct request){.slot = first + i};
+			round->requests[i] = (struct request){ .slot = first + i };
 		r = crew_run(round->crew, &job, &spent);
 	}
 	if (r == 0 && store_check(peer_store(round->peer[0]), why, sizeof(why))) {
@@ -319,7 +319,7 @@ static int free_phases(struct round *round)
 	struct memory_sample *moments = round->results->moments;
 	struct bench_set *set = &round->bench->set;
 	struct peer *store = round->peer[0], *zram = round->peer[2];
-	struct ramzswap_stats stats = {0};
+	struct ramzswap_stats stats = { 0 };
 	int r;
 
 	r = free_at_random(round);
@@ -385,7 +385,10 @@ static int run_round(struct bench *bench, unsigned int thread_set, unsigned int 
 		.random = bench->options.seed + number,
 	};
 	static const enum moment after[PHASES] = {
-		FILLED, FILLED, OVERWRITTEN, OVERWRITTEN,
+		FILLED,
+		FILLED,
+		OVERWRITTEN,
+		OVERWRITTEN,
 	};
 	int r;
 

@@ -7,10 +7,10 @@
 
 #include "peers.h"
 
-#define ROUNDS_MAX	15
+#define ROUNDS_MAX 15
 #define THREAD_SETS_MAX 4
-#define PEERS_MAX	3
-#define SAMPLES_MAX	64
+#define PEERS_MAX 3
+#define SAMPLES_MAX 64
 
 enum phase { FILL, READ_ORDERED, OVERWRITE, READ_RANDOM, PHASES };
 enum moment { AT_START, FILLED, OVERWRITTEN, FREED, FREED_WAITED, ALL_FREED, MOMENTS };
@@ -61,8 +61,8 @@ struct results {
 	double wall_us[PHASES][PEERS_MAX][ROUNDS_MAX]; /* per page, all threads together */
 	double cpu_us[PHASES][PEERS_MAX][ROUNDS_MAX];  /* per page, sum over threads */
 	struct ratios ratios[PHASES][PEERS_MAX];
-	uint64_t lock_waits[PHASES];		       /* of the last round, like what follows */
-	double free_us;				       /* per page freed */
+	uint64_t lock_waits[PHASES]; /* of the last round, like what follows */
+	double free_us;		     /* per page freed */
 	struct memory_sample moments[MOMENTS];
 	struct memory_sample samples[SAMPLES_MAX]; /* while waiting after freeing */
 	unsigned int sample_count;

@@ -13,22 +13,22 @@ static const char usage[] =
 	"                    [--zram /dev/zramN [--zram-algorithm NAME]] [--json]\n";
 
 static const struct option long_options[] = {
-	{"pages", required_argument, NULL, 'p'},
-	{"threads", required_argument, NULL, 't'},
-	{"rounds", required_argument, NULL, 'r'},
-	{"request", required_argument, NULL, 'q'},
-	{"codec", required_argument, NULL, 'c'},
-	{"max-pages", required_argument, NULL, 'm'},
-	{"wait", required_argument, NULL, 'w'},
-	{"seed", required_argument, NULL, 's'},
-	{"reserve", required_argument, NULL, 'R'},
-	{"locked", no_argument, NULL, 'l'},
-	{"trace", required_argument, NULL, 'T'},
-	{"zram", required_argument, NULL, 'z'},
-	{"zram-algorithm", required_argument, NULL, 'a'},
-	{"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{ "pages", required_argument, NULL, 'p' },
+	{ "threads", required_argument, NULL, 't' },
+	{ "rounds", required_argument, NULL, 'r' },
+	{ "request", required_argument, NULL, 'q' },
+	{ "codec", required_argument, NULL, 'c' },
+	{ "max-pages", required_argument, NULL, 'm' },
+	{ "wait", required_argument, NULL, 'w' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "reserve", required_argument, NULL, 'R' },
+	{ "locked", no_argument, NULL, 'l' },
+	{ "trace", required_argument, NULL, 'T' },
+	{ "zram", required_argument, NULL, 'z' },
+	{ "zram-algorithm", required_argument, NULL, 'a' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 /* A number of an option, or the end of the program. */
@@ -66,19 +66,45 @@ static void parse_threads(struct options *options, char *text)
 static void parse_option(struct options *options, int option, char *text)
 {
 	switch (option) {
-	case 'p': options->pages = text; break;
-	case 't': parse_threads(options, text); break;
-	case 'r': options->rounds = number_of("rounds", text, 1, ROUNDS_MAX); break;
-	case 'q': options->request_pages = number_of("request", text, 4, 128) / 4; break;
-	case 'm': options->max_pages = number_of("max-pages", text, 64, UINT32_MAX); break;
-	case 'w': options->wait_seconds = number_of("wait", text, 0, 15); break;
-	case 's': options->seed = number_of("seed", text, 1, UINT32_MAX); break;
-	case 'R': options->reserve = number_of("reserve", text, 0, 1 << 30) << 10; break;
-	case 'l': options->locked = true; break;
-	case 'T': options->trace = text; break;
-	case 'z': options->zram = text; break;
-	case 'a': options->zram_algorithm = text; break;
-	case 'j': options->json = true; break;
+	case 'p':
+		options->pages = text;
+		break;
+	case 't':
+		parse_threads(options, text);
+		break;
+	case 'r':
+		options->rounds = number_of("rounds", text, 1, ROUNDS_MAX);
+		break;
+	case 'q':
+		options->request_pages = number_of("request", text, 4, 128) / 4;
+		break;
+	case 'm':
+		options->max_pages = number_of("max-pages", text, 64, UINT32_MAX);
+		break;
+	case 'w':
+		options->wait_seconds = number_of("wait", text, 0, 15);
+		break;
+	case 's':
+		options->seed = number_of("seed", text, 1, UINT32_MAX);
+		break;
+	case 'R':
+		options->reserve = number_of("reserve", text, 0, 1 << 30) << 10;
+		break;
+	case 'l':
+		options->locked = true;
+		break;
+	case 'T':
+		options->trace = text;
+		break;
+	case 'z':
+		options->zram = text;
+		break;
+	case 'a':
+		options->zram_algorithm = text;
+		break;
+	case 'j':
+		options->json = true;
+		break;
 	case 'c':
 		options->codec = codec_find(text);
 		if (options->codec)
@@ -88,8 +114,12 @@ static void parse_option(struct options *options, int option, char *text)
 			fprintf(stderr, " %s", (*codec)->name);
 		fprintf(stderr, "\n");
 		exit(2);
-	case 'h': fputs(usage, stdout); exit(0);
-	default: fputs(usage, stderr); exit(2);
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	default:
+		fputs(usage, stderr);
+		exit(2);
 	}
 }
 
@@ -99,7 +129,7 @@ void parse_options(struct options *options, int argc, char **argv)
 
 	*options = (struct options){
 		.codec = codecs[0],
-		.threads = {1},
+		.threads = { 1 },
 		.thread_sets = 1,
 		.rounds = 3,
 		.request_pages = 1,

@@ -18,11 +18,11 @@
 #include "bench_pages.h"
 
 #define CONNECTIONS_MAX 16
-#define DEPTH_MAX	64
-#define PHASES_MAX	256
+#define DEPTH_MAX 64
+#define PHASES_MAX 256
 
 /* Latencies are counted in sixteenths of an octave of nanoseconds. */
-#define LATENCY_SUB  16
+#define LATENCY_SUB 16
 #define LATENCY_BINS (64 * LATENCY_SUB)
 
 enum op { WRITE, READ, CHECK, RANDWRITE, RANDREAD, TRIM, PAUSE, OPS };
@@ -34,8 +34,8 @@ static const char *const op_names[OPS] = {
 struct phase {
 	const char *text;
 	enum op op;
-	double from, to; /* the part of the disk, 0 to 1 */
-	double seconds;	 /* for a random phase */
+	double from, to;      /* the part of the disk, 0 to 1 */
+	double seconds;	      /* for a random phase */
 	unsigned int percent; /* of the pages, for a trim */
 };
 
@@ -126,7 +126,7 @@ static void send_request(struct flight *flight, uint64_t offset)
 {
 	struct connection *connection = flight->connection;
 	struct load *load = connection->load;
-	nbd_completion_callback done = {.callback = completed, .user_data = flight};
+	nbd_completion_callback done = { .callback = completed, .user_data = flight };
 	const uint8_t *data = data_at(load, offset);
 	int64_t r;
 
@@ -230,7 +230,8 @@ static void open_connections(struct load *load)
 		load->size = nbd_get_size(connection->nbd);
 		for (unsigned int j = 0; j < load->depth; j++) {
 			connection->flight[j].connection = connection;
-			connection->flight[j].buffer = aligned_alloc(BENCH_PAGE_SIZE, load->request);
+			connection->flight[j].buffer =
+				aligned_alloc(BENCH_PAGE_SIZE, load->request);
 			if (!connection->flight[j].buffer)
 				die("buffers");
 			memset(connection->flight[j].buffer, 0, load->request);
@@ -337,7 +338,7 @@ static void parse_phase(struct phase *phase, const char *text)
 
 	if (sscanf(text, "%15[a-z]%n", name, &n) != 1)
 		usage_error("no phase", text);
-	*phase = (struct phase){.text = text, .op = OPS};
+	*phase = (struct phase){ .text = text, .op = OPS };
 	for (int op = 0; op < OPS; op++)
 		if (strcmp(name, op_names[op]) == 0)
 			phase->op = op;
@@ -371,15 +372,15 @@ static uint32_t number_of(const char *text, uint32_t min, uint32_t max)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"uri", required_argument, NULL, 'u'},
-		{"pages", required_argument, NULL, 'p'},
-		{"request", required_argument, NULL, 'q'},
-		{"connections", required_argument, NULL, 'c'},
-		{"depth", required_argument, NULL, 'd'},
-		{"max-pages", required_argument, NULL, 'm'},
-		{NULL, 0, NULL, 0},
+		{ "uri", required_argument, NULL, 'u' },
+		{ "pages", required_argument, NULL, 'p' },
+		{ "request", required_argument, NULL, 'q' },
+		{ "connections", required_argument, NULL, 'c' },
+		{ "depth", required_argument, NULL, 'd' },
+		{ "max-pages", required_argument, NULL, 'm' },
+		{ NULL, 0, NULL, 0 },
 	};
-	static struct load load = {.connections = 2, .depth = 16, .request = BENCH_PAGE_SIZE};
+	static struct load load = { .connections = 2, .depth = 16, .request = BENCH_PAGE_SIZE };
 	static struct phase phases[PHASES_MAX];
 	const char *path = NULL;
 	uint32_t max_pages = 0;
@@ -387,13 +388,27 @@ int main(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
-		case 'u': load.uri = optarg; break;
-		case 'p': path = optarg; break;
-		case 'q': load.request = number_of(optarg, BENCH_PAGE_SIZE, 32 << 20); break;
-		case 'c': load.connections = number_of(optarg, 1, CONNECTIONS_MAX); break;
-		case 'd': load.depth = number_of(optarg, 1, DEPTH_MAX); break;
-		case 'm': max_pages = number_of(optarg, 1, UINT32_MAX); break;
-		default: fputs(usage, stderr); return 2;
+		case 'u':
+			load.uri = optarg;
+			break;
+		case 'p':
+			path = optarg;
+			break;
+		case 'q':
+			load.request = number_of(optarg, BENCH_PAGE_SIZE, 32 << 20);
+			break;
+		case 'c':
+			load.connections = number_of(optarg, 1, CONNECTIONS_MAX);
+			break;
+		case 'd':
+			load.depth = number_of(optarg, 1, DEPTH_MAX);
+			break;
+		case 'm':
+			max_pages = number_of(optarg, 1, UINT32_MAX);
+			break;
+		default:
+			fputs(usage, stderr);
+			return 2;
 		}
 	}
 	count = argc - optind;

@@ -41,8 +41,8 @@ static int zram_write(struct peer *peer, unsigned int thread, uint32_t slot, con
 		      uint32_t count)
 {
 	size_t size = (size_t)count * BENCH_PAGE_SIZE;
-	ssize_t n = pwrite(((struct zram_peer *)peer)->fd, buf, size,
-			   (off_t)slot * BENCH_PAGE_SIZE);
+	ssize_t n =
+		pwrite(((struct zram_peer *)peer)->fd, buf, size, (off_t)slot * BENCH_PAGE_SIZE);
 
 	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -EIO;
 }
@@ -51,15 +51,14 @@ static int zram_read(struct peer *peer, unsigned int thread, uint32_t slot, void
 		     uint32_t count)
 {
 	size_t size = (size_t)count * BENCH_PAGE_SIZE;
-	ssize_t n = pread(((struct zram_peer *)peer)->fd, buf, size,
-			  (off_t)slot * BENCH_PAGE_SIZE);
+	ssize_t n = pread(((struct zram_peer *)peer)->fd, buf, size, (off_t)slot * BENCH_PAGE_SIZE);
 
 	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -EIO;
 }
 
 static int zram_discard(struct peer *peer, uint64_t slot, uint64_t count)
 {
-	uint64_t range[2] = {slot * BENCH_PAGE_SIZE, count * BENCH_PAGE_SIZE};
+	uint64_t range[2] = { slot * BENCH_PAGE_SIZE, count * BENCH_PAGE_SIZE };
 
 	return ioctl(((struct zram_peer *)peer)->fd, BLKDISCARD, range) < 0 ? -errno : 0;
 }
@@ -113,8 +112,10 @@ int peer_open_zram(struct peer **peer, const char *device, const char *algorithm
 		r = -errno;
 	self = calloc(1, sizeof(*self));
 	if (r || !self) {
-		fprintf(stderr, "%s: cannot be set up with %s: %s (it takes root and a device"
-			" that nobody uses)\n", device, algorithm, strerror(r ? -r : ENOMEM));
+		fprintf(stderr,
+			"%s: cannot be set up with %s: %s (it takes root and a device"
+			" that nobody uses)\n",
+			device, algorithm, strerror(r ? -r : ENOMEM));
 		if (fd >= 0)
 			close(fd);
 		free(self);

@@ -103,7 +103,7 @@ struct codec_peer {
 	struct codec_thread {
 		_Alignas(64) uint8_t out[CODEC_BOUND_MAX];
 		void *workspace;
-	} *thread;
+	} * thread;
 };
 
 /*
@@ -121,8 +121,7 @@ static int codec_write(struct peer *peer, unsigned int thread, uint32_t slot, co
 		if (set->payload_len[set->content[slot + i]] == 0)
 			continue;
 		if (set->codec->compress(CODEC_FAST, mine->workspace,
-					 (const uint8_t *)buf + i * BENCH_PAGE_SIZE,
-					 mine->out) < 0)
+					 (const uint8_t *)buf + i * BENCH_PAGE_SIZE, mine->out) < 0)
 			return -EIO;
 	}
 	return 0;
@@ -177,7 +176,10 @@ int peer_open_codec(struct peer **peer, struct bench_set *set, unsigned int thre
 	self->threads = threads;
 	self->set = set;
 	self->peer = (struct peer){
-		.name = "codec", .write = codec_write, .read = codec_read, .close = codec_close,
+		.name = "codec",
+		.write = codec_write,
+		.read = codec_read,
+		.close = codec_close,
 	};
 	for (unsigned int i = 0; i < threads; i++) {
 		self->thread[i].workspace = new_workspace(set->codec);
@@ -219,7 +221,7 @@ static int engine_discard(struct peer *peer, uint64_t slot, uint64_t count)
 
 static int engine_memory(struct peer *peer, struct peer_memory *memory)
 {
-	struct ramzswap_stats stats = {0};
+	struct ramzswap_stats stats = { 0 };
 
 	store_get_stats(((struct store_peer *)peer)->store, &stats);
 	memory->used = stats.mem_used_total;

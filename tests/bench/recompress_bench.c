@@ -20,11 +20,11 @@
 #include "store.h"
 #include "worker.h"
 
-#define RUN	       32u /* pages in a row, as one request of the kernel has them */
-#define READS_LEAST    400000u
+#define RUN 32u /* pages in a row, as one request of the kernel has them */
+#define READS_LEAST 400000u
 #define REPORT_SECONDS 5u
 /* After so long without a page made smaller it is done: longer than it waits for quiet. */
-#define STILL_SECONDS  25u
+#define STILL_SECONDS 25u
 
 struct options {
 	const char *file;
@@ -197,17 +197,28 @@ static void parse(struct options *options, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (option) {
-		case 'p': options->file = optarg; break;
-		case 'm': options->pages = strtoul(optarg, NULL, 10); break;
-		case 'c': options->cpu = strtoul(optarg, NULL, 10); break;
-		case 's': options->seconds = strtoul(optarg, NULL, 10); break;
-		default: bad = 1;
+		case 'p':
+			options->file = optarg;
+			break;
+		case 'm':
+			options->pages = strtoul(optarg, NULL, 10);
+			break;
+		case 'c':
+			options->cpu = strtoul(optarg, NULL, 10);
+			break;
+		case 's':
+			options->seconds = strtoul(optarg, NULL, 10);
+			break;
+		default:
+			bad = 1;
 		}
 	}
-	if (bad || !options->file || optind != argc || options->pages < RUN ||
-	    options->cpu < 1 || options->cpu > 100) {
-		fprintf(stderr, "usage: recompress_bench --pages FILE [--max-pages %u-N] "
-				"[--cpu 1-100] [--seconds N]\n", RUN);
+	if (bad || !options->file || optind != argc || options->pages < RUN || options->cpu < 1 ||
+	    options->cpu > 100) {
+		fprintf(stderr,
+			"usage: recompress_bench --pages FILE [--max-pages %u-N] "
+			"[--cpu 1-100] [--seconds N]\n",
+			RUN);
 		exit(2);
 	}
 }

@@ -36,7 +36,7 @@ struct replay {
 	union {
 		uint32_t handle;
 		void *pointer;
-	} *slots;
+	} * slots;
 	uint16_t *sizes;
 	uint64_t ideal;
 	uint64_t base; /* anonymous memory before the first operation */
@@ -117,9 +117,9 @@ static bool free_slot(struct replay *replay, const struct trace_op *op)
 
 static void touch_slot(struct replay *replay, const struct trace_op *op)
 {
-	void *address = replay->allocator == REPLAY_MALLOC ?
-				replay->slots[op->slot].pointer :
-				xv_map(replay->pool, replay->slots[op->slot].handle);
+	void *address = replay->allocator == REPLAY_MALLOC
+				? replay->slots[op->slot].pointer
+				: xv_map(replay->pool, replay->slots[op->slot].handle);
 
 	memset(address, (int)op->slot, op->size);
 }
@@ -139,7 +139,8 @@ static struct replay_point measure(const struct replay *replay, size_t op)
 {
 	uint64_t bytes = anonymous_bytes();
 
-	return (struct replay_point){ .op = op, .ideal = replay->ideal,
+	return (struct replay_point){ .op = op,
+				      .ideal = replay->ideal,
 				      .used = bytes > replay->base ? bytes - replay->base : 0 };
 }
 
@@ -210,8 +211,8 @@ void replay_memory(const struct trace *trace, enum replay_allocator allocator,
 			spent += now_ns() - start;
 			add_sample(&replay, i);
 			if (op->kind == TRACE_PHASE_END) {
-				result->ns_touched[op->slot] =
-					ops ? (double)spent / (double)ops : 0;
+				result->ns_touched[op->slot] = ops ? (double)spent / (double)ops
+								   : 0;
 				end_phase(&replay, op->slot, i);
 				add_sample(&replay, i);
 				spent = ops = 0;

@@ -38,9 +38,8 @@ static void add(struct trace *trace, enum trace_kind kind, uint32_t slot, uint32
 		trace->room = trace->room ? trace->room * 2 : 1 << 16;
 		trace->ops = checked(realloc(trace->ops, trace->room * sizeof(trace->ops[0])));
 	}
-	trace->ops[trace->count++] = (struct trace_op){
-		.slot = slot, .size = (uint16_t)size, .kind = (uint16_t)kind
-	};
+	trace->ops[trace->count++] =
+		(struct trace_op){ .slot = slot, .size = (uint16_t)size, .kind = (uint16_t)kind };
 }
 
 static uint32_t add_alloc(struct trace *trace, uint32_t size)

@@ -64,8 +64,8 @@ static void fill_struct(struct rng *rng, unsigned char *data, size_t size)
 
 	for (size_t done = 0; done < size; done += sizeof(uint64_t)) {
 		size_t len = size - done < sizeof(uint64_t) ? size - done : sizeof(uint64_t);
-		uint64_t word =
-			rng_below(rng, 3) ? rng_below(rng, 200) : heap + rng_below(rng, 1 << 20);
+		uint64_t word = rng_below(rng, 3) ? rng_below(rng, 200)
+						  : heap + rng_below(rng, 1 << 20);
 
 		memcpy(data + done, &word, len);
 	}

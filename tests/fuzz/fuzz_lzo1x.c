@@ -80,7 +80,7 @@ static void encode_any(const uint8_t *data, size_t size)
 			len = codecs[c]->compress(effort, workspace, page, payload);
 			must(len > 0 && len <= (int)CODEC_BOUND_MAX, "a page fits its bound");
 			must(codecs[c]->decompress(payload, len, back, 0) == 0 &&
-			     memcmp(page, back, CODEC_PAGE_SIZE) == 0,
+				     memcmp(page, back, CODEC_PAGE_SIZE) == 0,
 			     "a page comes back");
 		}
 	}

@@ -88,16 +88,17 @@ static int round_trip(int (*encode)(void *workspace, const void *page, void *out
 	must(len > 0 && len <= (int)CODEC_BOUND_MAX, "a page fits its bound");
 	must(memcmp(in, page, CODEC_PAGE_SIZE) == 0, "the page is only read");
 	must(lzo1x_decompress_safe(out, (lzo_uint)len, back, &made, NULL) == LZO_E_OK &&
-	     made == CODEC_PAGE_SIZE && memcmp(back, page, CODEC_PAGE_SIZE) == 0,
+		     made == CODEC_PAGE_SIZE && memcmp(back, page, CODEC_PAGE_SIZE) == 0,
 	     "liblzo2 brings the page back");
 	memset(back, 0, sizeof(back));
 	must(lzo1x_decode_page(out, (size_t)len, back, 0) == 0 &&
-	     memcmp(back, page, CODEC_PAGE_SIZE) == 0, "we bring the page back");
+		     memcmp(back, page, CODEC_PAGE_SIZE) == 0,
+	     "we bring the page back");
 	return len;
 }
 
 static int try_encoder(int (*encode)(void *workspace, const void *page, void *out),
-			const unsigned char *page, unsigned char *payload)
+		       const unsigned char *page, unsigned char *payload)
 {
 	unsigned char *behind = page_at.end - CODEC_PAGE_SIZE, *before = page_at.start;
 	unsigned char *out = payload_at.end - CODEC_BOUND_MAX;
@@ -108,7 +109,7 @@ static int try_encoder(int (*encode)(void *workspace, const void *page, void *ou
 	memcpy(payload, out, (size_t)len);
 	memcpy(before, page, CODEC_PAGE_SIZE);
 	must(round_trip(encode, page, before, payload_at.start) == len &&
-	     memcmp(payload, payload_at.start, (size_t)len) == 0,
+		     memcmp(payload, payload_at.start, (size_t)len) == 0,
 	     "a page makes the same payload everywhere, whatever the workspace holds");
 	return len;
 }
@@ -137,7 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		static unsigned char other[CODEC_BOUND_MAX];
 
 		must(try_encoder(lzo1x_encode_fast_avx2, page, other) == len &&
-		     memcmp(payload, other, (size_t)len) == 0, "vectors change no payload");
+			     memcmp(payload, other, (size_t)len) == 0,
+		     "vectors change no payload");
 	}
 #endif
 	return 0;

@@ -60,8 +60,7 @@ void filler_make(const struct filler *filler, void *page, uint64_t number, uint3
 	words[2] = filler->seed;
 }
 
-bool filler_verify(const struct filler *filler, const void *page, uint64_t number,
-		   uint32_t version)
+bool filler_verify(const struct filler *filler, const void *page, uint64_t number, uint32_t version)
 {
 	uint64_t expected[WORDS];
 

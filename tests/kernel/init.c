@@ -156,7 +156,7 @@ static long long pages_swapped(void)
 	if (!in || !out)
 		return -1;
 	return strtoll(in + strlen("pswpin "), NULL, 10) +
-		strtoll(out + strlen("pswpout "), NULL, 10);
+	       strtoll(out + strlen("pswpout "), NULL, 10);
 }
 
 /* In a machine that hangs this never ends, and the rig's bound does it. */

@@ -39,12 +39,12 @@ struct load {
 	unsigned char *memory;
 	uint32_t *versions; /* of each page; 0 for one that was given back */
 	uint64_t pages;
-	uint64_t seconds;	/* 0 for no bound */
-	uint64_t touches_max;	/* 0 for no bound */
+	uint64_t seconds;     /* 0 for no bound */
+	uint64_t touches_max; /* 0 for no bound */
 	unsigned int write_percent;
-	uint64_t chunk;		/* pages */
+	uint64_t chunk; /* pages */
 	unsigned int children;
-	uint64_t state;		/* of the random numbers */
+	uint64_t state; /* of the random numbers */
 	double start;
 	struct counts *counts;
 };
@@ -242,8 +242,8 @@ static uint64_t parse_size(const char *word, const char *value)
 	char *end;
 	unsigned long long number = strtoull(value, &end, 10);
 	unsigned int shift = *end == 'k' || *end == 'K' ? 10
-			   : *end == 'M'		? 20
-			   : *end == 'G'		? 30
+			     : *end == 'M'		? 20
+			     : *end == 'G'		? 30
 							: 0;
 
 	if (end == value || (*end && (!shift || end[1]))) {
@@ -288,8 +288,10 @@ static void parse_word(struct load *load, const char *word)
 	else if (IS("seed"))
 		load->filler.seed = parse_size(word, value);
 	else {
-		fprintf(stderr, "load: %s: unknown; known are mem= seconds= touches= ratio= "
-				"write= chunk= children= seed=\n", word);
+		fprintf(stderr,
+			"load: %s: unknown; known are mem= seconds= touches= ratio= "
+			"write= chunk= children= seed=\n",
+			word);
 		exit(2);
 	}
 #undef IS

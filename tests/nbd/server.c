@@ -24,7 +24,7 @@
 
 static void pause_ms(long ms)
 {
-	struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 
 	nanosleep(&pause, NULL);
 }
@@ -58,7 +58,7 @@ bool server_is_ours(void)
 static void exec_nbdkit(const struct server *server, const char *plugin_path,
 			const char *const params[], pid_t parent)
 {
-	const char *argv[PARAMS_MAX + 8] = {"nbdkit", "-f", "-U", server->socket};
+	const char *argv[PARAMS_MAX + 8] = { "nbdkit", "-f", "-U", server->socket };
 	const char *preload = getenv("RAMZSWAP_PRELOAD");
 	int argc = 4, log;
 
@@ -85,7 +85,7 @@ static void exec_nbdkit(const struct server *server, const char *plugin_path,
 
 static int try_connect(const struct server *server)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	strncpy(addr.sun_path, server->socket, sizeof(addr.sun_path) - 1);
@@ -139,7 +139,7 @@ bool server_logged(const struct server *server, const char *words)
 
 void server_must_not_have_complained(const struct server *server)
 {
-	static const char *const complaints[] = {"Sanitizer", "runtime error:", "Assertion"};
+	static const char *const complaints[] = { "Sanitizer", "runtime error:", "Assertion" };
 	bool complained = false;
 
 	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
@@ -207,7 +207,7 @@ void server_disconnect(struct nbd_handle *nbd)
 
 int server_connect_raw(const struct server *server)
 {
-	struct timeval patience = {.tv_sec = ANSWER_SECONDS};
+	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
 	int fd = try_connect(server);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

@@ -11,7 +11,7 @@
 
 static void all_capabilities_are_offered(void **state)
 {
-	const char *const params[] = {"size=3146505", "swap=off", NULL};
+	const char *const params[] = { "size=3146505", "swap=off", NULL };
 	struct server server;
 	struct nbd_handle *nbd;
 
@@ -38,18 +38,18 @@ static void all_capabilities_are_offered(void **state)
 
 static void requests_past_the_end_are_refused(void **state)
 {
-	const char *const params[] = {"size=3146505", "swap=off", NULL};
+	const char *const params[] = { "size=3146505", "swap=off", NULL };
 	static const struct {
 		uint64_t offset;
 		uint32_t count;
 	} bad[] = {
-		{DISK_SIZE, 1},		  {DISK_SIZE - 1, 2},	    {DISK_SIZE - 4096, 8192},
-		{DISK_SIZE + 4096, 4096}, {UINT64_C(1) << 40, 512}, {INT64_MAX - 511, 512},
+		{ DISK_SIZE, 1 },	    { DISK_SIZE - 1, 2 },	{ DISK_SIZE - 4096, 8192 },
+		{ DISK_SIZE + 4096, 4096 }, { UINT64_C(1) << 40, 512 }, { INT64_MAX - 511, 512 },
 	};
 	struct server server;
 	struct nbd_handle *nbd;
-	unsigned char *all = malloc(DISK_SIZE), *again = malloc(DISK_SIZE), buf[8192] = {1};
-	struct rng rng = {1};
+	unsigned char *all = malloc(DISK_SIZE), *again = malloc(DISK_SIZE), buf[8192] = { 1 };
+	struct rng rng = { 1 };
 
 	server_start(&server, params);
 	nbd = server_connect(&server);
@@ -75,11 +75,11 @@ static void requests_past_the_end_are_refused(void **state)
 
 static void the_last_bytes_of_an_odd_disk_can_be_used(void **state)
 {
-	const char *const params[] = {"size=3146505", "swap=off", NULL};
+	const char *const params[] = { "size=3146505", "swap=off", NULL };
 	struct server server;
 	struct nbd_handle *nbd;
 	unsigned char buf[1000], again[1000];
-	struct rng rng = {2};
+	struct rng rng = { 2 };
 
 	server_start(&server, params);
 	nbd = server_connect(&server);
@@ -99,12 +99,12 @@ static void the_last_bytes_of_an_odd_disk_can_be_used(void **state)
 /* The greatest request is a matter of nbdkit and client; long ones must work all the same. */
 static void requests_of_32_mib_are_served(void **state)
 {
-	const char *const params[] = {"size=40M", "swap=off", NULL};
+	const char *const params[] = { "size=40M", "swap=off", NULL };
 	const size_t count = 32 * 1024 * 1024;
 	unsigned char *buf = malloc(count), *again = malloc(count);
 	struct server server;
 	struct nbd_handle *nbd;
-	struct rng rng = {3};
+	struct rng rng = { 3 };
 
 	server_start(&server, params);
 	nbd = server_connect(&server);
@@ -120,11 +120,11 @@ static void requests_of_32_mib_are_served(void **state)
 
 static void a_second_client_sees_what_the_first_wrote(void **state)
 {
-	const char *const params[] = {"size=1M", "swap=off", NULL};
+	const char *const params[] = { "size=1M", "swap=off", NULL };
 	struct server server;
 	struct nbd_handle *first, *second;
 	unsigned char buf[5000], again[5000];
-	struct rng rng = {4};
+	struct rng rng = { 4 };
 
 	server_start(&server, params);
 	first = server_connect(&server);

@@ -25,7 +25,7 @@
 #define CMD_READ 0u
 #define CMD_WRITE 1u
 
-static const char *const params[] = {"size=4M", "swap=off", NULL};
+static const char *const params[] = { "size=4M", "swap=off", NULL };
 
 static void send_all(int fd, const void *data, size_t size)
 {
@@ -42,7 +42,7 @@ static int raw_client(const struct server *server)
 		uint64_t magic;
 		uint32_t option, length;
 	} __attribute__((packed))
-	hello = {htobe32(1), htobe64(OPT_MAGIC), htobe32(OPT_EXPORT_NAME), 0};
+	hello = { htobe32(1), htobe64(OPT_MAGIC), htobe32(OPT_EXPORT_NAME), 0 };
 	uint64_t size;
 
 	if (fd < 0)
@@ -71,7 +71,7 @@ static bool send_request(int fd, uint16_t type, uint64_t offset, uint32_t count)
 		uint64_t handle, offset;
 		uint32_t count;
 	} __attribute__((packed))
-	request = {htobe32(REQUEST_MAGIC), 0, htobe16(type), 1, htobe64(offset), htobe32(count)};
+	request = { htobe32(REQUEST_MAGIC), 0, htobe16(type), 1, htobe64(offset), htobe32(count) };
 
 	return send(fd, &request, sizeof(request), MSG_NOSIGNAL) == sizeof(request);
 }
@@ -116,7 +116,7 @@ static void a_client_that_dies_while_writing_leaves_old_or_new_pages(void **stat
 	unsigned char *shadow = malloc(DISK_SIZE), *sent = malloc(DISK_SIZE);
 	struct server server;
 	struct nbd_handle *nbd;
-	struct rng rng = {1};
+	struct rng rng = { 1 };
 
 	server_start(&server, params);
 	nbd = server_connect(&server);
@@ -176,7 +176,7 @@ static bool nbdkit_used_a_closed_socket(const struct server *server)
 static void clients_leave_early(const char *const server_params[], bool may_abort)
 {
 	unsigned char *shadow = malloc(DISK_SIZE);
-	struct rng rng = {2};
+	struct rng rng = { 2 };
 	struct server server;
 	struct nbd_handle *nbd;
 	bool healthy;
@@ -208,7 +208,7 @@ static void clients_leave_early(const char *const server_params[], bool may_abor
 
 static void clients_that_leave_before_their_replies_do_no_harm(void **state)
 {
-	static const char *const one_thread[] = {"-t1", "size=4M", "swap=off", NULL};
+	static const char *const one_thread[] = { "-t1", "size=4M", "swap=off", NULL };
 
 	clients_leave_early(one_thread, false);
 }
@@ -223,7 +223,7 @@ static void nonsense_does_no_harm(void **state)
 	unsigned char *shadow = calloc(1, DISK_SIZE), noise[2000];
 	struct server server;
 	struct nbd_handle *nbd;
-	struct rng rng = {3};
+	struct rng rng = { 3 };
 
 	server_start(&server, params);
 	nbd = server_connect(&server);
@@ -260,7 +260,7 @@ static void many_connections_come_and_go(void **state)
 	unsigned char page[PAGE], again[PAGE];
 	struct nbd_handle *held[20];
 	struct server server;
-	struct rng rng = {4};
+	struct rng rng = { 4 };
 
 	server_start(&server, params);
 	for (int i = 0; i < 20; i++)
@@ -287,7 +287,7 @@ static void a_stop_with_clients_connected_is_clean(void **state)
 	unsigned char *buf = malloc(DISK_SIZE);
 	struct server server;
 	struct nbd_handle *nbd[3];
-	struct rng rng = {5};
+	struct rng rng = { 5 };
 	int status;
 
 	server_start(&server, params);

@@ -16,12 +16,12 @@
 #define PAGES 8192u /* 32 MiB of disk */
 #define CHUNK 32u   /* pages a request: 128 KiB, as swap has them */
 
-static const char *const params[] = {"size=32M", "memlimit=8M", "swap=off", NULL};
+static const char *const params[] = { "size=32M", "memlimit=8M", "swap=off", NULL };
 
 static void unique_pages(unsigned char *buf, uint64_t page, uint64_t count, uint64_t version)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		struct rng rng = {(page + i) * 65537 + version};
+		struct rng rng = { (page + i) * 65537 + version };
 
 		data_fill(&rng, DATA_RANDOM, buf + i * PAGE, PAGE);
 	}
@@ -66,7 +66,7 @@ static void writes_past_the_limit_are_refused_and_change_nothing(void **state)
 {
 	struct server server;
 	struct nbd_handle *nbd;
-	unsigned char buf[PAGE], zeroes[PAGE] = {0};
+	unsigned char buf[PAGE], zeroes[PAGE] = { 0 };
 	uint64_t filled;
 
 	server_start(&server, params);
@@ -149,7 +149,7 @@ static void clients_that_meet_the_limit_together_lose_nothing(void **state)
 	static unsigned char buf[4][CHUNK * PAGE];
 	struct server server;
 	struct nbd_handle *nbd[4];
-	uint64_t stored[4] = {0};
+	uint64_t stored[4] = { 0 };
 	unsigned int refused = 0;
 
 	server_start(&server, params);

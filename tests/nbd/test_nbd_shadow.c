@@ -106,8 +106,8 @@ static void choose_range(struct disk *disk, struct op *op)
 
 static enum kind choose_kind(struct rng *rng)
 {
-	static const enum kind kinds[] = {READ,	 READ, READ, WRITE, WRITE, WRITE, WRITE,
-					  WRITE, ZERO, TRIM, CACHE, FLUSH, STATUS};
+	static const enum kind kinds[] = { READ,  READ, READ, WRITE, WRITE, WRITE, WRITE,
+					   WRITE, ZERO, TRIM, CACHE, FLUSH, STATUS };
 
 	return kinds[rng_below(rng, sizeof(kinds) / sizeof(kinds[0]))];
 }
@@ -172,8 +172,8 @@ static uint32_t any_flags(struct rng *rng, uint32_t a, uint32_t b, uint32_t c)
 static void send_op(struct disk *disk, struct op *op)
 {
 	struct nbd_handle *nbd = disk->nbd[op->connection];
-	nbd_completion_callback done = {.callback = completed, .user_data = op};
-	nbd_extent_callback extents = {.callback = extents_came, .user_data = op};
+	nbd_completion_callback done = { .callback = completed, .user_data = op };
+	nbd_extent_callback extents = { .callback = extents_came, .user_data = op };
 	struct rng *rng = &disk->rng;
 	int64_t cookie = 0;
 
@@ -439,7 +439,7 @@ static void disk_close(struct disk *disk)
 
 static void requests_in_flight_leave_what_they_should(void **state)
 {
-	const char *const params[] = {"size=8000001", "swap=off", NULL};
+	const char *const params[] = { "size=8000001", "swap=off", NULL };
 	static struct disk disk;
 
 	disk_open(&disk, 8000001, params, rng_seed(1));
@@ -449,7 +449,7 @@ static void requests_in_flight_leave_what_they_should(void **state)
 
 static void requests_in_flight_on_few_pages_leave_what_they_should(void **state)
 {
-	const char *const params[] = {"size=50001", "swap=off", NULL};
+	const char *const params[] = { "size=50001", "swap=off", NULL };
 	static struct disk disk;
 
 	disk_open(&disk, 50001, params, rng_seed(2));
@@ -459,7 +459,7 @@ static void requests_in_flight_on_few_pages_leave_what_they_should(void **state)
 
 static void requests_in_flight_leave_what_they_should_with_every_protection(void **state)
 {
-	const char *const params[] = {"size=8000001", NULL};
+	const char *const params[] = { "size=8000001", NULL };
 	static struct disk disk;
 
 	disk_open(&disk, 8000001, params, rng_seed(3));
@@ -469,7 +469,7 @@ static void requests_in_flight_leave_what_they_should_with_every_protection(void
 
 static void requests_refused_for_want_of_memory_leave_old_pages(void **state)
 {
-	const char *const params[] = {"size=8000001", "memlimit=2M", "swap=off", NULL};
+	const char *const params[] = { "size=8000001", "memlimit=2M", "swap=off", NULL };
 	static struct disk disk;
 
 	if (!server_is_ours())

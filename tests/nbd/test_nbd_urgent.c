@@ -33,7 +33,7 @@ static char swaps[64], free_megabytes[64];
 
 static void pause_ms(long ms)
 {
-	struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 
 	nanosleep(&pause, NULL);
 }
@@ -60,7 +60,8 @@ static int urgent_threads(pid_t pid)
 	tasks = opendir(path);
 	assert_non_null(tasks);
 	while ((entry = readdir(tasks)))
-		count += entry->d_name[0] != '.' && sched_getscheduler(atoi(entry->d_name)) == SCHED_RR;
+		count += entry->d_name[0] != '.' &&
+			 sched_getscheduler(atoi(entry->d_name)) == SCHED_RR;
 	closedir(tasks);
 	return count;
 }
@@ -82,7 +83,7 @@ static void urgent_after_a_reply(const struct server *server, struct nbd_handle 
 
 static void a_reply_is_urgent_where_the_machine_swaps_and_memory_is_short(void **state)
 {
-	const char *const params[] = {"size=64M", "swap=auto", NULL};
+	const char *const params[] = { "size=64M", "swap=auto", NULL };
 	struct server server;
 	struct nbd_handle *nbd;
 
@@ -105,7 +106,7 @@ static void a_reply_is_urgent_where_the_machine_swaps_and_memory_is_short(void *
 
 static void no_reply_is_urgent_with_swap_off(void **state)
 {
-	const char *const params[] = {"size=64M", "swap=off", NULL};
+	const char *const params[] = { "size=64M", "swap=off", NULL };
 	struct server server;
 	struct nbd_handle *nbd;
 
@@ -143,8 +144,8 @@ static void it_must_end(struct server *server)
 
 static void it_does_not_end_while_a_client_may_swap_to_it(void **state)
 {
-	static const int ends_nbdkit[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-	const char *const params[] = {"size=64M", "swap=auto", NULL};
+	static const int ends_nbdkit[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	const char *const params[] = { "size=64M", "swap=auto", NULL };
 	struct server server;
 	struct nbd_handle *nbd;
 	char page[PAGE];
@@ -170,7 +171,7 @@ static void it_does_not_end_while_a_client_may_swap_to_it(void **state)
 /* What this machine swaps to is another server's disk. */
 static void it_ends_without_a_client_though_swap_is_on(void **state)
 {
-	const char *const params[] = {"size=64M", "swap=auto", NULL};
+	const char *const params[] = { "size=64M", "swap=auto", NULL };
 	struct server server;
 
 	say(swaps, swap_is_on);
@@ -181,7 +182,7 @@ static void it_ends_without_a_client_though_swap_is_on(void **state)
 
 static void a_server_told_to_end_does_when_its_client_has_gone(void **state)
 {
-	const char *const params[] = {"size=64M", "swap=auto", NULL};
+	const char *const params[] = { "size=64M", "swap=auto", NULL };
 	struct server server;
 	struct nbd_handle *nbd;
 
@@ -205,13 +206,13 @@ static void cannot(const char *what)
 
 static void put_files_in_place(void)
 {
-	const struct sched_param lowest = {.sched_priority = 1};
+	const struct sched_param lowest = { .sched_priority = 1 };
 	const char *runtime = getenv("RAMZSWAP_PRELOAD"), *shim = getenv("RAMZSWAP_SHORT_MEMORY");
 	char preload[4096];
 
 	if (sched_setscheduler(0, SCHED_RR, &lowest) != 0)
 		cannot("a real-time class");
-	sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
+	sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){ 0 });
 	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		cannot("a mount namespace");
 	if (!mkdtemp(dir) || !shim)

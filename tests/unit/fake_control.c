@@ -194,8 +194,8 @@ void fake_control_set_stats(struct fake_control *fake, const struct ramzswap_sta
 
 void fake_control_connect_by(const struct fake_control *fake, int fd)
 {
-	struct timeval timeout = {.tv_sec = 60};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval timeout = { .tv_sec = 60 };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	strcpy(address.sun_path, fake->path);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));

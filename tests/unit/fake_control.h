@@ -21,11 +21,11 @@ struct fake_control {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	struct ramzswap_stats stats;
-	int error;	    /* what the operations return... */
-	char why[1024];	    /* ...and say */
-	uint64_t bytes;	    /* what compact and recompress achieve */
-	uint64_t memlimit;  /* the last that was set */
-	uint64_t allowance[2]; /* the last that were set: of a second, of a day */
+	int error;			  /* what the operations return... */
+	char why[1024];			  /* ...and say */
+	uint64_t bytes;			  /* what compact and recompress achieve */
+	uint64_t memlimit;		  /* the last that was set */
+	uint64_t allowance[2];		  /* the last that were set: of a second, of a day */
 	enum control_writeback writeback; /* what was asked for last */
 	unsigned int idle_seconds;
 	unsigned int calls; /* of all operations but get_stats */

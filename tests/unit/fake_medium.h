@@ -15,10 +15,10 @@ struct fake_medium {
 	atomic_int write_error; /* errno that writes fail with; 0 for none */
 	atomic_int write_fails; /* how many of them; negative: all */
 	atomic_int read_error;
-	atomic_bool hold;			/* reads and writes wait until it is false again */
-	atomic_uint_least64_t hold_from, hold_to; /* if set, those of this range alone */
-	atomic_uint held;			/* how many wait */
-	atomic_uint_least64_t bad_from, bad_to; /* this range does not take writes */
+	atomic_bool hold; /* reads and writes wait until it is false again */
+	atomic_uint_least64_t hold_from, hold_to;	  /* if set, those of this range alone */
+	atomic_uint held;				  /* how many wait */
+	atomic_uint_least64_t bad_from, bad_to;		  /* this range does not take writes */
 	atomic_uint_least64_t bad_read_from, bad_read_to; /* nor this one reads */
 	atomic_uint writes, reads, discards;
 	atomic_uint_least64_t bytes_read;

@@ -6,9 +6,9 @@
 
 struct maker {
 	unsigned char *in;
-	unsigned out;		/* how much of the page is made */
-	unsigned state;		/* literals directly before, 4 for more */
-	unsigned char *trail;	/* where the number of literals behind a match goes */
+	unsigned out;	      /* how much of the page is made */
+	unsigned state;	      /* literals directly before, 4 for more */
+	unsigned char *trail; /* where the number of literals behind a match goes */
 	uint64_t random;
 };
 
@@ -123,8 +123,7 @@ static void put_instruction(struct maker *m)
 	case 2:
 	case 3:
 		if (length >= 3)
-			put_m2(m, length > 8 ? 3 + length % 6 : length,
-			       least(distance, 2048));
+			put_m2(m, length > 8 ? 3 + length % 6 : length, least(distance, 2048));
 		break;
 	default:
 		if (length >= 3)

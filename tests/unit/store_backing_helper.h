@@ -55,7 +55,7 @@ static inline void stop(void)
 /* A page whose content tells its number and version; every third does not compress. */
 static inline void make_page(unsigned char *page, uint64_t number, uint32_t version)
 {
-	struct rng own = {.state = number * 1000003 + version};
+	struct rng own = { .state = number * 1000003 + version };
 
 	data_fill(&own, number % 3 == 0 ? DATA_RANDOM : DATA_STRUCT, page, PAGE);
 	memcpy(page, &number, sizeof(number));

@@ -30,7 +30,7 @@
 /* A store of this size without a reserve; memlimit may be STORE_NO_LIMIT. */
 static inline struct store *store_of(uint64_t size, uint64_t memlimit)
 {
-	struct store_config config = {.size = size, .memlimit = memlimit};
+	struct store_config config = { .size = size, .memlimit = memlimit };
 	struct store *store = NULL;
 
 	assert_int_equal(store_create(&store, &config), 0);

@@ -79,7 +79,7 @@ static int get(const struct backing_record *record, uint32_t version)
 
 static void test_a_payload_comes_back(void **state)
 {
-	static const uint32_t lengths[] = {1, 7, 8, 100, 488, 1000, 4000, 4095, 4096};
+	static const uint32_t lengths[] = { 1, 7, 8, 100, 488, 1000, 4000, 4095, 4096 };
 
 	for (int encrypt = 0; encrypt < 2; encrypt++) {
 		start(encrypt);
@@ -101,7 +101,7 @@ static bool medium_holds(const void *bytes, size_t len)
 static void test_only_encryption_hides_payload_and_page(void **state)
 {
 	/* As a header without mask would stand there: number of the page, then the length. */
-	static const unsigned char header[] = {0x56, 0x34, 0x12, 0, 0, 0, 0xe8, 3};
+	static const unsigned char header[] = { 0x56, 0x34, 0x12, 0, 0, 0, 0xe8, 3 };
 	unsigned char payload[1000];
 
 	make_payload(payload, 0x123456, 1, sizeof(payload));
@@ -116,7 +116,7 @@ static void test_only_encryption_hides_payload_and_page(void **state)
 
 static void test_the_same_payload_is_never_sealed_the_same_way(void **state)
 {
-	unsigned char payload[64] = {0}, seen[2][64];
+	unsigned char payload[64] = { 0 }, seen[2][64];
 	struct backing_record first, again;
 
 	start(true);

@@ -15,7 +15,7 @@
 
 #define SEGMENT BACKING_SEGMENT_MIN
 #define SEGMENTS 16u
-#define LENGTH 1000u	   /* of a payload; a record of 1024 bytes */
+#define LENGTH 1000u /* of a payload; a record of 1024 bytes */
 #define RECORD 1024u
 #define EACH (SEGMENT / RECORD) /* records in a segment */
 #define RECORDS (EACH * 8)
@@ -84,7 +84,8 @@ static void forget_all(void)
 static int get_near(uint32_t i, const struct backing_range *near)
 {
 	unsigned char payload[LENGTH], expected[LENGTH];
-	int err = backing_read(backing, records[i].page, records[i].location, LENGTH, near, payload);
+	int err =
+		backing_read(backing, records[i].page, records[i].location, LENGTH, near, payload);
 
 	if (err)
 		return err;
@@ -110,7 +111,8 @@ static void test_a_row_of_records_takes_few_requests(void **state)
 	for (uint32_t i = 0; i < RECORDS; i++)
 		assert_int_equal(get(i), 0);
 	/* A request for each window of 32 KiB, a few more until it is seen to be a row. */
-	assert_in_range(fake->reads, RECORDS * RECORD / (32 << 10), RECORDS * RECORD / (32 << 10) + 8);
+	assert_in_range(fake->reads, RECORDS * RECORD / (32 << 10),
+			RECORDS * RECORD / (32 << 10) + 8);
 	assert_true(fake->bytes_read <= RECORDS * RECORD + (64 << 10));
 	stop();
 }
@@ -157,18 +159,18 @@ static void test_records_that_are_wanted_together_are_read_together(void **state
 
 	start();
 	put_all(1);
-	near = (struct backing_range){place(100), place(108)};
+	near = (struct backing_range){ place(100), place(108) };
 	for (uint32_t i = 100; i < 108; i++)
 		assert_int_equal(get_near(i, &near), 0);
 	assert_int_equal(fake->reads, 1);
 	assert_int_equal(fake->bytes_read, 8 * RECORD);
 	/* A range that is old, endless or nonsense costs time, not correctness. */
-	near = (struct backing_range){0, UINT64_C(1) << 40};
+	near = (struct backing_range){ 0, UINT64_C(1) << 40 };
 	assert_int_equal(get_near(300, &near), 0);
 	assert_true(fake->bytes_read <= 8 * RECORD + (32 << 10));
-	near = (struct backing_range){place(10), place(5)};
+	near = (struct backing_range){ place(10), place(5) };
 	assert_int_equal(get_near(400, &near), 0);
-	near = (struct backing_range){place(200), place(201)};
+	near = (struct backing_range){ place(200), place(201) };
 	assert_int_equal(get_near(450, &near), 0);
 	stop();
 }
@@ -397,7 +399,8 @@ static void move_segment(uint32_t first, uint32_t version)
 	for (uint32_t i = 0; i < EACH; i++) {
 		make_payload(payload, first + i, version);
 		assert_int_equal(backing_append(backing, first + i, payload, LENGTH,
-						BACKING_FROM_MEMORY), 0);
+						BACKING_FROM_MEMORY),
+				 0);
 	}
 	assert_int_equal(backing_write(backing), 0);
 	for (uint32_t i = 0; i < EACH; i++) {

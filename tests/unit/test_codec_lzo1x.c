@@ -98,8 +98,8 @@ static size_t reference_encode(unsigned variant, const unsigned char *page, unsi
 		lzo1x_1_15_compress(page, CODEC_PAGE_SIZE, out, &len, lzo2_workspace);
 		break;
 	default:
-		lzo1x_999_compress_level(page, CODEC_PAGE_SIZE, out, &len, lzo2_workspace,
-					 NULL, 0, NULL, variant - 3);
+		lzo1x_999_compress_level(page, CODEC_PAGE_SIZE, out, &len, lzo2_workspace, NULL, 0,
+					 NULL, variant - 3);
 	}
 	return len;
 }
@@ -121,8 +121,7 @@ static void we_decode_what_every_liblzo2_encoder_writes(void **state)
 		for (unsigned variant = 0; variant < 4; variant++)
 			check_decode(payload, reference_encode(variant, page, payload),
 				     some_slack(i));
-		check_decode(payload, reference_encode(4 + i % 9, page, payload),
-			     some_slack(i));
+		check_decode(payload, reference_encode(4 + i % 9, page, payload), some_slack(i));
 	}
 }
 

@@ -88,16 +88,16 @@ static void writeback_and_its_allowances_are_understood(void **state)
 		enum control_writeback what;
 		unsigned int seconds;
 	} good[] = {
-		{"writeback\n", CONTROL_WRITEBACK_POLICY, 0},
-		{"writeback huge\n", CONTROL_WRITEBACK_HUGE, 0},
-		{"writeback all\n", CONTROL_WRITEBACK_ALL, 0},
-		{"writeback idle 0\n", CONTROL_WRITEBACK_IDLE, 0},
-		{"writeback idle 3600\n", CONTROL_WRITEBACK_IDLE, 3600},
+		{ "writeback\n", CONTROL_WRITEBACK_POLICY, 0 },
+		{ "writeback huge\n", CONTROL_WRITEBACK_HUGE, 0 },
+		{ "writeback all\n", CONTROL_WRITEBACK_ALL, 0 },
+		{ "writeback idle 0\n", CONTROL_WRITEBACK_IDLE, 0 },
+		{ "writeback idle 3600\n", CONTROL_WRITEBACK_IDLE, 3600 },
 	};
 	static const char *const bad[] = {
-		"writeback \n",	   "writeback cold\n",	    "writeback idle\n",
-		"writeback idle -1\n",  "writeback idle 5 5\n", "writeback idle 99999999999\n",
-		"backing budget 5X\n",  "backing rate\n",	    "backing speed 5M\n",
+		"writeback \n",	       "writeback cold\n",     "writeback idle\n",
+		"writeback idle -1\n", "writeback idle 5 5\n", "writeback idle 99999999999\n",
+		"backing budget 5X\n", "backing rate\n",       "backing speed 5M\n",
 		"backing budget\n",
 	};
 	struct fake_control *fake = *state;

@@ -58,7 +58,7 @@ static void assert_refused(const char *path, int expected, const char *said)
 
 static int bind_socket(const char *path, int type)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, type, 0);
 
 	strcpy(address.sun_path, path);
@@ -68,7 +68,7 @@ static int bind_socket(const char *path, int type)
 
 static int try_connect(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0), error = 0;
 
 	strcpy(address.sun_path, path);
@@ -80,7 +80,7 @@ static int try_connect(const char *path)
 
 static void socket_is_for_its_owner_only(void **state)
 {
-	static const mode_t masks[] = {0, 022, 077};
+	static const mode_t masks[] = { 0, 022, 077 };
 	struct stat found;
 
 	for (size_t i = 0; i < 3; i++) {
@@ -154,7 +154,7 @@ static void live_server_is_left_alone(void **state)
 static void server_with_a_full_backlog_is_live(void **state)
 {
 	int fd = bind_socket("socket", SOCK_STREAM), waiting[8];
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "socket" };
 
 	assert_int_equal(listen(fd, 1), 0);
 	for (size_t i = 0; i < 8; i++) {

@@ -10,8 +10,9 @@
 
 static void swapoff_is_for_kernels_that_mark_lost_pages(void **state)
 {
-	static const char *const older[] = { "5.10.0-28-amd64", "5.15.158", "5.18.19", "4.19.0",
-					     "4.20", "5", "", "linux" };
+	static const char *const older[] = {
+		"5.10.0-28-amd64", "5.15.158", "5.18.19", "4.19.0", "4.20", "5", "", "linux"
+	};
 	static const char *const newer[] = { "5.19.0", "5.19-rc1", "6.1.0-18-amd64", "6.0.0",
 					     "10.2" };
 

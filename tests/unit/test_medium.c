@@ -180,7 +180,7 @@ static struct rlimit usual_growth;
 
 static int let_no_file_grow(void **state)
 {
-	struct rlimit none = {0};
+	struct rlimit none = { 0 };
 
 	if (getrlimit(RLIMIT_FSIZE, &usual_growth) != 0)
 		return -1;
@@ -260,8 +260,8 @@ int main(void)
 		cmocka_unit_test(test_what_we_did_not_write_is_not_overwritten),
 		cmocka_unit_test(test_what_is_no_file_is_refused),
 		cmocka_unit_test_setup_teardown(
-			test_a_file_that_does_not_fit_is_refused_before_it_is_tried, let_no_file_grow,
-			let_files_grow),
+			test_a_file_that_does_not_fit_is_refused_before_it_is_tried,
+			let_no_file_grow, let_files_grow),
 		cmocka_unit_test(test_a_device_that_is_in_use_or_holds_something_is_refused),
 	};
 

@@ -22,7 +22,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define SIZE (16 * MIB)
-#define SHORT 2u /* of which the end is waited for, and more than a call takes */
+#define SHORT 2u     /* of which the end is waited for, and more than a call takes */
 #define PATIENCE 60u /* more than anything takes on a machine with much else to do */
 
 static char dir[] = "/tmp/ramzswap-nbd-XXXXXX";
@@ -41,7 +41,7 @@ static double seconds(void)
 
 static bool answers(void)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool connected;
 
@@ -77,7 +77,7 @@ static void stop_server(void)
 
 static int open_it(struct medium **medium, unsigned int patience)
 {
-	struct medium_config config = {.where = uri, .patience = patience};
+	struct medium_config config = { .where = uri, .patience = patience };
 
 	*why = '\0';
 	return medium_open(medium, &config, why, sizeof(why));
@@ -259,7 +259,7 @@ static void test_a_server_that_hangs_is_given_up(void **state)
 /* Takes the place of the server, and a call, but says nothing. */
 static int take_a_call(void)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), call;
 
 	strcpy(address.sun_path, socket_path);
@@ -301,7 +301,7 @@ static void test_only_some_wait_for_a_lost_server(void **state)
 static void test_bad_servers_are_refused(void **state)
 {
 	struct medium *medium;
-	struct medium_config config = {.where = uri, .size = 2 * SIZE};
+	struct medium_config config = { .where = uri, .size = 2 * SIZE };
 
 	assert_true(open_it(&medium, SHORT) < 0);
 	assert_non_null(strstr(why, "cannot be reached"));

@@ -20,10 +20,10 @@ static struct relief_view view;
 
 static int begin(void **state)
 {
-	relief = (struct relief){.trigger = -1, .meminfo = -1, .swaps = -1, .prepared = true};
+	relief = (struct relief){ .trigger = -1, .meminfo = -1, .swaps = -1, .prepared = true };
 	view = (struct relief_view){
 		.now_ms = 1000000,
-		.memory = {.total = 1024 * MIB, .available = 5 * MIB},
+		.memory = { .total = 1024 * MIB, .available = 5 * MIB },
 	};
 	return 0;
 }
@@ -132,8 +132,8 @@ int main(void)
 		cmocka_unit_test_setup(test_failures_with_pauses_are_no_reason, begin),
 		cmocka_unit_test_setup(test_writes_that_do_not_even_fail_any_more_are_relieved,
 				       begin),
-		cmocka_unit_test_setup(
-			test_a_machine_that_is_quiet_after_a_failure_is_left_alone, begin),
+		cmocka_unit_test_setup(test_a_machine_that_is_quiet_after_a_failure_is_left_alone,
+				       begin),
 		cmocka_unit_test_setup(test_the_call_writes_what_the_kernel_expects, begin),
 	};
 

@@ -86,7 +86,7 @@ static void assert_fails(const struct outcome *outcome, const char *said)
 static void stats_are_shown_as_text(void **state)
 {
 	struct fake_control *fake = *state;
-	const struct ramzswap_stats stats = {.orig_data_size = 411108 * UINT64_C(1024)};
+	const struct ramzswap_stats stats = { .orig_data_size = 411108 * UINT64_C(1024) };
 	const struct outcome *outcome;
 
 	fake_control_set_stats(fake, &stats);
@@ -100,7 +100,7 @@ static void stats_are_shown_as_text(void **state)
 static void stats_are_shown_as_json_and_metrics(void **state)
 {
 	struct fake_control *fake = *state;
-	const struct ramzswap_stats stats = {.num_writes = 4711};
+	const struct ramzswap_stats stats = { .num_writes = 4711 };
 	const struct outcome *outcome;
 	json_t *root;
 
@@ -203,7 +203,7 @@ static void output_that_cannot_be_written_is_a_failure(void **state)
 /* A server that answers one client with the given bytes. */
 static pid_t serve_once(const char *path, const char *answer)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	pid_t pid;
 
@@ -231,14 +231,14 @@ static void answers_that_are_none_are_failures(void **state)
 	static const struct {
 		const char *answer, *command, *said;
 	} cases[] = {
-		{"", "stats", "went away before its answer was complete"},
-		{"ok\ndisksi", "stats", "went away before its answer was complete"},
-		{"ok\n", "stats", "cut short or those of another version"},
-		{"ok\ndisksize 5\n", "stats", "cut short or those of another version"},
-		{"ok", "reset", "went away before its answer was complete"},
-		{"okay\n", "reset", "is no ramzswap"},
-		{"HTTP/1.1 400 Bad Request\r\n", "check", "is no ramzswap"},
-		{"error first\nsecond\n", "check", "rzscontrol: first\n"},
+		{ "", "stats", "went away before its answer was complete" },
+		{ "ok\ndisksi", "stats", "went away before its answer was complete" },
+		{ "ok\n", "stats", "cut short or those of another version" },
+		{ "ok\ndisksize 5\n", "stats", "cut short or those of another version" },
+		{ "ok", "reset", "went away before its answer was complete" },
+		{ "okay\n", "reset", "is no ramzswap" },
+		{ "HTTP/1.1 400 Bad Request\r\n", "check", "is no ramzswap" },
+		{ "error first\nsecond\n", "check", "rzscontrol: first\n" },
 	};
 	char directory[] = "/tmp/control-XXXXXX", path[64];
 

@@ -32,9 +32,9 @@
 
 static struct span_source *create(size_t unit, uint32_t units_max, struct span_budget *budget)
 {
-	struct span_source_config config = {
-		.unit = unit, .units_max = units_max, .budget = budget
-	};
+	struct span_source_config config = { .unit = unit,
+					     .units_max = units_max,
+					     .budget = budget };
 	struct span_source *source = NULL;
 
 	assert_int_equal(span_source_create(&source, &config), 0);
@@ -198,7 +198,8 @@ static void test_locked_units_are_released_too(void **state)
 	assert_int_equal(span_source_create(&source, &config), 0);
 	err = span_take(source, &unit);
 	if (err == -ENOMEM) {
-		print_message("may not lock 1 MiB of memory (ulimit -l): locked units not tested\n");
+		print_message(
+			"may not lock 1 MiB of memory (ulimit -l): locked units not tested\n");
 		span_source_destroy(source);
 		skip();
 	}
@@ -244,23 +245,22 @@ static bool pretend_old_kernel(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
 	};
-	struct sock_fprog program = {
-		.len = sizeof(filter) / sizeof(filter[0]), .filter = filter
-	};
+	struct sock_fprog program = { .len = sizeof(filter) / sizeof(filter[0]), .filter = filter };
 	char *page;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		return false;
 	page = span_map_zeroed(4096);
-	return page && madvise(page, 4096, 24) && errno == EINVAL && !madvise(page, 4096, MADV_DONTNEED);
+	return page && madvise(page, 4096, 24) && errno == EINVAL &&
+	       !madvise(page, 4096, MADV_DONTNEED);
 }
 
 static int run_on_old_kernel(bool locked)
 {
-	struct span_source_config config = {
-		.unit = UNIT_BYTES, .units_max = 64, .locked = locked
-	};
+	struct span_source_config config = { .unit = UNIT_BYTES,
+					     .units_max = 64,
+					     .locked = locked };
 	struct span_source *source;
 	unsigned char vector[16];
 	uint32_t unit;
@@ -320,7 +320,7 @@ static uint64_t resident_bytes(void)
 static void test_huge_source_costs_nothing_until_used(void **state)
 {
 	static const struct span_source_config huge[] = {
-		{ .unit = 4096, .units_max = 1u << 23 },	/* the table of a 16 TiB disk */
+		{ .unit = 4096, .units_max = 1u << 23 }, /* the table of a 16 TiB disk */
 		{ .unit = UNIT_BYTES, .units_max = HUGE_UNITS },
 	};
 

@@ -27,9 +27,9 @@ static void *refill(void *source)
 static void the_last_unit_can_be_taken_while_it_is_made_ready(void **state)
 {
 	struct span_budget budget;
-	struct span_source_config config = {
-		.unit = UNIT_BYTES, .units_max = 16, .budget = &budget
-	};
+	struct span_source_config config = { .unit = UNIT_BYTES,
+					     .units_max = 16,
+					     .budget = &budget };
 	struct span_source *source;
 	pthread_t thread;
 	uint32_t unit;

@@ -68,9 +68,9 @@ static void text_reads_as_in_2009(void **state)
 
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
 		rest[0] = '\0';
-		assert_in_range(
-			sscanf(line, "%63[A-Za-z]: %" SCNu64 "%63[^\n]", label, &value, rest), 2,
-			3);
+		assert_in_range(sscanf(line, "%63[A-Za-z]: %" SCNu64 "%63[^\n]", label, &value,
+				       rest),
+				2, 3);
 #define CHECK(name, word, unit, kind, help)                                      \
 	if (strcmp(label, word) == 0) {                                          \
 		bool bytes = STATS_##unit == STATS_BYTES;                        \
@@ -88,7 +88,7 @@ static void text_reads_as_in_2009(void **state)
 
 static void text_stands_in_columns(void **state)
 {
-	struct ramzswap_stats stats = {.disksize = 1024};
+	struct ramzswap_stats stats = { .disksize = 1024 };
 	char *text = written(stats_write_text, &stats);
 	size_t column = 0;
 
@@ -203,7 +203,7 @@ static void plain_form_of_the_largest_numbers_just_fits(void **state)
 
 static void plain_form_of_a_newer_sender_is_read(void **state)
 {
-	struct ramzswap_stats stats = sample(), back = {0};
+	struct ramzswap_stats stats = sample(), back = { 0 };
 	char buf[STATS_PLAIN_MAX + 64] = "pages_dreamt 7\n";
 
 	stats_format_plain(&stats, buf + strlen(buf), sizeof(buf) - strlen(buf));
@@ -219,7 +219,7 @@ static void cut_or_garbled_plain_form_is_refused(void **state)
 		"disksize 1", "disksize 1 \n", " 1\n",
 		"\n",	      "disksize x\n",  "x 99999999999999999999\n",
 	};
-	struct ramzswap_stats stats = sample(), back = {.disksize = 42};
+	struct ramzswap_stats stats = sample(), back = { .disksize = 42 };
 	char whole[STATS_PLAIN_MAX], buf[STATS_PLAIN_MAX + 64];
 	int len = stats_format_plain(&stats, whole, sizeof(whole));
 
@@ -237,8 +237,8 @@ static void cut_or_garbled_plain_form_is_refused(void **state)
 
 static void failing_stream_is_reported(void **state)
 {
-	static const writer writers[] = {stats_write_text, stats_write_json,
-					 stats_write_prometheus};
+	static const writer writers[] = { stats_write_text, stats_write_json,
+					  stats_write_prometheus };
 	struct ramzswap_stats stats = sample();
 
 	for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++) {

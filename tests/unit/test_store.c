@@ -45,7 +45,7 @@ static void same_filled_pages_of_any_word_come_back(void **state)
 	};
 	const size_t pages = 400;
 	struct store *store = store_of(pages * PAGE, STORE_NO_LIMIT);
-	struct rng rng = {1};
+	struct rng rng = { 1 };
 	unsigned char page[PAGE];
 	uint64_t words[400];
 
@@ -73,7 +73,7 @@ static void same_filled_pages_of_any_word_come_back(void **state)
 static uint64_t memory_of_words(uint64_t pages, bool any_word)
 {
 	struct store *store = store_of(pages * PAGE, STORE_NO_LIMIT);
-	struct rng rng = {1};
+	struct rng rng = { 1 };
 	unsigned char page[PAGE];
 	uint64_t memory = 0;
 
@@ -106,9 +106,9 @@ static void same_filled_pages_cost_their_table_entry(void **state)
 static void zero_pages_cost_no_payload_and_are_counted(void **state)
 {
 	struct store *store = store_of(16 * PAGE, STORE_NO_LIMIT);
-	unsigned char zeroes[4 * PAGE] = {0};
+	unsigned char zeroes[4 * PAGE] = { 0 };
 	unsigned char random[4 * PAGE];
-	struct rng rng = {2};
+	struct rng rng = { 2 };
 
 	data_fill(&rng, DATA_RANDOM, random, sizeof(random));
 	must_write(store, random, sizeof(random), 4 * PAGE);
@@ -123,7 +123,7 @@ static void zero_pages_cost_no_payload_and_are_counted(void **state)
 
 static void pages_that_differ_from_same_filled_in_one_byte_keep_it(void **state)
 {
-	static const size_t positions[] = {0, 1, 7, 8, 9, 2047, 2048, 4087, 4088, 4094, 4095};
+	static const size_t positions[] = { 0, 1, 7, 8, 9, 2047, 2048, 4087, 4088, 4094, 4095 };
 	const size_t count = sizeof(positions) / sizeof(positions[0]);
 	struct store *store = store_of(2 * count * PAGE, STORE_NO_LIMIT);
 	unsigned char page[PAGE];
@@ -147,7 +147,7 @@ static void incompressible_pages_are_stored_raw(void **state)
 {
 	struct store *store = store_of(64 * PAGE, STORE_NO_LIMIT);
 	unsigned char data[64 * PAGE];
-	struct rng rng = {3};
+	struct rng rng = { 3 };
 	struct ramzswap_stats stats;
 
 	data_fill(&rng, DATA_RANDOM, data, sizeof(data));
@@ -170,7 +170,7 @@ static void compressible_pages_take_what_the_codec_makes_of_them(void **state)
 	unsigned char out[CODEC_BOUND_MAX];
 	unsigned char page[PAGE];
 	struct store *store = store_of(64 * PAGE, STORE_NO_LIMIT);
-	struct rng rng = {4};
+	struct rng rng = { 4 };
 	uint64_t sum = 0;
 
 	assert_int_equal(posix_memalign(&workspace, 64, codec->workspace_size[CODEC_FAST] + 64), 0);
@@ -199,7 +199,7 @@ static void pages_of_every_compressibility_come_back(void **state)
 	const size_t step = 16, pages = PAGE / step + 1;
 	struct store *store = store_of(pages * PAGE, STORE_NO_LIMIT);
 	unsigned char *data = calloc(pages, PAGE);
-	struct rng rng = {5};
+	struct rng rng = { 5 };
 
 	for (size_t i = 0; i < pages; i++) {
 		data_fill(&rng, DATA_RANDOM, data + i * PAGE, i * step);
@@ -216,7 +216,7 @@ static void every_kind_of_page_replaces_every_other(void **state)
 {
 	struct store *store = store_of(PAGE, STORE_NO_LIMIT);
 	unsigned char page[PAGE];
-	struct rng rng = {6};
+	struct rng rng = { 6 };
 	struct ramzswap_stats fresh[DATA_KINDS];
 
 	for (int round = 0; round < 2; round++) {
@@ -249,8 +249,8 @@ static void every_kind_of_page_replaces_every_other(void **state)
 }
 
 /* Offsets and lengths around the borders of pages and words. */
-static const uint32_t edges[] = {0,    1,    7,	   8,	 511,  4088, 4095,
-				 4096, 4097, 6000, 8191, 8192, 8193, 12288};
+static const uint32_t edges[] = { 0,	1,    7,    8,	  511,	4088, 4095,
+				  4096, 4097, 6000, 8191, 8192, 8193, 12288 };
 #define EDGES (sizeof(edges) / sizeof(edges[0]))
 
 static void writes_of_any_offset_and_length_change_just_their_range(void **state)
@@ -258,7 +258,7 @@ static void writes_of_any_offset_and_length_change_just_their_range(void **state
 	const size_t size = 7 * PAGE;
 	struct store *store = store_of(size, STORE_NO_LIMIT);
 	unsigned char *shadow = malloc(size);
-	struct rng rng = {7};
+	struct rng rng = { 7 };
 
 	data_fill_any(&rng, shadow, size);
 	must_write(store, shadow, (uint32_t)size, 0);
@@ -279,7 +279,7 @@ static void reads_of_any_offset_and_length_give_just_their_range(void **state)
 	const size_t size = 7 * PAGE;
 	struct store *store = store_of(size, STORE_NO_LIMIT);
 	unsigned char *shadow = malloc(size);
-	struct rng rng = {8};
+	struct rng rng = { 8 };
 
 	for (int round = 0; round < 8; round++) {
 		data_fill_any(&rng, shadow, size);
@@ -298,7 +298,7 @@ static void zeroing_any_offset_and_length_clears_just_its_range(void **state)
 	const size_t size = 7 * PAGE;
 	struct store *store = store_of(size, STORE_NO_LIMIT);
 	unsigned char *shadow = malloc(size);
-	struct rng rng = {9};
+	struct rng rng = { 9 };
 
 	for (size_t i = 0; i < EDGES; i++) {
 		for (size_t j = 0; j < EDGES; j++) {
@@ -318,7 +318,7 @@ static void a_page_zeroed_piece_by_piece_costs_nothing_in_the_end(void **state)
 {
 	struct store *store = store_of(4 * PAGE, STORE_NO_LIMIT);
 	unsigned char page[PAGE];
-	struct rng rng = {10};
+	struct rng rng = { 10 };
 
 	data_fill(&rng, DATA_RANDOM, page, PAGE);
 	must_write(store, page, PAGE, PAGE);
@@ -347,8 +347,8 @@ static void requests_of_no_bytes_do_nothing(void **state)
 
 static void the_last_page_may_be_a_partial_one(void **state)
 {
-	static const uint64_t sizes[] = {1, 8, 100, 4095, 4097, 8191, 3 * 4096 + 511, 999999};
-	struct rng rng = {11};
+	static const uint64_t sizes[] = { 1, 8, 100, 4095, 4097, 8191, 3 * 4096 + 511, 999999 };
+	struct rng rng = { 11 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		const uint64_t size = sizes[i], tail = size % PAGE;
@@ -390,14 +390,14 @@ static void ranges_outside_the_disk_are_refused(void **state)
 		uint64_t offset;
 		uint32_t count;
 	} bad[] = {
-		{2 * PAGE + 5, 1},	{2 * PAGE, 6},	 {0, 2 * PAGE + 6},
-		{2 * PAGE + 6, 0},	{UINT64_MAX, 1}, {UINT64_MAX - PAGE + 1, PAGE},
-		{UINT64_C(1) << 63, 8}, {3 * PAGE, 1},	 {UINT64_MAX, UINT32_MAX},
+		{ 2 * PAGE + 5, 1 },	  { 2 * PAGE, 6 },   { 0, 2 * PAGE + 6 },
+		{ 2 * PAGE + 6, 0 },	  { UINT64_MAX, 1 }, { UINT64_MAX - PAGE + 1, PAGE },
+		{ UINT64_C(1) << 63, 8 }, { 3 * PAGE, 1 },   { UINT64_MAX, UINT32_MAX },
 	};
 	const uint32_t size = 2 * PAGE + 5;
 	struct store *store = store_of(size, STORE_NO_LIMIT);
 	unsigned char shadow[2 * PAGE + 5], buf[4 * PAGE];
-	struct rng rng = {12};
+	struct rng rng = { 12 };
 
 	data_fill(&rng, DATA_RANDOM, shadow, size);
 	must_write(store, shadow, size, 0);
@@ -422,7 +422,7 @@ static void bad_configurations_are_refused(void **state)
 {
 	struct store *const untouched = (struct store *)&untouched;
 	struct store *store = untouched;
-	struct store_config config = {.size = 0, .memlimit = STORE_NO_LIMIT};
+	struct store_config config = { .size = 0, .memlimit = STORE_NO_LIMIT };
 
 	assert_int_equal(store_create(&store, &config), -EINVAL);
 	config.size = STORE_SIZE_MAX + 1;
@@ -441,11 +441,12 @@ static void bad_configurations_are_refused(void **state)
 static void every_codec_of_the_table_serves_a_store(void **state)
 {
 	unsigned char data[16 * PAGE];
-	struct rng rng = {13};
+	struct rng rng = { 13 };
 
 	for (size_t i = 0; codecs[i]; i++) {
-		struct store_config config = {
-			.size = sizeof(data), .memlimit = STORE_NO_LIMIT, .codec = codecs[i]};
+		struct store_config config = { .size = sizeof(data),
+					       .memlimit = STORE_NO_LIMIT,
+					       .codec = codecs[i] };
 		struct store *store = NULL;
 
 		assert_int_equal(store_create(&store, &config), 0);
@@ -465,7 +466,7 @@ static void stores_do_not_share_pages(void **state)
 {
 	struct store *stores[3];
 	unsigned char data[3][8 * PAGE];
-	struct rng rng = {14};
+	struct rng rng = { 14 };
 
 	for (int i = 0; i < 3; i++) {
 		stores[i] = store_of(sizeof(data[i]), STORE_NO_LIMIT);

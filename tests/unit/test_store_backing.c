@@ -6,7 +6,7 @@
 
 static void test_a_disk_larger_than_memory_takes_all_its_pages(void **state)
 {
-	const struct setup setup = {.disk = 32 * MIB, .memlimit = 4 * MIB, .backing = 48 * MIB};
+	const struct setup setup = { .disk = 32 * MIB, .memlimit = 4 * MIB, .backing = 48 * MIB };
 	uint64_t pages = setup.disk / PAGE;
 	struct ramzswap_stats stats;
 
@@ -34,7 +34,7 @@ static void test_a_disk_larger_than_memory_takes_all_its_pages(void **state)
 
 static void test_random_requests_agree_with_a_shadow(void **state)
 {
-	const struct setup setup = {.disk = 8 * MIB, .memlimit = 2 * MIB, .backing = 12 * MIB};
+	const struct setup setup = { .disk = 8 * MIB, .memlimit = 2 * MIB, .backing = 12 * MIB };
 	unsigned int steps = 20000 * test_scale() / 100;
 	unsigned char *shadow = calloc(1, setup.disk), *buf = malloc(setup.disk);
 	struct ramzswap_stats stats;
@@ -86,7 +86,7 @@ static void test_random_requests_agree_with_a_shadow(void **state)
 static void test_overwriting_for_long_is_cleaned_up_behind(void **state)
 {
 	/* What is stored fills the backing store to four fifths: room comes from cleaning alone. */
-	const struct setup setup = {.disk = 16 * MIB, .memlimit = 2 * MIB, .backing = 10 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .memlimit = 2 * MIB, .backing = 10 * MIB };
 	static uint32_t versions[4096];
 	uint64_t pages = setup.disk / PAGE;
 	struct ramzswap_stats stats;
@@ -112,7 +112,7 @@ static void test_overwriting_for_long_is_cleaned_up_behind(void **state)
 
 static void test_without_room_anywhere_writes_fail_and_nothing_is_lost(void **state)
 {
-	const struct setup setup = {.disk = 64 * MIB, .memlimit = 3 * MIB, .backing = 4 * MIB};
+	const struct setup setup = { .disk = 64 * MIB, .memlimit = 3 * MIB, .backing = 4 * MIB };
 	unsigned char page[PAGE];
 	uint64_t written = 0;
 	struct ramzswap_stats stats;
@@ -141,7 +141,7 @@ static void test_without_room_anywhere_writes_fail_and_nothing_is_lost(void **st
 
 static void test_pages_that_do_not_compress_leave_first(void **state)
 {
-	const struct setup setup = {.disk = 16 * MIB, .memlimit = 6 * MIB, .backing = 32 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .memlimit = 6 * MIB, .backing = 32 * MIB };
 	struct ramzswap_stats stats;
 	uint64_t i = 0;
 
@@ -249,7 +249,7 @@ static void pass_ticks(unsigned int ticks)
 
 static void test_idle_pages_that_do_not_compress_leave_without_need(void **state)
 {
-	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 
 	start(&setup);
 	for (uint64_t i = 0; i < 100; i++)
@@ -269,7 +269,7 @@ static void test_idle_pages_that_do_not_compress_leave_without_need(void **state
 
 static void test_of_two_copies_in_a_segment_the_last_counts(void **state)
 {
-	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 
 	start(&setup);
 	for (uint64_t i = 0; i < 10; i++)
@@ -300,7 +300,7 @@ static void test_of_two_copies_in_a_segment_the_last_counts(void **state)
 
 static void test_a_page_that_is_read_often_comes_back(void **state)
 {
-	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 	struct ramzswap_stats stats;
 
 	start(&setup);
@@ -322,7 +322,7 @@ static void test_a_page_that_is_read_often_comes_back(void **state)
 
 static void test_neighbours_are_read_at_once(void **state)
 {
-	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 	unsigned char wanted[32 * PAGE], page[PAGE];
 	unsigned int before;
 
@@ -355,7 +355,7 @@ static void test_neighbours_are_read_at_once(void **state)
 
 static void test_a_part_of_a_page_behind_the_pool_is_written(void **state)
 {
-	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 	unsigned char page[PAGE];
 
 	start(&setup);

@@ -24,7 +24,7 @@ static void pretend_available(unsigned int percent)
 
 static void test_a_machine_without_memory_is_asked_for_none(void **state)
 {
-	const struct setup setup = {.disk = 16 * MIB, .memlimit = 12 * MIB, .backing = 32 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .memlimit = 12 * MIB, .backing = 32 * MIB };
 	uint64_t before;
 
 	start(&setup);
@@ -53,7 +53,7 @@ static void test_a_machine_without_memory_is_asked_for_none(void **state)
 
 static void test_a_failing_write_keeps_pages_in_memory(void **state)
 {
-	const struct setup setup = {.disk = 32 * MIB, .memlimit = 3 * MIB, .backing = 48 * MIB};
+	const struct setup setup = { .disk = 32 * MIB, .memlimit = 3 * MIB, .backing = 48 * MIB };
 	unsigned char page[PAGE];
 	struct ramzswap_stats stats;
 	char line[256];
@@ -97,7 +97,7 @@ static void test_a_failing_write_keeps_pages_in_memory(void **state)
 
 static void test_a_failing_read_is_an_error_of_that_page_alone(void **state)
 {
-	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 	unsigned char page[PAGE];
 	struct ramzswap_stats stats;
 	char line[256];
@@ -158,7 +158,7 @@ static void *keep_writing_back(void *opaque)
 
 static void test_pages_in_memory_do_not_wait_for_a_store_that_hangs(void **state)
 {
-	const struct setup setup = {.disk = 16 * MIB, .backing = 32 * MIB};
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 	pthread_t threads[9];
 
 	start(&setup);
@@ -243,8 +243,7 @@ static void test_the_allowance_of_a_second_paces_the_background(void **state)
 		usleep(1000);
 		stats = stats_of(store);
 		now = seconds_now();
-	} while (now < begin + 1.5 ||
-		 (stats.bd_written_bytes < setup.rate && now < begin + 120));
+	} while (now < begin + 1.5 || (stats.bd_written_bytes < setup.rate && now < begin + 120));
 	assert_true(stats.bd_written_bytes >= setup.rate);
 	/* What is saved up, what came since, and the segment that overdraws. */
 	assert_true((double)stats.bd_written_bytes <=
@@ -275,8 +274,8 @@ static void *background(void *opaque)
 static void *use_own_pages(void *opaque)
 {
 	uint64_t base = (uintptr_t)opaque * THREAD_PAGES;
-	uint32_t versions[THREAD_PAGES] = {0};
-	struct rng own = {.state = base + 1};
+	uint32_t versions[THREAD_PAGES] = { 0 };
+	struct rng own = { .state = base + 1 };
 	unsigned char page[PAGE], wanted[PAGE], pages[8 * PAGE];
 
 	for (unsigned int i = 0; i < 20000 * test_scale() / 100; i++) {
@@ -333,7 +332,7 @@ static void test_threads_lose_nothing(void **state)
  */
 static void test_room_that_another_write_made_counts(void **state)
 {
-	const struct setup setup = {.disk = 8 * MIB, .memlimit = 4 * MIB, .backing = 16 * MIB};
+	const struct setup setup = { .disk = 8 * MIB, .memlimit = 4 * MIB, .backing = 16 * MIB };
 	struct request overtaken;
 	uint64_t bytes;
 

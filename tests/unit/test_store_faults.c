@@ -152,7 +152,7 @@ static void write_some(struct disk *disk, struct rng *rng, uint32_t count, uint6
 /* What a disk goes through, allocations of every kind among it. */
 static void live(struct disk *disk)
 {
-	struct rng rng = {70};
+	struct rng rng = { 70 };
 
 	for (int round = 0; round < 24; round++) {
 		uint64_t offset = rng_below(&rng, DISK - 40 * PAGE);
@@ -182,7 +182,7 @@ static void fail_in_turn(struct disk *disk, bool lasting)
 	unsigned long after = 0, refused;
 
 	do {
-		struct rng rng = {71};
+		struct rng rng = { 71 };
 
 		assert_int_equal(store_create(&disk->store, &config), 0);
 		memset(disk->shadow, 0, DISK);
@@ -206,7 +206,7 @@ static void fail_in_turn(struct disk *disk, bool lasting)
 
 static void nothing_is_lost_wherever_an_allocation_fails(void **state)
 {
-	struct disk disk = {.shadow = malloc(DISK), .buf = malloc(DISK)};
+	struct disk disk = { .shadow = malloc(DISK), .buf = malloc(DISK) };
 
 	fail_in_turn(&disk, false);
 	fail_in_turn(&disk, true);
@@ -218,8 +218,8 @@ static void nothing_is_lost_wherever_an_allocation_fails(void **state)
 
 static void reads_and_whole_page_trims_need_no_memory(void **state)
 {
-	struct disk disk = {.shadow = malloc(DISK), .buf = malloc(DISK)};
-	struct rng rng = {72};
+	struct disk disk = { .shadow = malloc(DISK), .buf = malloc(DISK) };
+	struct rng rng = { 72 };
 
 	assert_int_equal(store_create(&disk.store, &config), 0);
 	data_fill_any(&rng, disk.shadow, DISK);

@@ -7,7 +7,7 @@
 /* Incompressible bytes that differ from page to page and version to version. */
 static void unique_page(void *page, uint64_t number, uint64_t version)
 {
-	struct rng rng = {number * UINT64_C(0x10001) + version};
+	struct rng rng = { number * UINT64_C(0x10001) + version };
 
 	data_fill(&rng, DATA_RANDOM, page, PAGE);
 }
@@ -46,7 +46,7 @@ static void a_write_past_the_limit_fails_and_leaves_the_old_page(void **state)
 	const uint64_t limit = 32 * MIB, pages = 16384;
 	struct store *store = store_of(pages * PAGE, limit);
 	unsigned char small[PAGE], page[PAGE];
-	struct rng rng = {20};
+	struct rng rng = { 20 };
 	uint64_t filled;
 
 	assert_int_equal(stats_of(store).memlimit, limit);
@@ -76,7 +76,7 @@ static void a_full_store_still_takes_pages_no_larger_than_the_old(void **state)
 	struct store *store = store_of(pages * PAGE, 6 * MIB);
 	uint64_t filled = fill_up(store, pages);
 	unsigned char page[PAGE];
-	struct rng rng = {21};
+	struct rng rng = { 21 };
 
 	for (uint64_t i = 0; i < filled; i++) {
 		unique_page(page, i, 1);
@@ -109,7 +109,7 @@ static void a_full_store_takes_the_same_page_again(void **state)
 	int err;
 
 	do {
-		struct rng rng = {filled};
+		struct rng rng = { filled };
 
 		data_fill(&rng, DATA_STRUCT, page, PAGE);
 		err = store_write(store, page, PAGE, filled * PAGE);
@@ -117,7 +117,7 @@ static void a_full_store_takes_the_same_page_again(void **state)
 	assert_int_equal(err, -ENOSPC);
 	for (int round = 0; round < 2; round++) {
 		for (uint64_t i = 0; i < filled; i++) {
-			struct rng rng = {i};
+			struct rng rng = { i };
 
 			data_fill(&rng, DATA_STRUCT, page, PAGE);
 			must_write(store, page, PAGE, i * PAGE);
@@ -141,7 +141,7 @@ static void space_freed_by_a_trim_is_usable_at_once(void **state)
 {
 	const uint64_t pages = 4096;
 	struct store *store = store_of(pages * PAGE, 6 * MIB);
-	struct rng rng = {22};
+	struct rng rng = { 22 };
 	unsigned char page[PAGE];
 	uint64_t filled;
 
@@ -223,7 +223,7 @@ static void a_long_write_that_fails_has_written_the_pages_before_only(void **sta
 
 static void the_smallest_limit_holds_something(void **state)
 {
-	static const uint64_t sizes[] = {1, PAGE, MIB + 1, GIB, 16 * TIB, STORE_SIZE_MAX};
+	static const uint64_t sizes[] = { 1, PAGE, MIB + 1, GIB, 16 * TIB, STORE_SIZE_MAX };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		uint64_t size = sizes[i], limit = store_memlimit_min(size);
@@ -308,7 +308,7 @@ static void a_reset_forgets_every_page_and_clears_the_counters(void **state)
 	const uint64_t pages = 1024;
 	struct store *store = store_of(pages * PAGE + 77, 8 * MIB);
 	unsigned char *data = malloc(pages * PAGE + 77);
-	struct rng rng = {23};
+	struct rng rng = { 23 };
 	struct ramzswap_stats stats;
 
 	data_fill_any(&rng, data, pages * PAGE + 77);
@@ -344,7 +344,7 @@ struct sparse {
 
 static void make_sparse(struct sparse *sparse, uint64_t pages, uint64_t seed)
 {
-	struct rng rng = {seed};
+	struct rng rng = { seed };
 
 	sparse->pages = pages;
 	sparse->store = store_of(pages * PAGE, STORE_NO_LIMIT);
@@ -352,8 +352,8 @@ static void make_sparse(struct sparse *sparse, uint64_t pages, uint64_t seed)
 	sparse->data = malloc(pages * PAGE);
 	sparse->kept = calloc(pages, sizeof(bool));
 	for (uint64_t i = 0; i < pages; i++) {
-		static const enum data_kind kinds[] = {DATA_TEXT, DATA_STRUCT, DATA_MIXED,
-						       DATA_STRUCT};
+		static const enum data_kind kinds[] = { DATA_TEXT, DATA_STRUCT, DATA_MIXED,
+							DATA_STRUCT };
 
 		data_fill(&rng, kinds[rng_below(&rng, 4)], sparse->data + i * PAGE, PAGE);
 		must_write(sparse->store, sparse->data + i * PAGE, PAGE, i * PAGE);
@@ -441,8 +441,9 @@ static void compacting_a_full_or_an_empty_store_is_harmless(void **state)
 
 static void the_reserve_is_kept_ready_and_refilled(void **state)
 {
-	struct store_config config = {
-		.size = 64 * MIB, .memlimit = STORE_NO_LIMIT, .reserve = 4 * MIB};
+	struct store_config config = { .size = 64 * MIB,
+				       .memlimit = STORE_NO_LIMIT,
+				       .reserve = 4 * MIB };
 	struct store *store = NULL;
 	unsigned char page[PAGE];
 
@@ -467,7 +468,7 @@ static void the_reserve_is_kept_ready_and_refilled(void **state)
 /* Locked, a store keeps more resident than it has in use. */
 static void a_locked_store_of_a_large_disk_keeps_to_its_limit(void **state)
 {
-	static const uint64_t sizes[] = {1800 * MIB, 2304 * MIB, 64 * GIB, TIB};
+	static const uint64_t sizes[] = { 1800 * MIB, 2304 * MIB, 64 * GIB, TIB };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		const struct store_config config = {

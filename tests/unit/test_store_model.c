@@ -216,7 +216,7 @@ static void run(struct model *model, unsigned int steps)
 
 static void random_requests_agree_with_a_plain_array(void **state)
 {
-	static const uint64_t sizes[] = {5 * PAGE, 100 * PAGE + 1, 2 * MIB + 12345};
+	static const uint64_t sizes[] = { 5 * PAGE, 100 * PAGE + 1, 2 * MIB + 12345 };
 	uint64_t seed = rng_seed(40);
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {

@@ -74,8 +74,9 @@ static uint64_t faults_of_thread(void)
 
 static void a_write_takes_no_page_fault_however_far_the_pool_has_grown(void **state)
 {
-	const struct store_config config = { .size = LARGE_DISK, .memlimit = STORE_NO_LIMIT,
-					     .reserve = 2 * MIB, .locked = true };
+	const struct store_config config = {
+		.size = LARGE_DISK, .memlimit = STORE_NO_LIMIT, .reserve = 2 * MIB, .locked = true
+	};
 	const uint64_t warm = 300, pages = 3 * SPANS_PER_PAGE * (XV_SPAN_SIZE / PAGE - 1);
 	unsigned char page[PAGE];
 	struct store *store;
@@ -241,7 +242,8 @@ static void a_directory_that_is_resident_is_counted(void **state)
 
 static void a_new_page_of_a_large_directory_is_taken_urgently(void **state)
 {
-	const uint64_t entries = TIB / PAGE / TABLE_PAGE_ENTRIES, per_page = PAGE / sizeof(uint64_t);
+	const uint64_t entries = TIB / PAGE / TABLE_PAGE_ENTRIES,
+		       per_page = PAGE / sizeof(uint64_t);
 	struct span_budget budget;
 	struct table_ref ref;
 	struct table table;
@@ -286,8 +288,10 @@ static void to_look_for_what_was_never_written_touches_no_memory(void **state)
 
 static void recompression_has_its_workspace_from_the_start(void **state)
 {
-	struct store_config config = { .size = 64 * MIB, .memlimit = STORE_NO_LIMIT,
-				       .recompress_seconds = 3600, .locked = true };
+	struct store_config config = { .size = 64 * MIB,
+				       .memlimit = STORE_NO_LIMIT,
+				       .recompress_seconds = 3600,
+				       .locked = true };
 	struct store *store;
 	uint64_t used, bytes;
 
@@ -311,8 +315,11 @@ static void recompression_has_its_workspace_from_the_start(void **state)
 
 static void recompression_that_nobody_asked_for_gets_its_workspace_urgently(void **state)
 {
-	struct store_config config = { .size = 64 * MIB, .memlimit = MIB, .writers = 1,
-				       .codec = codec_find("liblzo2"), .locked = true };
+	struct store_config config = { .size = 64 * MIB,
+				       .memlimit = MIB,
+				       .writers = 1,
+				       .codec = codec_find("liblzo2"),
+				       .locked = true };
 	unsigned char page[PAGE];
 	struct rng rng = { 61 };
 	struct store *store;
@@ -340,7 +347,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_write_takes_no_page_fault_however_far_the_pool_has_grown),
 		cmocka_unit_test(a_pool_that_outruns_the_background_finds_its_spans_resident_too),
-		cmocka_unit_test(a_further_pool_is_small_and_counted_though_all_that_is_mapped_is_populated),
+		cmocka_unit_test(
+			a_further_pool_is_small_and_counted_though_all_that_is_mapped_is_populated),
 		cmocka_unit_test(at_the_limit_no_request_makes_a_pool),
 		cmocka_unit_test(a_directory_that_is_resident_is_counted),
 		cmocka_unit_test(a_new_page_of_a_large_directory_is_taken_urgently),

@@ -26,7 +26,7 @@ static int collect(void *opaque, uint64_t offset, uint64_t length, bool hole)
 		last->length += length;
 	} else {
 		assert_true(extents->count < 4096);
-		extents->list[extents->count++] = (struct extent){offset, length, hole};
+		extents->list[extents->count++] = (struct extent){ offset, length, hole };
 	}
 	return extents->stop_after && extents->count >= extents->stop_after ? 42 : 0;
 }
@@ -59,7 +59,7 @@ static void extents_tell_data_from_holes(void **state)
 	struct store *store = store_of(64 * PAGE + 100, STORE_NO_LIMIT);
 	unsigned char data[8 * PAGE];
 	struct extents *extents = malloc(sizeof(*extents));
-	struct rng rng = {30};
+	struct rng rng = { 30 };
 
 	collect_all(store, extents, 64 * PAGE + 100, 0);
 	must_be_extent(extents, 0, 0, 64 * PAGE + 100, true);
@@ -95,7 +95,7 @@ static void extents_of_any_range_start_and_end_with_it(void **state)
 	struct store *store = store_of(16 * PAGE, STORE_NO_LIMIT);
 	struct extents *extents = malloc(sizeof(*extents));
 	unsigned char page[PAGE];
-	struct rng rng = {31};
+	struct rng rng = { 31 };
 
 	data_fill(&rng, DATA_RANDOM, page, PAGE);
 	for (uint64_t i = 0; i < 16; i += 2)
@@ -181,9 +181,9 @@ static void a_disk_of_16_tib_costs_only_what_is_stored_on_it(void **state)
 	double start = processor_seconds();
 	struct store *store = store_of(size, STORE_NO_LIMIT);
 	struct extents *extents = malloc(sizeof(*extents));
-	static const uint64_t at[] = {0, 5 * GIB + 3 * PAGE, 8 * TIB - PAGE, 16 * TIB - PAGE};
+	static const uint64_t at[] = { 0, 5 * GIB + 3 * PAGE, 8 * TIB - PAGE, 16 * TIB - PAGE };
 	unsigned char page[PAGE];
-	struct rng rng = {32};
+	struct rng rng = { 32 };
 	size_t data = 0;
 
 	assert_true(processor_seconds() - start < 1.0);
@@ -246,7 +246,7 @@ static void pages_strewn_over_a_huge_disk_are_found_again(void **state)
 	unsigned char page[PAGE];
 
 	for (uint64_t i = 0; i < count; i++) {
-		struct rng rng = {i};
+		struct rng rng = { i };
 		uint64_t offset = rng_below(&rng, size / PAGE) * PAGE;
 
 		/* Twice: one trim must be enough for the table to go. */
@@ -255,7 +255,7 @@ static void pages_strewn_over_a_huge_disk_are_found_again(void **state)
 		must_write(store, page, PAGE, offset);
 	}
 	for (uint64_t i = 0; i < count; i++) {
-		struct rng rng = {i};
+		struct rng rng = { i };
 		uint64_t offset = rng_below(&rng, size / PAGE) * PAGE;
 
 		data_fill(&rng, DATA_TEXT, page, PAGE);
@@ -265,7 +265,7 @@ static void pages_strewn_over_a_huge_disk_are_found_again(void **state)
 	assert_true(stats_of(store).mem_used_total <= used + count * 3 * PAGE);
 	must_be_sound(store);
 	for (uint64_t i = 0; i < count; i++) {
-		struct rng rng = {i};
+		struct rng rng = { i };
 
 		must_zero(store, PAGE, rng_below(&rng, size / PAGE) * PAGE);
 	}

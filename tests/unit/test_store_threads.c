@@ -164,7 +164,7 @@ static void *writer_main(void *arg)
 	unsigned int thread = (unsigned int)(uintptr_t)arg;
 	unsigned char(*slots)[SLOT_BYTES] = calloc(SLOT_PAGES, SLOT_BYTES);
 	uint64_t *buf = malloc(4 * PAGE);
-	struct rng rng = {80 + thread};
+	struct rng rng = { 80 + thread };
 
 	while (!atomic_load(&stop)) {
 		switch (rng_below(&rng, 8)) {
@@ -198,7 +198,7 @@ static int ignore_extent(void *opaque, uint64_t offset, uint64_t length, bool ho
 static void *keeper_main(void *arg)
 {
 	uint64_t *buf = malloc(4 * PAGE);
-	struct rng rng = {99};
+	struct rng rng = { 99 };
 
 	while (!atomic_load(&stop)) {
 		(void)store_compact(store);
@@ -217,7 +217,7 @@ static void let_them_run(double seconds)
 {
 	pthread_t writers[WRITERS], keeper;
 	double end = seconds_now() + seconds;
-	struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
 
 	stop = false;
 	errors = 0;
@@ -265,10 +265,10 @@ static void nor_do_they_where_memory_is_short(void **state)
 
 static void nor_do_they_where_they_wait_for_one_another(void **state)
 {
-	struct store_config config = {.size = DISK_PAGES * PAGE,
-				      .memlimit = STORE_NO_LIMIT,
-				      .reserve = 256 * 1024,
-				      .writers = 1};
+	struct store_config config = { .size = DISK_PAGES * PAGE,
+				       .memlimit = STORE_NO_LIMIT,
+				       .reserve = 256 * 1024,
+				       .writers = 1 };
 
 	assert_int_equal(store_create(&store, &config), 0);
 	let_them_run(3.0);

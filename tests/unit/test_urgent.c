@@ -138,7 +138,8 @@ static void memory_is_short_below_48_mib_and_a_part_of_all(void **state)
 
 static int take_a_unit(bool locked)
 {
-	struct span_source_config config = { .unit = UNIT_BYTES, .units_max = 64,
+	struct span_source_config config = { .unit = UNIT_BYTES,
+					     .units_max = 64,
 					     .locked = locked };
 	struct span_source *source;
 	uint32_t unit;
@@ -172,8 +173,8 @@ static void links_of_locked_memory_are_resident_before_they_are_written(void **s
 	for (unsigned int taken = 0; taken < 5000; taken++) {
 		uintptr_t link = (uintptr_t)&source->next[source->fresh];
 
-		assert_int_equal(mincore((void *)(link & ~(uintptr_t)(BLOCK - 1)), BLOCK,
-					 &resident), 0);
+		assert_int_equal(
+			mincore((void *)(link & ~(uintptr_t)(BLOCK - 1)), BLOCK, &resident), 0);
 		assert_true(resident & 1);
 		if (span_take(source, &unit) == -ENOMEM && !taken) {
 			span_source_destroy(source);
@@ -226,8 +227,9 @@ static void a_send_that_fails_says_why_and_leaves_the_class_alone(void **state)
 static unsigned int use_medium(bool urgent)
 {
 	char path[] = "ramzswap-urgent-XXXXXX", why[MEDIUM_WHY_MAX];
-	struct medium_config config = { .where = path, .size = 1 << 20, .force = true,
-					.urgent = urgent };
+	struct medium_config config = {
+		.where = path, .size = 1 << 20, .force = true, .urgent = urgent
+	};
 	struct medium *medium;
 	void *block = NULL;
 

@@ -139,8 +139,9 @@ static void rare_failures_for_want_of_memory_are_one_line(void **state)
 
 static void room_again_comes_a_minute_after_the_machines_end(void **state)
 {
-	struct ramzswap_stats stats = {
-		.disksize = 1000 * MIB, .mem_used_total = 40 * MIB, .failed_writes = 1 };
+	struct ramzswap_stats stats = { .disksize = 1000 * MIB,
+					.mem_used_total = 40 * MIB,
+					.failed_writes = 1 };
 	struct watch watch = { 0 };
 	char line[WATCH_LINE_MAX];
 
@@ -165,7 +166,8 @@ static void room_is_what_is_available_and_for_swap_what_can_be_swapped_out(void 
 	assert_non_null(file);
 	fputs("MemTotal:        2048 kB\nMemFree:           10 kB\nMemAvailable:      64 kB\n"
 	      "Active:           900 kB\nInactive:         800 kB\nActive(anon):     300 kB\n"
-	      "Inactive(anon):   200 kB\nWriteback:          8 kB\n", file);
+	      "Inactive(anon):   200 kB\nWriteback:          8 kB\n",
+	      file);
 	assert_int_equal(fflush(file), 0);
 	machine_memory(fileno(file), &memory);
 	assert_int_equal(machine_room(&memory, false), 64 * 1024);

@@ -50,9 +50,9 @@ static void damage_bytes(struct fixture *f, void *address, const void *value, si
 	f->saves++;
 }
 
-#define damage(f, field, value)                                                       \
-	do {                                                                          \
-		__typeof__(field) value_ = (__typeof__(field))(value);                \
+#define damage(f, field, value)                                                           \
+	do {                                                                              \
+		__typeof__(field) value_ = (__typeof__(field))(value);                    \
 		damage_bytes(f, (void *)&(field), (const void *)&value_, sizeof(value_)); \
 	} while (0)
 
@@ -320,7 +320,10 @@ static void more_span_numbers_than_there_may_be(struct fixture *f)
 	damage(f, f->pool->spans_top, XV_SPANS_MAX + 1);
 }
 
-#define DAMAGE(name) { #name, name }
+#define DAMAGE(name)        \
+	{                   \
+#name, name \
+	}
 
 static const struct {
 	const char *name;

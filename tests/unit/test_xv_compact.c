@@ -228,7 +228,7 @@ struct owners {
 	struct owned {
 		pthread_mutex_t lock;
 		struct object object;
-	} *owned;
+	} * owned;
 	uint32_t count;
 	atomic_uint_least32_t working;
 	atomic_uint_least32_t seed;
