@@ -20,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backing.h"
+#include "backing/backing.h"
 #include "bench_pages.h"
-#include "store.h"
+#include "store/store.h"
 
 #define PAGE BENCH_PAGE_SIZE
 #define HOT_PAGES 2048u

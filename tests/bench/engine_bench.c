@@ -22,7 +22,7 @@
 
 #include "crew.h"
 #include "engine_bench.h"
-#include "worker.h"
+#include "server/worker.h"
 
 #define SEGMENT_PAGES 1024u
 #define OVERWRITE_PASSES 3u

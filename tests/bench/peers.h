@@ -13,7 +13,7 @@
 
 #include "bench_pages.h"
 #include "codec.h"
-#include "store.h"
+#include "store/store.h"
 
 #define SLOT_EMPTY UINT32_MAX
 

@@ -17,8 +17,8 @@
 
 #include "bench_pages.h"
 #include "codec.h"
-#include "store.h"
-#include "worker.h"
+#include "store/store.h"
+#include "server/worker.h"
 
 #define RUN 32u /* pages in a row, as one request of the kernel has them */
 #define READS_LEAST 400000u

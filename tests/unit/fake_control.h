@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control.h"
-#include "stats.h"
+#include "control/control.h"
+#include "base/stats.h"
 
 struct fake_control {
 	char directory[32];

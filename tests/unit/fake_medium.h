@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "medium.h"
+#include "medium/medium.h"
 
 struct fake_medium {
 	struct medium medium;

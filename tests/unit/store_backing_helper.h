@@ -6,10 +6,10 @@
 #ifndef RAMZSWAP_STORE_BACKING_HELPER_H
 #define RAMZSWAP_STORE_BACKING_HELPER_H
 
-#include "backing.h"
+#include "backing/backing.h"
 #include "fake_medium.h"
 #include "store_helper.h"
-#include "store_internal.h"
+#include "store/state.h"
 
 #define SEGMENT BACKING_SEGMENT_MIN
 

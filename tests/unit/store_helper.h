@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "pages.h"
-#include "store.h"
+#include "store/store.h"
 
 #define PAGE STORE_PAGE_SIZE
 #define MIB (UINT64_C(1) << 20)

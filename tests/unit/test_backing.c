@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "backing.h"
+#include "backing/backing.h"
 #include "fake_medium.h"
 
 #define SEGMENT BACKING_SEGMENT_MIN

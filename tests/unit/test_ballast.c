@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "ballast_plan.h"
+#include "guard/ballast_plan.h"
 
 #define MIB (UINT64_C(1) << 20)
 

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "fake_control.h"
-#include "size.h"
+#include "base/size.h"
 
 #define MIB (UINT64_C(1) << 20)
 

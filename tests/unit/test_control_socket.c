@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "control.h"
+#include "control/control.h"
 
 #define NOBODY 65534
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "guard_kernel.h"
+#include "base/kernel.h"
 
 static void swapoff_is_for_kernels_that_mark_lost_pages(void **state)
 {

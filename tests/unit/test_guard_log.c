@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "guard_log.h"
+#include "guard/log.h"
 
 static char directory[] = "/tmp/ramzswap-test.XXXXXX";
 static char path[sizeof(directory) + 4];

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "medium.h"
+#include "medium/medium.h"
 
 #define MIB (UINT64_C(1) << 20)
 

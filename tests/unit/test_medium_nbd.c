@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "medium.h"
+#include "medium/medium.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define SIZE (16 * MIB)

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "codec.h"
-#include "params.h"
-#include "store.h"
+#include "server/params.h"
+#include "store/store.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)

@@ -10,18 +10,18 @@
 
 #include <cmocka.h>
 
-#include "relief.h"
+#include "survival/oom_call.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define LOOK_MS 500
 
-static struct relief relief;
-static struct relief_view view;
+static struct oom_call oom_call;
+static struct oom_call_view view;
 
 static int begin(void **state)
 {
-	relief = (struct relief){ .trigger = -1, .meminfo = -1, .swaps = -1, .prepared = true };
-	view = (struct relief_view){
+	oom_call = (struct oom_call){ .trigger = -1, .meminfo = -1, .swaps = -1, .prepared = true };
+	view = (struct oom_call_view){
 		.now_ms = 1000000,
 		.memory = { .total = 1024 * MIB, .available = 5 * MIB },
 	};
@@ -37,7 +37,7 @@ static unsigned int due(unsigned int seconds, unsigned int good, unsigned int fa
 		view.now_ms += LOOK_MS;
 		view.writes += good + failing;
 		view.failed += failing;
-		count += relief_is_due(&relief, &view);
+		count += oom_call_is_due(&oom_call, &view);
 	}
 	return count;
 }
@@ -110,14 +110,14 @@ static void test_the_call_writes_what_the_kernel_expects(void **state)
 	int ends[2];
 	char byte = 0;
 
-	assert_int_equal(relief_call(&relief), -ENOENT);
+	assert_int_equal(oom_call_make(&oom_call), -ENOENT);
 	assert_int_equal(pipe(ends), 0);
-	relief.trigger = ends[1];
-	assert_int_equal(relief_call(&relief), 0);
+	oom_call.trigger = ends[1];
+	assert_int_equal(oom_call_make(&oom_call), 0);
 	assert_int_equal(read(ends[0], &byte, 1), 1);
 	assert_int_equal(byte, 'f');
 	close(ends[0]);
-	relief_finish(&relief);
+	oom_call_finish(&oom_call);
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "size.h"
+#include "base/size.h"
 
 #define UNTOUCHED UINT64_C(0xdeadbeef)
 #define KIB UINT64_C(1024)

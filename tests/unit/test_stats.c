@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "stats.h"
+#include "base/stats.h"
 
 #define COUNT_ONE(name, label, unit, kind, help) +1
 #define FIELD_COUNT (0 STATS_FIELDS(COUNT_ONE))

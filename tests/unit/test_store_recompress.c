@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "store_helper.h"
-#include "store_internal.h"
+#include "store/state.h"
 
 #define PAGES 512u
 

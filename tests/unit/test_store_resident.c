@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "store_helper.h"
-#include "store_internal.h"
+#include "store/state.h"
 #include "xv_internal.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -317,7 +317,7 @@ static void recompression_that_nobody_asked_for_gets_its_workspace_urgently(void
 {
 	struct store_config config = { .size = 64 * MIB,
 				       .memlimit = MIB,
-				       .writers = 1,
+				       .encoders = 1,
 				       .codec = codec_find("liblzo2"),
 				       .locked = true };
 	unsigned char page[PAGE];

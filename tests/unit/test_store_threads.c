@@ -268,7 +268,7 @@ static void nor_do_they_where_they_wait_for_one_another(void **state)
 	struct store_config config = { .size = DISK_PAGES * PAGE,
 				       .memlimit = STORE_NO_LIMIT,
 				       .reserve = 256 * 1024,
-				       .writers = 1 };
+				       .encoders = 1 };
 
 	assert_int_equal(store_create(&store, &config), 0);
 	let_them_run(3.0);

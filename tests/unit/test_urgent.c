@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Promises of allocator/urgent.h, and that what a server cannot do without is done as it says:
- * growth (span.c), replies (cork.c, whose send() takes the place of the C library's here), and
+ * growth (span.c), replies (reply.c, whose send() takes the place of the C library's here), and
  * direct I/O (medium_file.c).
  */
 #include <errno.h>
@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-#include "medium.h"
+#include "medium/medium.h"
 #include "span_internal.h"
 #include "urgent.h"
 

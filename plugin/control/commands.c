@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/commands.h"
+#include "base/size.h"
+
+static void answer(struct control_reply *reply, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void answer(struct control_reply *reply, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(reply->text, sizeof(reply->text), format, args);
+	va_end(args);
+	reply->len = len < 0 ? 0 : (size_t)len;
+	if (reply->len >= sizeof(reply->text)) {
+		reply->len = sizeof(reply->text) - 1;
+		reply->text[reply->len - 1] = '\n';
+	}
+}
+
+void control_reply_error(struct control_reply *reply, const char *text)
+{
+	answer(reply, "error %s\n", text);
+	for (size_t i = 0; i + 1 < reply->len; i++)
+		if (reply->text[i] < ' ' || reply->text[i] > '~')
+			reply->text[i] = '?';
+}
+
+/* The answer to an operation that failed, and left word of why or not. */
+static void answer_failure(struct control_reply *reply, int error, const char *why)
+{
+	control_reply_error(reply, *why ? why : strerror(-error));
+}
+
+static void run_stats(const struct control_ops *ops, void *opaque, const char *argument,
+		      struct control_reply *reply)
+{
+	struct ramzswap_stats stats = { 0 };
+	int len;
+
+	ops->get_stats(opaque, &stats);
+	answer(reply, CONTROL_OK);
+	len = stats_format_plain(&stats, reply->text + reply->len,
+				 sizeof(reply->text) - reply->len);
+	if (len > 0)
+		reply->len += (size_t)len;
+}
+
+static void run_memlimit(const struct control_ops *ops, void *opaque, const char *argument,
+			 struct control_reply *reply)
+{
+	uint64_t bytes = CONTROL_NO_LIMIT;
+	char why[CONTROL_WHY_MAX] = "";
+	int error = 0;
+
+	if (strcmp(argument, "none") != 0)
+		error = size_parse(argument, size_of_ram(), &bytes, why, sizeof(why));
+	if (!error)
+		error = ops->set_memlimit(opaque, bytes, why, sizeof(why));
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK);
+}
+
+static void run_compact(const struct control_ops *ops, void *opaque, const char *argument,
+			struct control_reply *reply)
+{
+	char why[CONTROL_WHY_MAX] = "";
+	uint64_t bytes = 0;
+	int error = ops->compact(opaque, &bytes, why, sizeof(why));
+
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK "%" PRIu64 " kB given back\n", bytes / 1024);
+}
+
+static void run_recompress(const struct control_ops *ops, void *opaque, const char *argument,
+			   struct control_reply *reply)
+{
+	char why[CONTROL_WHY_MAX] = "";
+	uint64_t bytes = 0;
+	int error = ops->recompress(opaque, &bytes, why, sizeof(why));
+
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK "%" PRIu64 " kB won\n", bytes / 1024);
+}
+
+/* idle SECONDS, huge or all; nothing for what the server would do by itself. */
+static int parse_writeback(const char *argument, enum control_writeback *what,
+			   unsigned int *seconds)
+{
+	char end;
+
+	*what = CONTROL_WRITEBACK_POLICY;
+	*seconds = 0;
+	if (!argument)
+		return 0;
+	if (strcmp(argument, "huge") == 0)
+		*what = CONTROL_WRITEBACK_HUGE;
+	else if (strcmp(argument, "all") == 0)
+		*what = CONTROL_WRITEBACK_ALL;
+	else if (strncmp(argument, "idle ", 5) == 0 && argument[5] >= '0' && argument[5] <= '9' &&
+		 strlen(argument) < 15 && sscanf(argument + 5, "%u%c", seconds, &end) == 1)
+		*what = CONTROL_WRITEBACK_IDLE;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static void run_writeback(const struct control_ops *ops, void *opaque, const char *argument,
+			  struct control_reply *reply)
+{
+	char why[CONTROL_WHY_MAX] = "";
+	enum control_writeback what;
+	unsigned int seconds;
+	uint64_t bytes = 0;
+	int error = parse_writeback(argument, &what, &seconds);
+
+	if (error)
+		snprintf(why, sizeof(why), "writeback takes idle SECONDS, huge or all, not \"%s\"",
+			 argument);
+	else
+		error = ops->writeback(opaque, what, seconds, &bytes, why, sizeof(why));
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK "%" PRIu64 " kB moved to the backing store\n",
+		       bytes / 1024);
+}
+
+static void run_backing(const struct control_ops *ops, void *opaque, const char *argument,
+			struct control_reply *reply)
+{
+	bool day = strncmp(argument, "budget ", strlen("budget ")) == 0;
+	char why[CONTROL_WHY_MAX] = "";
+	uint64_t bytes = 0;
+	const char *size = strchr(argument, ' ');
+	int error = 0;
+
+	if (!day && strncmp(argument, "rate ", strlen("rate ")) != 0) {
+		error = -EINVAL;
+		snprintf(why, sizeof(why),
+			 "backing takes budget SIZE or rate SIZE, or none for SIZE");
+	} else if (strcmp(size + 1, "none") != 0) {
+		error = size_parse(size + 1, 0, &bytes, why, sizeof(why));
+	}
+	if (!error)
+		error = ops->set_allowance(opaque, day, bytes, why, sizeof(why));
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK);
+}
+
+static void run_reset(const struct control_ops *ops, void *opaque, const char *argument,
+		      struct control_reply *reply)
+{
+	char why[CONTROL_WHY_MAX] = "";
+	int error = ops->reset(opaque, why, sizeof(why));
+
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK);
+}
+
+static void run_check(const struct control_ops *ops, void *opaque, const char *argument,
+		      struct control_reply *reply)
+{
+	char why[CONTROL_WHY_MAX] = "";
+	int error = ops->check(opaque, why, sizeof(why));
+
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK "no errors found\n");
+}
+
+static const struct control_command commands[] = {
+	{ .name = "stats", .run = run_stats },
+	{ .name = "memlimit", .needs = "a size, or none for no limit", .run = run_memlimit },
+	{ .name = "backing", .needs = "budget SIZE or rate SIZE", .run = run_backing },
+	{ .name = "compact", .slow = true, .run = run_compact },
+	{ .name = "recompress", .slow = true, .run = run_recompress },
+	{ .name = "writeback",
+	  .needs = "idle SECONDS, huge or all",
+	  .alone = true,
+	  .slow = true,
+	  .run = run_writeback },
+	{ .name = "reset", .slow = true, .run = run_reset },
+	{ .name = "check", .slow = true, .run = run_check },
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+const struct control_command *control_command_find(char *line, const char **argument,
+						   struct control_reply *reply)
+{
+	const struct control_command *command = commands;
+	char *blank;
+
+	for (const char *c = line; *c; c++) {
+		if (*c < ' ' || *c > '~') {
+			control_reply_error(reply, "the request is not a line of plain text");
+			return NULL;
+		}
+	}
+	blank = strchr(line, ' ');
+	if (blank)
+		*blank = '\0';
+	while (command < commands + COMMAND_COUNT && strcmp(line, command->name) != 0)
+		command++;
+	if (command == commands + COMMAND_COUNT) {
+		answer(reply,
+		       "error unknown command \"%s\": use stats, memlimit, compact, recompress, "
+		       "writeback, backing, reset or check\n",
+		       line);
+		return NULL;
+	}
+	if (blank && !command->needs) {
+		answer(reply, "error %s takes no argument\n", command->name);
+		return NULL;
+	}
+	if (!blank && command->needs && !command->alone) {
+		answer(reply, "error %s needs %s\n", command->name, command->needs);
+		return NULL;
+	}
+	*argument = blank ? blank + 1 : NULL;
+	return command;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The commands of the control socket (see control.h): from a request line to the
+ * operation, and from its outcome to the answer.  Nothing here allocates.
+ */
+#ifndef RAMZSWAP_CONTROL_COMMANDS_H
+#define RAMZSWAP_CONTROL_COMMANDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "control/control.h"
+#include "base/stats.h"
+
+#define CONTROL_OK "ok\n"
+
+#define CONTROL_STATS_MAX (sizeof(CONTROL_OK) - 1 + STATS_PLAIN_MAX)
+#define CONTROL_ERROR_MAX (sizeof("error \n") + CONTROL_WHY_MAX)
+#define CONTROL_REPLY_MAX \
+	(CONTROL_STATS_MAX > CONTROL_ERROR_MAX ? CONTROL_STATS_MAX : CONTROL_ERROR_MAX)
+
+struct control_reply {
+	size_t len;
+	char text[CONTROL_REPLY_MAX];
+};
+
+struct control_command {
+	const char *name;
+	const char *needs; /* what its argument is to be; NULL: it takes none */
+	bool alone;	   /* it does without that argument, too */
+	bool slow;	   /* may take long */
+	void (*run)(const struct control_ops *ops, void *opaque, const char *argument,
+		    struct control_reply *reply);
+};
+
+/* Makes the answer "error TEXT"; a text too long is cut, and is one line whatever it holds. */
+void control_reply_error(struct control_reply *reply, const char *text);
+
+/*
+ * Finds the command of a request line (without its newline), which is cut in two
+ * for it: *argument points into it, or is NULL for a command without one.
+ * NULL for a line that asks for nothing we have; reply is the answer then.
+ */
+const struct control_command *control_command_find(char *line, const char **argument,
+						   struct control_reply *reply);
+
+#endif

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control socket's server (see control.h).
+ *
+ * A client belongs to the talking thread, but while it is the job: then its
+ * request and reply belong to the working thread.  control->lock guards job,
+ * job_done and stopping; it is held for no longer than it takes to look at them.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "control/commands.h"
+#include "control/socket.h"
+
+/* Clients at once; more wait in the socket's backlog. */
+#define CLIENTS_MAX 8
+
+/* A request takes less: the longest is "memlimit" and a size. */
+#define REQUEST_MAX 128
+
+/* How long a client may take to send its request, and again to take the answer. */
+#define CLIENT_TIMEOUT_MS 5000
+
+/* How long to leave the system alone after it had no descriptor or memory for us. */
+#define PAUSE_MS 200
+
+/*
+ * Stacks.  All of them is resident where the server's memory is locked, and the deepest
+ * operation takes some 8 KiB (a page on the stack, and a message printed).  Sanitizers
+ * need far more.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_SIZE (1u << 20)
+#else
+#define STACK_SIZE (64u << 10)
+#endif
+
+enum client_state { CLIENT_NONE, CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING };
+
+struct client {
+	enum client_state state;
+	int fd;
+	int64_t deadline; /* of reading or writing, on now_ms's clock */
+	size_t request_len;
+	char request[REQUEST_MAX];
+	const struct control_command *command;
+	const char *argument; /* inside request */
+	struct control_reply reply;
+	size_t reply_sent;
+};
+
+struct control {
+	struct control_socket socket;
+	int wake; /* eventfd: the job is done, or it is time to stop */
+	const struct control_ops *ops;
+	void *opaque;
+	int64_t accept_after;
+	struct client clients[CLIENTS_MAX];
+
+	pthread_t talker, worker;
+	bool talking, worked; /* which of them were started */
+	pthread_mutex_t lock;
+	pthread_cond_t work; /* signalled when job or stopping changes */
+	struct client *job;
+	bool job_done;
+	bool stopping;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * Talking.
+ */
+
+static void drop(struct client *client)
+{
+	close(client->fd);
+	client->state = CLIENT_NONE;
+}
+
+/* Sends as much of the answer as the client takes, and closes behind its end. */
+static void send_reply(struct client *client)
+{
+	ssize_t sent;
+
+	do
+		sent = send(client->fd, client->reply.text + client->reply_sent,
+			    client->reply.len - client->reply_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0) {
+		if (errno != EAGAIN)
+			drop(client);
+		return;
+	}
+	client->reply_sent += (size_t)sent;
+	if (client->reply_sent == client->reply.len)
+		drop(client);
+}
+
+static void start_reply(struct client *client)
+{
+	client->state = CLIENT_WRITING;
+	client->deadline = now_ms() + CLIENT_TIMEOUT_MS;
+	client->reply_sent = 0;
+	send_reply(client);
+}
+
+/* Hands the client to the working thread, if that is free. */
+static bool give_work(struct control *control, struct client *client)
+{
+	bool idle;
+
+	pthread_mutex_lock(&control->lock);
+	idle = !control->job;
+	if (idle) {
+		client->state = CLIENT_WORKING;
+		control->job = client;
+		pthread_cond_signal(&control->work);
+	}
+	pthread_mutex_unlock(&control->lock);
+	return idle;
+}
+
+static void carry_out(struct control *control, struct client *client)
+{
+	client->command->run(control->ops, control->opaque, client->argument, &client->reply);
+}
+
+static void answer(struct control *control, struct client *client)
+{
+	client->command = control_command_find(client->request, &client->argument, &client->reply);
+	if (client->command && client->command->slow) {
+		if (give_work(control, client))
+			return;
+		control_reply_error(&client->reply,
+				    "the server is busy with another command: try again later");
+	} else if (client->command) {
+		carry_out(control, client);
+	}
+	start_reply(client);
+}
+
+static void receive(struct control *control, struct client *client)
+{
+	char *room = client->request + client->request_len;
+	size_t room_len = sizeof(client->request) - client->request_len;
+	ssize_t got = recv(client->fd, room, room_len, MSG_DONTWAIT);
+	char *newline;
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		drop(client); /* half a request may mean anything: it is not carried out */
+		return;
+	}
+	newline = memchr(room, '\n', (size_t)got);
+	client->request_len += (size_t)got;
+	if (newline) {
+		*newline = '\0';
+		/* A NUL would hide what is behind it: make it a byte that is refused. */
+		for (char *c = client->request; c < newline; c++)
+			if (*c == '\0')
+				*c = '\n';
+		answer(control, client);
+	} else if (client->request_len == sizeof(client->request)) {
+		control_reply_error(&client->reply, "the request is too long");
+		start_reply(client);
+	}
+}
+
+static struct client *free_client(struct control *control)
+{
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		if (control->clients[i].state == CLIENT_NONE)
+			return &control->clients[i];
+	return NULL;
+}
+
+static void accept_client(struct control *control, struct client *client)
+{
+	int fd = accept4(control->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			control->accept_after = now_ms() + PAUSE_MS;
+		return;
+	}
+	client->fd = fd;
+	client->state = CLIENT_READING;
+	client->deadline = now_ms() + CLIENT_TIMEOUT_MS;
+	client->request_len = 0;
+}
+
+/* Takes the job back from the working thread if it is done.  False to stop. */
+static bool heed_wake(struct control *control)
+{
+	struct client *done = NULL;
+	uint64_t count;
+	bool stopping;
+
+	(void)!read(control->wake, &count, sizeof(count));
+	pthread_mutex_lock(&control->lock);
+	stopping = control->stopping;
+	if (control->job_done) {
+		done = control->job;
+		control->job = NULL;
+		control->job_done = false;
+	}
+	pthread_mutex_unlock(&control->lock);
+	if (done)
+		start_reply(done);
+	return !stopping;
+}
+
+#define POLL_WAKE 0
+#define POLL_LISTEN 1
+#define POLL_CLIENTS 2
+#define POLL_COUNT (POLL_CLIENTS + CLIENTS_MAX)
+
+static void earlier(int64_t *first, int64_t when)
+{
+	if (when < *first)
+		*first = when;
+}
+
+/* What to wait for, and how many milliseconds at most; -1 for no limit. */
+static int prepare_poll(struct control *control, struct pollfd *polls)
+{
+	int64_t now = now_ms(), first = INT64_MAX;
+	bool accepting = free_client(control) && now >= control->accept_after;
+
+	polls[POLL_WAKE] = (struct pollfd){ .fd = control->wake, .events = POLLIN };
+	polls[POLL_LISTEN] =
+		(struct pollfd){ .fd = accepting ? control->socket.fd : -1, .events = POLLIN };
+	if (now < control->accept_after)
+		earlier(&first, control->accept_after);
+	for (int i = 0; i < CLIENTS_MAX; i++) {
+		const struct client *client = &control->clients[i];
+		bool waits = client->state == CLIENT_READING || client->state == CLIENT_WRITING;
+
+		polls[POLL_CLIENTS + i] = (struct pollfd){
+			.fd = waits ? client->fd : -1,
+			.events = client->state == CLIENT_READING ? POLLIN : POLLOUT,
+		};
+		if (waits)
+			earlier(&first, client->deadline);
+	}
+	if (first == INT64_MAX)
+		return -1;
+	return first <= now ? 0 : (int)(first - now);
+}
+
+static void serve_client(struct control *control, struct client *client, short events)
+{
+	if (events && client->state == CLIENT_READING)
+		receive(control, client);
+	else if (events && client->state == CLIENT_WRITING)
+		send_reply(client);
+	else if ((client->state == CLIENT_READING || client->state == CLIENT_WRITING) &&
+		 now_ms() >= client->deadline)
+		drop(client);
+}
+
+/*
+ * Goes once through what a request for statistics needs, so that it is all in
+ * memory (and locked, where the server locks what it touches) before memory is short.
+ */
+static void warm_up(struct control *control)
+{
+	struct client *client = &control->clients[0];
+
+	memset(control->clients, 0, sizeof(control->clients));
+	strcpy(client->request, "stats");
+	client->command = control_command_find(client->request, &client->argument, &client->reply);
+	carry_out(control, client);
+}
+
+static void *talk(void *opaque)
+{
+	struct control *control = opaque;
+	struct pollfd polls[POLL_COUNT];
+
+	warm_up(control);
+	do {
+		int timeout = prepare_poll(control, polls);
+
+		if (poll(polls, POLL_COUNT, timeout) < 0) {
+			memset(polls, 0, sizeof(polls));
+			if (errno != EINTR)
+				usleep(PAUSE_MS * 1000);
+		}
+		for (int i = 0; i < CLIENTS_MAX; i++)
+			serve_client(control, &control->clients[i],
+				     polls[POLL_CLIENTS + i].revents);
+		if (polls[POLL_LISTEN].revents)
+			accept_client(control, free_client(control));
+	} while (heed_wake(control));
+	return NULL;
+}
+
+/*
+ * Working.
+ */
+
+static void *work(void *opaque)
+{
+	struct control *control = opaque;
+
+	pthread_mutex_lock(&control->lock);
+	while (!control->stopping) {
+		if (!control->job || control->job_done) {
+			pthread_cond_wait(&control->work, &control->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&control->lock);
+		carry_out(control, control->job);
+		pthread_mutex_lock(&control->lock);
+		control->job_done = true;
+		eventfd_write(control->wake, 1);
+	}
+	pthread_mutex_unlock(&control->lock);
+	return NULL;
+}
+
+/*
+ * Start and stop.
+ */
+
+int control_bind(struct control **control, const char *path, char *why, size_t why_size)
+{
+	struct control *made = calloc(1, sizeof(*made));
+	int error;
+
+	if (!made) {
+		snprintf(why, why_size, "no memory for the control socket");
+		return -ENOMEM;
+	}
+	made->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (made->wake < 0) {
+		error = -errno;
+		snprintf(why, why_size, "no descriptor for the control socket: %m");
+		free(made);
+		return error;
+	}
+	error = control_socket_open(&made->socket, path, why, why_size);
+	if (error) {
+		close(made->wake);
+		free(made);
+		return error;
+	}
+	pthread_mutex_init(&made->lock, NULL);
+	pthread_cond_init(&made->work, NULL);
+	*control = made;
+	return 0;
+}
+
+/* The threads take no signals: those are for the thread that has handlers for them. */
+static int start_thread(pthread_t *thread, const char *name, void *(*function)(void *),
+			void *opaque)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int error;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(thread, &attr, function, opaque);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (!error)
+		pthread_setname_np(*thread, name);
+	return -error;
+}
+
+int control_run(struct control *control, const struct control_ops *ops, void *opaque)
+{
+	int error;
+
+	control->ops = ops;
+	control->opaque = opaque;
+	error = start_thread(&control->worker, "control-work", work, control);
+	control->worked = !error;
+	if (!error) {
+		error = start_thread(&control->talker, "control-talk", talk, control);
+		control->talking = !error;
+	}
+	return error;
+}
+
+void control_stop(struct control *control)
+{
+	if (!control)
+		return;
+	pthread_mutex_lock(&control->lock);
+	control->stopping = true;
+	pthread_cond_signal(&control->work);
+	pthread_mutex_unlock(&control->lock);
+	eventfd_write(control->wake, 1);
+	if (control->talking)
+		pthread_join(control->talker, NULL);
+	if (control->worked)
+		pthread_join(control->worker, NULL);
+
+	control_socket_close(&control->socket);
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		if (control->clients[i].state != CLIENT_NONE)
+			drop(&control->clients[i]);
+	close(control->wake);
+	pthread_cond_destroy(&control->work);
+	pthread_mutex_destroy(&control->lock);
+	free(control);
+}

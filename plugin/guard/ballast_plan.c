@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guard/ballast_plan.h"
+
+/*
+ * What pages are taken to compress to while there are few: half of a limit that was chosen for
+ * them, nothing where the machine's memory is the limit.  Slots can hardly be taken once
+ * that is short, and are easily given back.
+ */
+#define RATIO_GUESS 2
+
+/* Payloads of so much of the limit, 1/16, are few. */
+#define FEW(limit) ((limit) / 16)
+
+/* Of the limit, kept back for what comes between two looks. */
+#define MARGIN(limit) ((limit) / 16)
+
+/* Of what pages compressed to so far, what is counted on: 7/8.  Pages may get worse. */
+#define PESSIMISTIC(bytes) ((bytes) - (bytes) / 8)
+
+/* Less than this is not worth a change. */
+#define STEP (UINT64_C(1) << 20)
+
+/* Pages that nobody has any more: less than this is not worth a change, either. */
+#define STALE_MIN (UINT64_C(8) << 20)
+#define STALE_LOOKS_MAX 6000u
+
+/*
+ * Of a machine's memory, what the pool must leave to programs: 1/16, but not less than 32 MiB nor
+ * more than 512.  It is what is free at once when the OOM killer ends one.  That one's slots come
+ * back to the pool by and by, and a kernel that finds nothing free until then ends all the
+ * others too.  Nor does it find the first part, which goes to the processors' own lists: at most
+ * its low watermark, 5/4 of vm.min_free_kbytes, which is 16 MiB where ramzswap(8) sets it.  In
+ * a small machine that is 1/16 of the memory, and 32 MiB would be all that its programs have.
+ */
+#define LEFT_MIN (UINT64_C(32) << 20)
+#define LEFT_MAX (UINT64_C(512) << 20)
+#define SMALL (UINT64_C(128) << 20)
+#define LEFT_SMALL 8
+
+static uint64_t least(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
+}
+
+static uint64_t left_to_programs(uint64_t memory)
+{
+	uint64_t left = memory / 16;
+
+	if (memory < SMALL)
+		return memory / LEFT_SMALL;
+	return left < LEFT_MIN ? LEFT_MIN : least(left, LEFT_MAX);
+}
+
+uint64_t ballast_plan_limit(const struct ramzswap_stats *stats, const struct machine_memory *memory)
+{
+	uint64_t limit = stats->memlimit ? stats->memlimit : UINT64_MAX;
+	uint64_t left = left_to_programs(memory->total), most;
+
+	if (memory->total == 0)
+		return limit;
+	most = stats->mem_used_total + machine_room(memory, true);
+	return least(most > left ? most - left : 0, limit);
+}
+
+/* Bytes of pages that the pool can still take. */
+static uint64_t room_for_pages(const struct ramzswap_stats *stats, uint64_t limit)
+{
+	uint64_t used = stats->mem_used_total + MARGIN(limit);
+	uint64_t room;
+
+	/* The reserve counts as used, and is there to be used. */
+	used = used > stats->reserve_ready ? used - stats->reserve_ready : 0;
+	room = used < limit ? limit - used : 0;
+	if (stats->compr_data_size < FEW(limit))
+		return limit == stats->memlimit ? room * RATIO_GUESS : room;
+	if (stats->orig_data_size <= stats->compr_data_size)
+		return room;
+	return PESSIMISTIC((uint64_t)((double)room * (double)stats->orig_data_size /
+				      (double)stats->compr_data_size));
+}
+
+/*
+ * Bytes of pages in the pool whose slots are free: those of a program that has just ended, until
+ * the kernel discards them.  What is swapped out there takes their room.
+ */
+static uint64_t stale_pages(const struct ramzswap_stats *stats, uint64_t area_free, uint64_t held)
+{
+	uint64_t unused = area_free + held + stats->orig_data_size;
+
+	return stats->disksize && unused > stats->disksize ? unused - stats->disksize : 0;
+}
+
+/*
+ * The kernel discards whole clusters of 256 free slots, and not one with a slot of ballast in it:
+ * what a program had that has ended then stays in the pool, and the machine does not get its memory
+ * back.  Where most of what is stored is such and stays so, the ballast is in the way.  Elsewhere
+ * it has to stay: programs would have its slots at once.
+ */
+static bool is_in_the_way(struct ballast_plan *plan, const struct ramzswap_stats *stats,
+			  uint64_t stale, uint64_t held)
+{
+	if (stale < STALE_MIN || stale < stats->orig_data_size / 2) {
+		plan->stale = 0;
+		plan->patience = 0;
+		return false;
+	}
+	if (plan->patience == 0)
+		plan->patience = BALLAST_STALE_LOOKS;
+	if (held == 0 || ++plan->stale < plan->patience)
+		return false;
+	plan->stale = 0;
+	plan->patience = (unsigned int)least(2 * plan->patience, STALE_LOOKS_MAX);
+	plan->resting = BALLAST_REST_LOOKS;
+	return true;
+}
+
+static bool is_refusing(struct ballast_plan *plan, const struct ramzswap_stats *stats)
+{
+	bool failed = plan->seen && stats->failed_writes > plan->failed_writes;
+
+	plan->failed_writes = stats->failed_writes;
+	plan->seen = true;
+	if (failed)
+		plan->refusing = BALLAST_REFUSE_LOOKS;
+	else if (plan->refusing)
+		plan->refusing--;
+	return plan->refusing;
+}
+
+uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stats *stats,
+			   const struct machine_memory *memory, uint64_t area_free, uint64_t held)
+{
+	uint64_t limit = ballast_plan_limit(stats, memory);
+	bool refusing = is_refusing(plan, stats);
+	uint64_t room, surplus, stale;
+
+	/*
+	 * What a backing store takes is not held back.  When it breaks all room is gone at
+	 * once: ballast could not be paged out any more, and would only take memory (see
+	 * oom_call.h).
+	 */
+	if (stats->bd_size)
+		return 0;
+	if (refusing)
+		return held + area_free;
+	if (limit == UINT64_MAX)
+		return 0;
+	stale = stale_pages(stats, area_free, held);
+	if (is_in_the_way(plan, stats, stale, held))
+		return 0;
+	if (plan->resting) {
+		plan->resting--;
+		return held;
+	}
+	room = room_for_pages(stats, limit) + stale;
+	if (area_free > room + STEP)
+		return held + area_free - room;
+	/* Given back with some slack, or it would come and go with every request. */
+	surplus = room - room / 8;
+	if (held && area_free + STEP < surplus) {
+		surplus -= area_free;
+		return surplus < held ? held - surplus : 0;
+	}
+	return held;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ramzswap-guard: keeps the kernel from writing without end to swap that takes no write.
+ *
+ * usage: ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID [FILE...]
+ *
+ * Started and ended by ramzswap(8) beside its server.  While the server lives it keeps the
+ * swap area as full as the pool is (ballast.h).  When the server is dead, all the kernel's
+ * writes fail, and a kernel that is short of memory tries them for ever: so the device is
+ * disconnected and swap taken away from it at once.  What was there is lost then
+ * anyhow; programs that need it get SIGBUS, and the machine lives.  Where swapoff would
+ * give them something else instead (guard_kernel.h) the device is only disconnected.  A
+ * process of its own waits for that, the undertaker.  FILEs are kept in memory until then.
+ * It says "ready" when it holds what it has to hold of an area that nobody uses yet.
+ *
+ * It has to run when the machine is short of memory: what it needs is locked, and it is of
+ * a real-time class, whose processes may take a part of what the kernel keeps free where
+ * all others wait in reclaim.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nbd.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guard/ballast.h"
+#include "base/kernel.h"
+#include "guard/log.h"
+
+/* Between two tries of swapoff, and how many: a minute in all. */
+#define RETRY_MS 100
+#define TRIES 600
+
+static void fail(const char *what, const char *why)
+{
+	fprintf(stderr, "ramzswap-guard: %s: %s\n", what, why);
+	/* ramzswap(8) starts it without a terminal. */
+	guard_log(LOG_ERR, "%s: %s", what, why);
+	exit(EXIT_FAILURE);
+}
+
+static void protect(void)
+{
+	const struct sched_param priority = { .sched_priority = 1 };
+	int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (file < 0 || write(file, "-1000", 5) < 0)
+		guard_log(LOG_WARNING, "the OOM killer may choose this process: %s",
+			  strerror(errno));
+	if (file >= 0)
+		close(file);
+	if (sched_setscheduler(0, SCHED_RR, &priority))
+		guard_log(LOG_WARNING, "no real-time class: %s", strerror(errno));
+	if (mlockall(MCL_CURRENT))
+		guard_log(LOG_WARNING, "memory cannot be locked: %s", strerror(errno));
+}
+
+static void rest(unsigned int ms)
+{
+	struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&time, NULL);
+}
+
+/*
+ * Requests that the server took along end by this, and no new one is sent.  One that is
+ * disconnected already is fine.
+ */
+static bool disconnect(const char *device)
+{
+	int fd = open(device, O_RDWR | O_CLOEXEC);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = ioctl(fd, NBD_CLEAR_SOCK) == 0;
+	close(fd);
+	return done;
+}
+
+/*
+ * In a child, since the OOM killer's first choice is whoever is at swapoff, whatever its
+ * score.  The pages in the kernel's swap cache come back, all others are marked as lost.
+ */
+static bool take_swap_away(const char *device)
+{
+	int status = 0;
+	unsigned int waited = 0;
+	pid_t ended, child = fork();
+
+	if (child == 0)
+		_exit(swapoff(device) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+	if (child < 0)
+		return false;
+	/* It waits for requests: should one have come between, it ends by another disconnect. */
+	while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
+		rest(RETRY_MS);
+		if (++waited % 10 == 0)
+			disconnect(device);
+	}
+	return ended == child && status == 0;
+}
+
+/* There is time now, but not for ever. */
+static void report(const char *device, bool off)
+{
+	for (int i = 0; i < TRIES; i++) {
+		if (guard_log(LOG_CRIT,
+			      off ? "the server of %s is dead: swap there is off, programs with "
+				    "pages there "
+				    "get SIGBUS; 'ramzswap stop' tidies up"
+				  : "the server of %s is dead: programs with pages there get "
+				    "SIGBUS; this "
+				    "kernel cannot take swap away safely: restart the machine",
+			      device) != -EAGAIN)
+			return;
+		rest(RETRY_MS);
+	}
+}
+
+static void bury(const char *device)
+{
+	struct utsname kernel;
+	bool safe = uname(&kernel) == 0 && kernel_marks_lost_pages(kernel.release);
+	uint64_t size, used;
+
+	for (int i = 0; i < TRIES && area_read(device, &size, &used); i++) {
+		/* Without it swapoff would wait for what the server took along, without end. */
+		if (disconnect(device) && (!safe || take_swap_away(device))) {
+			report(device, safe);
+			return;
+		}
+		rest(RETRY_MS);
+	}
+}
+
+/*
+ * Files on a tmpfs are swapped out as programs are, and lost with the server: those that say what
+ * is to be tidied up then stay in memory, as do all that is mapped when protect is called.
+ */
+static void keep_in_memory(char **paths)
+{
+	struct stat file;
+
+	for (; *paths; paths++) {
+		int fd = open(*paths, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0 || fstat(fd, &file) != 0 || file.st_size == 0 ||
+		    mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED)
+			guard_log(LOG_WARNING, "%s may be lost with the server", *paths);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* Whether the server behind a pidfd has ended, or does so within these milliseconds; -1: ever. */
+static bool ends_within(int server, int ms)
+{
+	struct pollfd end = { .fd = server, .events = POLLIN };
+
+	return poll(&end, 1, ms) > 0;
+}
+
+/*
+ * In a process of its own: whoever makes ballast waits for memory and for pages to be written,
+ * which a dead server does not write before it is buried.  Ends with its parent.
+ */
+static pid_t start_undertaker(int server, const char *device)
+{
+	pid_t parent = getpid(), child = fork();
+
+	if (child != 0)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(EXIT_FAILURE);
+	protect();
+	while (!ends_within(server, -1))
+		;
+	bury(device);
+	_exit(EXIT_SUCCESS);
+}
+
+/* Until the area is gone, or the server. */
+static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
+{
+	uint64_t size, used;
+	bool ready = false;
+
+	while (area_read(ballast->device, &size, &used)) {
+		unsigned int ms = ballast_look(ballast);
+
+		if (ms > 0 && !ready) {
+			ready = true;
+			puts("ready");
+			fflush(stdout);
+		}
+		if (ends_within(server, (int)ms))
+			return;
+		if (waitpid(undertaker, NULL, WNOHANG) == undertaker && !ends_within(server, 0))
+			fail(ballast->device,
+			     "the process that waits for the server's end has ended");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct ballast ballast;
+	pid_t undertaker;
+	int server, err;
+
+	guard_log_open(_PATH_LOG);
+	if (argc < 4)
+		fail("usage", "ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID [FILE...]");
+	server = (int)syscall(SYS_pidfd_open, atoi(argv[3]), 0);
+	if (server < 0)
+		fail(argv[3], strerror(errno));
+	keep_in_memory(argv + 4);
+	undertaker = start_undertaker(server, argv[1]);
+	if (undertaker < 0)
+		fail("fork", strerror(errno));
+	protect();
+	err = ballast_init(&ballast, argv[1], argv[2]);
+	if (err)
+		fail(argv[1], strerror(-err));
+	keep_ballast(&ballast, server, undertaker);
+	if (ends_within(server, 0))
+		waitpid(undertaker, NULL, 0);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the control socket can ask of a server. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/control.h"
+#include "server/server.h"
+#include "store/store.h"
+
+static void get_stats(void *opaque, struct ramzswap_stats *stats)
+{
+	struct server *server = opaque;
+	struct protection_faults faults;
+	struct timespec now;
+
+	store_get_stats(server->store, stats);
+	protection_get_faults(&faults);
+	stats->minor_faults = faults.minor;
+	stats->major_faults = faults.major;
+	stats->request_faults = faults.requests;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	stats->uptime_seconds = (uint64_t)(now.tv_sec - server->started.tv_sec);
+	stats->connections = server->connections;
+	stats->invalid_io = server->invalid_io;
+	stats->locked = server->protection.locked;
+	stats->io_flusher = server->protection.io_flusher;
+	stats->oom_protected = server->protection.oom_protected;
+	stats->real_time = server->protection.real_time;
+	stats->oom_calls = atomic_load(&server->oom_calls);
+}
+
+static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size)
+{
+	struct server *server = opaque;
+	int err = store_set_memlimit(server->store, bytes);
+
+	if (err)
+		snprintf(why, why_size,
+			 "memlimit: %llu bytes are too few: give more than %llu and than the "
+			 "reserve of %llu, or none",
+			 (unsigned long long)bytes,
+			 (unsigned long long)store_memlimit_min(server->params.size),
+			 (unsigned long long)server->params.reserve);
+	return err;
+}
+
+static int compact(void *opaque, uint64_t *bytes, char *why, size_t why_size)
+{
+	struct server *server = opaque;
+
+	*bytes = store_compact(server->store);
+	return 0;
+}
+
+static int recompress(void *opaque, uint64_t *bytes, char *why, size_t why_size)
+{
+	struct server *server = opaque;
+
+	return store_recompress(server->store, bytes);
+}
+
+static int reset(void *opaque, char *why, size_t why_size)
+{
+	struct server *server = opaque;
+	unsigned int clients = server->connections;
+
+	if (clients) {
+		snprintf(
+			why, why_size,
+			"%u clients are connected and would lose their data: disconnect them first",
+			clients);
+		return -EBUSY;
+	}
+	store_reset(server->store);
+	return 0;
+}
+
+static int check(void *opaque, char *why, size_t why_size)
+{
+	struct server *server = opaque;
+
+	return store_check(server->store, why, why_size);
+}
+
+static int set_allowance(void *opaque, bool day, uint64_t bytes, char *why, size_t why_size)
+{
+	struct server *server = opaque;
+	int err = store_set_allowance(server->store, day, bytes);
+
+	if (err)
+		snprintf(why, why_size, "there is no backing store: start with backing=");
+	return err;
+}
+
+static int writeback(void *opaque, enum control_writeback asked, unsigned int idle_seconds,
+		     uint64_t *bytes, char *why, size_t why_size)
+{
+	struct server *server = opaque;
+	static const enum store_writeback meaning[] = {
+		[CONTROL_WRITEBACK_POLICY] = WRITEBACK_POLICY,
+		[CONTROL_WRITEBACK_HUGE] = WRITEBACK_HUGE,
+		[CONTROL_WRITEBACK_IDLE] = WRITEBACK_IDLE,
+		[CONTROL_WRITEBACK_ALL] = WRITEBACK_ALL,
+	};
+	enum store_writeback what = meaning[asked];
+	unsigned int most = store_idle_seconds_max(server->store);
+	int err;
+
+	if (what == WRITEBACK_IDLE && idle_seconds > most) {
+		snprintf(why, why_size,
+			 "idle %u: how long a page has been idle is told up to %u "
+			 "seconds: give less",
+			 idle_seconds, most);
+		return -EINVAL;
+	}
+	err = store_writeback(server->store, what, idle_seconds, bytes);
+	if (err == -ENODEV)
+		snprintf(why, why_size, "there is no backing store: start with backing=");
+	else if (err == -ENOSPC)
+		snprintf(why, why_size, "the backing store is full");
+	else if (err == -EDQUOT)
+		snprintf(why, why_size, "the budget of the day (backing-budget=) is used up");
+	else if (err)
+		snprintf(why, why_size, "the backing store takes no writes: %s", strerror(-err));
+	return err;
+}
+
+const struct control_ops server_control_ops = {
+	.set_allowance = set_allowance,
+	.writeback = writeback,
+	.get_stats = get_stats,
+	.compact = compact,
+	.set_memlimit = set_memlimit,
+	.reset = reset,
+	.check = check,
+	.recompress = recompress,
+};

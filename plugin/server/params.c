@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec.h"
+#include "server/params.h"
+#include "base/size.h"
+#include "store/store.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* As in 2009. */
+#define SIZE_DEFAULT_SHIFT 2
+
+/*
+ * The reserve of a swap disk: 1/2^5 of it, within bounds.  The kernel has at most
+ * 128 requests of 128 KiB under way on a device, 16 MiB, which take 4 to 6 MiB
+ * compressed; the background begins to refill when a quarter is gone.
+ */
+#define RESERVE_SWAP_SHIFT 5
+#define RESERVE_SWAP_MIN (2 * MIB)
+#define RESERVE_SWAP_MAX (4 * MIB)
+#define RESERVE_DISK (MIB / 2)
+
+/* A disk larger than so many times the RAM is no swap area, whatever swap= says. */
+#define SWAP_RAM_FACTOR 16
+
+/* Of a limit, the reserve takes at most 1/2^3. */
+#define RESERVE_LIMIT_SHIFT 3
+
+#define RECOMPRESS_SECONDS_MAX (30 * 24 * 3600)
+#define RECOMPRESS_PERCENT_DEFAULT 20
+
+#define BACKING_TIMEOUT_DEFAULT 30
+#define BACKING_TIMEOUT_MAX 3600
+
+static const char *const swap_mode_names[] = {
+	[SWAP_OFF] = "off",
+	[SWAP_AUTO] = "auto",
+	[SWAP_STRICT] = "strict",
+};
+
+const char *swap_mode_name(enum swap_mode mode)
+{
+	return swap_mode_names[mode];
+}
+
+void params_init(struct params *params, uint64_t ram)
+{
+	memset(params, 0, sizeof(*params));
+	params->ram = ram;
+	params->memlimit = STORE_NO_LIMIT;
+	params->reserve = UINT64_MAX;
+	params->codec = codecs[0];
+	params->swap = SWAP_AUTO;
+	params->recompress_percent = RECOMPRESS_PERCENT_DEFAULT;
+	params->backing_encrypt = true;
+	params->backing_timeout = BACKING_TIMEOUT_DEFAULT;
+}
+
+static int set_size(uint64_t *bytes, const char *key, const char *value, uint64_t ram, char *why,
+		    size_t why_size)
+{
+	char reason[SIZE_WHY_MAX];
+	uint64_t parsed;
+
+	if (size_parse(value, ram, &parsed, reason, sizeof(reason))) {
+		snprintf(why, why_size, "%s: %s", key, reason);
+		return -EINVAL;
+	}
+	*bytes = parsed;
+	return 0;
+}
+
+static int set_disk_size(struct params *params, const char *key, const char *value, char *why,
+			 size_t why_size)
+{
+	uint64_t size;
+	int err = set_size(&size, key, value, params->ram, why, why_size);
+
+	if (err)
+		return err;
+	if (size > STORE_SIZE_MAX) {
+		snprintf(why, why_size, "%s: '%s' is too large: a disk ends at %lluT", key, value,
+			 (unsigned long long)(STORE_SIZE_MAX >> 40));
+		return -EINVAL;
+	}
+	params->size = size;
+	return 0;
+}
+
+static int set_reserve(struct params *params, const char *value, char *why, size_t why_size)
+{
+	if (strcmp(value, "0") == 0) {
+		params->reserve = 0;
+		return 0;
+	}
+	return set_size(&params->reserve, "reserve", value, params->ram, why, why_size);
+}
+
+static int set_memlimit(struct params *params, const char *value, char *why, size_t why_size)
+{
+	if (strcmp(value, "none") == 0) {
+		params->memlimit = STORE_NO_LIMIT;
+		return 0;
+	}
+	return set_size(&params->memlimit, "memlimit", value, params->ram, why, why_size);
+}
+
+static int set_algorithm(struct params *params, const char *value, char *why, size_t why_size)
+{
+	const struct codec *codec = codec_find(value);
+	int at;
+
+	if (codec) {
+		params->codec = codec;
+		return 0;
+	}
+	at = snprintf(why, why_size, "algorithm: there is no '%s'; there is", value);
+	for (size_t i = 0; codecs[i] && at > 0 && (size_t)at < why_size; i++)
+		at += snprintf(why + at, why_size - (size_t)at, "%s %s", i ? "," : "",
+			       codecs[i]->name);
+	return -EINVAL;
+}
+
+static int set_swap(struct params *params, const char *value, char *why, size_t why_size)
+{
+	for (enum swap_mode mode = SWAP_OFF; mode <= SWAP_STRICT; mode++) {
+		if (strcmp(value, swap_mode_names[mode]) == 0) {
+			params->swap = mode;
+			return 0;
+		}
+	}
+	snprintf(why, why_size, "swap: '%s' is not one of auto, strict, off", value);
+	return -EINVAL;
+}
+
+/* A whole number from 1 to most, with or without a unit behind it. */
+static int set_number(unsigned int *number, unsigned int most, char unit, const char *key,
+		      const char *value, const char *example, char *why, size_t why_size)
+{
+	char *end;
+	unsigned long parsed;
+
+	errno = 0;
+	parsed = strtoul(value, &end, 10);
+	if (*end == unit)
+		end++;
+	if (*value < '0' || *value > '9' || *end || errno || parsed < 1 || parsed > most) {
+		snprintf(why, why_size, "%s: '%s' is not a whole number from 1 to %u, such as %s",
+			 key, value, most, example);
+		return -EINVAL;
+	}
+	*number = (unsigned int)parsed;
+	return 0;
+}
+
+static int set_recompress(struct params *params, const char *value, char *why, size_t why_size)
+{
+	if (strcmp(value, "off") == 0) {
+		params->recompress_seconds = 0;
+		return 0;
+	}
+	return set_number(&params->recompress_seconds, RECOMPRESS_SECONDS_MAX, 's', "recompress",
+			  value, "600 (seconds), or off", why, why_size);
+}
+
+static int set_control(struct params *params, const char *value, char *why, size_t why_size)
+{
+	if (*value == '\0') {
+		snprintf(why, why_size, "control: the path of the socket is empty");
+		return -EINVAL;
+	}
+	params->control = value;
+	return 0;
+}
+
+static int set_on_off(bool *on, const char *key, const char *value, char *why, size_t why_size)
+{
+	if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0) {
+		snprintf(why, why_size, "%s: '%s' is neither on nor off", key, value);
+		return -EINVAL;
+	}
+	*on = strcmp(value, "on") == 0;
+	return 0;
+}
+
+/* A number of bytes, 0 for none. */
+static int set_allowance(uint64_t *bytes, const char *key, const char *value, char *why,
+			 size_t why_size)
+{
+	if (strcmp(value, "none") == 0) {
+		*bytes = 0;
+		return 0;
+	}
+	return set_size(bytes, key, value, 0, why, why_size);
+}
+
+static int set_backing(struct params *params, const char *key, const char *value, char *why,
+		       size_t why_size)
+{
+	if (strcmp(key, "backing") == 0) {
+		params->backing = strcmp(value, "none") == 0 ? NULL : value;
+		return 0;
+	}
+	if (strcmp(key, "backing-size") == 0)
+		return set_size(&params->backing_size, key, value, 0, why, why_size);
+	if (strcmp(key, "backing-budget") == 0)
+		return set_allowance(&params->backing_budget, key, value, why, why_size);
+	if (strcmp(key, "backing-rate") == 0)
+		return set_allowance(&params->backing_rate, key, value, why, why_size);
+	if (strcmp(key, "backing-timeout") == 0)
+		return set_number(&params->backing_timeout, BACKING_TIMEOUT_MAX, 's', key, value,
+				  "30 (seconds)", why, why_size);
+	if (strcmp(key, "backing-encrypt") == 0)
+		return set_on_off(&params->backing_encrypt, key, value, why, why_size);
+	if (strcmp(key, "backing-force") == 0)
+		return set_on_off(&params->backing_force, key, value, why, why_size);
+	snprintf(why, why_size, "there is no parameter '%s'", key);
+	return -ENOENT;
+}
+
+int params_set(struct params *params, const char *key, const char *value, char *why,
+	       size_t why_size)
+{
+	if (strcmp(key, "size") == 0 || strcmp(key, "disksize") == 0)
+		return set_disk_size(params, key, value, why, why_size);
+	if (strcmp(key, "memlimit") == 0)
+		return set_memlimit(params, value, why, why_size);
+	if (strcmp(key, "reserve") == 0)
+		return set_reserve(params, value, why, why_size);
+	if (strcmp(key, "algorithm") == 0)
+		return set_algorithm(params, value, why, why_size);
+	if (strcmp(key, "recompress") == 0)
+		return set_recompress(params, value, why, why_size);
+	if (strcmp(key, "recompress-cpu") == 0)
+		return set_number(&params->recompress_percent, 100, '%', key, value, "25%", why,
+				  why_size);
+	if (strcmp(key, "swap") == 0)
+		return set_swap(params, value, why, why_size);
+	if (strcmp(key, "control") == 0)
+		return set_control(params, value, why, why_size);
+	if (strncmp(key, "backing", strlen("backing")) == 0)
+		return set_backing(params, key, value, why, why_size);
+	snprintf(why, why_size, "there is no parameter '%s'", key);
+	return -ENOENT;
+}
+
+static uint64_t reserve_default(const struct params *params)
+{
+	uint64_t reserve = RESERVE_DISK;
+
+	if (params->swap != SWAP_OFF && params->size / SWAP_RAM_FACTOR <= params->ram) {
+		reserve = params->size >> RESERVE_SWAP_SHIFT;
+		if (reserve < RESERVE_SWAP_MIN)
+			reserve = RESERVE_SWAP_MIN;
+		if (reserve > RESERVE_SWAP_MAX)
+			reserve = RESERVE_SWAP_MAX;
+	}
+	if (params->memlimit != STORE_NO_LIMIT && reserve > params->memlimit >> RESERVE_LIMIT_SHIFT)
+		reserve = params->memlimit >> RESERVE_LIMIT_SHIFT;
+	return reserve;
+}
+
+static int check_memlimit(const struct params *params, char *why, size_t why_size)
+{
+	uint64_t least = store_memlimit_min(params->size);
+
+	if (params->memlimit == STORE_NO_LIMIT)
+		return 0;
+	if (params->memlimit < least) {
+		snprintf(why, why_size,
+			 "memlimit: %llu bytes cannot hold anything: give %llu or more, or none",
+			 (unsigned long long)params->memlimit, (unsigned long long)least);
+		return -EINVAL;
+	}
+	if (params->ram && params->memlimit > params->ram) {
+		snprintf(why, why_size,
+			 "memlimit: %llu bytes do not fit into this machine's memory of %llu: "
+			 "give less, or none",
+			 (unsigned long long)params->memlimit, (unsigned long long)params->ram);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int params_complete(struct params *params, char *why, size_t why_size)
+{
+	uint64_t room = params->memlimit;
+	int err;
+
+	if (params->size == 0)
+		params->size = params->ram >> SIZE_DEFAULT_SHIFT;
+	if (params->size == 0) {
+		snprintf(why, why_size,
+			 "size: the memory of this machine is not known: give a size");
+		return -EINVAL;
+	}
+	err = check_memlimit(params, why, why_size);
+	if (err)
+		return err;
+	if (params->reserve == UINT64_MAX)
+		params->reserve = reserve_default(params);
+	if (room == STORE_NO_LIMIT && params->ram)
+		room = params->ram;
+	if (params->reserve > room / 2) {
+		snprintf(why, why_size,
+			 "reserve: %llu bytes are more than half of what the disk may take (%llu): "
+			 "give less, or leave it out",
+			 (unsigned long long)params->reserve, (unsigned long long)room);
+		return -EINVAL;
+	}
+	return 0;
+}

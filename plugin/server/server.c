@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backing/backing.h"
+#include "control/control.h"
+#include "base/machine.h"
+#include "server/server.h"
+#include "store/store.h"
+#include "server/fullness.h"
+#include "server/worker.h"
+
+/*
+ * Two buffers of a segment are held in memory: small where memlimit is, at most this
+ * part of it each.
+ */
+#define SEGMENT_SHARE 64
+
+#define PROTECTIONS_TEXT_MAX (PROTECTION_WHY_MAX + 96)
+
+uint64_t server_memory_at_most(const struct params *params)
+{
+	uint64_t most = params->size + params->size / 8;
+
+	return params->memlimit < most ? params->memlimit : most;
+}
+
+/* nbdkit has no level between error and debug, and stderr is still the user's. */
+static void warn(const char *text)
+{
+	fprintf(stderr, "ramzswap: warning: %s\n", text);
+}
+
+/* -EPERM where what is missing must be there; else it is in text, if anything is. */
+static int check_protections(const struct server *server, const char *when, char *text, size_t size)
+{
+	char missing[PROTECTION_WHY_MAX];
+
+	*text = '\0';
+	if (protection_missing(&server->protection, missing, sizeof(missing)) == 0)
+		return 0;
+	if (server->params.swap == SWAP_STRICT) {
+		snprintf(text, size, "swap=strict: missing: %s", missing);
+		return -EPERM;
+	}
+	snprintf(text, size, "%snot safe as swap of this machine, missing: %s", when, missing);
+	return 0;
+}
+
+static int get_protections(struct server *server, char *why, size_t why_size)
+{
+	const struct params *params = &server->params;
+	char text[PROTECTIONS_TEXT_MAX];
+	int err;
+
+	if (params->swap == SWAP_OFF)
+		return 0;
+	oom_call_prepare(&server->oom_call);
+	protection_prepare(&server->protection, server_memory_at_most(params));
+	err = check_protections(server, "", text, sizeof(text));
+	if (err)
+		snprintf(why, why_size, "%s", text);
+	else if (*text)
+		warn(text);
+	return err;
+}
+
+/* nbdkit may have changed its user since get_protections (-u), who may do less. */
+static int keep_protections(struct server *server, char *why, size_t why_size)
+{
+	const struct protection had = server->protection;
+	char text[PROTECTIONS_TEXT_MAX];
+	int err;
+
+	(void)protection_lock(&server->protection);
+	if (server->protection.locked == had.locked &&
+	    server->protection.real_time == had.real_time)
+		return 0;
+	err = check_protections(server, "warning: protections were lost (nbdkit -u?): ", text,
+				sizeof(text));
+	if (err)
+		snprintf(why, why_size, "%s", text);
+	else
+		server->log(text);
+	return err;
+}
+
+static uint32_t segment_size(const struct params *params)
+{
+	uint32_t size = BACKING_SEGMENT_MAX;
+
+	while (size > BACKING_SEGMENT_MIN && size > params->memlimit / SEGMENT_SHARE)
+		size /= 2;
+	return size;
+}
+
+/* What can be told without asking anybody is told first. */
+static int check_backing(const struct params *params, char *why, size_t why_size)
+{
+	if (params->swap != SWAP_STRICT || !params->backing || !medium_is_remote(params->backing))
+		return 0;
+	snprintf(why, why_size,
+		 "backing: an NBD server cannot stand behind swap of this machine: "
+		 "give a local file or device, or swap=off for a disk for others");
+	return -EINVAL;
+}
+
+static void tell_dangers(const struct params *params, const struct medium *medium)
+{
+	char text[SERVER_WHY_MAX];
+
+	if (medium->remote && params->swap == SWAP_AUTO)
+		warn("backing: with an NBD server behind it this disk is not safe as swap of "
+		     "this machine: what is sent needs memory");
+	if (!medium->direct) {
+		snprintf(text, sizeof(text),
+			 "backing: '%s' has no direct I/O: what is written to it passes the page "
+			 "cache, which needs memory",
+			 params->backing);
+		warn(text);
+	}
+}
+
+static int open_backing(struct server *server, char *why, size_t why_size)
+{
+	const struct params *params = &server->params;
+	struct medium_config config = {
+		.where = params->backing,
+		.size = params->backing_size,
+		.size_default = params->size,
+		.force = params->backing_force,
+		.patience = params->backing_timeout,
+		.urgent = server->protection.locked,
+	};
+	char reason[MEDIUM_WHY_MAX];
+	struct medium *medium;
+	int err;
+
+	if (!params->backing)
+		return 0;
+	err = medium_open(&medium, &config, reason, sizeof(reason));
+	if (!err) {
+		err = backing_create(&server->backing, medium, segment_size(params),
+				     params->backing_encrypt, reason, sizeof(reason));
+		if (err)
+			medium->ops->close(medium);
+	}
+	if (err) {
+		snprintf(why, why_size, "backing: '%s' %s", params->backing, reason);
+		return err;
+	}
+	tell_dangers(params, medium);
+	return 0;
+}
+
+int server_prepare(struct server *server, char *why, size_t why_size)
+{
+	char reason[CONTROL_WHY_MAX];
+	int err;
+
+	err = check_backing(&server->params, why, why_size);
+	if (!err)
+		err = get_protections(server, why, why_size);
+	if (!err)
+		err = open_backing(server, why, why_size);
+	if (err || !server->params.control)
+		return err;
+	err = control_bind(&server->control, server->params.control, reason, sizeof(reason));
+	if (err)
+		snprintf(why, why_size, "control: %s", reason);
+	return err;
+}
+
+/*
+ * Swap that this machine has on may be another server's, but no nbd device swaps to a server
+ * without a connection: what was stored through one that is lost the kernel has given up, and
+ * memory is wanted.  nbd-client's -persist, which replaces a lost one, has done so by the next
+ * look.  From connect to swapon it cannot be told whose swap is on: a connection counts at once.
+ */
+static bool may_hold_swap(struct server *server)
+{
+	static unsigned int looks_alone;
+
+	looks_alone = server->connections > 0 ? 0 : looks_alone + 1;
+	return looks_alone < 2 && protection_swap_is_on();
+}
+
+/* A server that swap depends on does not go away because it is asked to. */
+static void quit_if_wanted(struct server *server)
+{
+	static bool said;
+
+	if (!server->signals_held || !protection_quit_wanted())
+		return;
+	if (may_hold_swap(server)) {
+		if (said || server->connections == 0)
+			return;
+		server->log("asked to quit, but this machine swaps to an nbd device: "
+			    "going on until swapoff, or until no client is connected");
+		said = true;
+		return;
+	}
+	server->signals_held = false;
+	server->quit();
+}
+
+/* The log may need memory: what is done without any is told by another thread. */
+static void tell_of_relief(struct server *server)
+{
+	int result = atomic_exchange(&server->relieved, 0);
+	char line[FULLNESS_LINE_MAX];
+
+	if (result == 0)
+		return;
+	snprintf(line, sizeof(line),
+		 "writes have found no room for %u seconds and this machine has no memory left: "
+		 "%s%s",
+		 OOM_CALL_MS / 1000,
+		 result < 0 ? "the kernel cannot be asked to end a program: "
+			    : "asked the kernel to end a program (OOM killer)",
+		 result < 0 ? strerror(-result) : "");
+	server->log(line);
+}
+
+static void tell_what_changed(struct server *server)
+{
+	static struct fullness fullness;
+	struct ramzswap_stats stats = { 0 };
+	struct machine_memory memory;
+	char line[FULLNESS_LINE_MAX];
+	uint64_t room;
+
+	store_get_stats(server->store, &stats);
+	machine_memory(server->meminfo, &memory);
+	room = machine_room(&memory, server->swap_is_on);
+	tell_of_relief(server);
+	if (fullness_look(&fullness, &stats, room, line, sizeof(line)))
+		server->log(line);
+	if (store_backing_news(server->store, line, sizeof(line)))
+		server->log(line);
+}
+
+static unsigned int work(void *opaque)
+{
+	struct server *server = opaque;
+
+	return store_work(server->store);
+}
+
+/*
+ * The log may be a pipe that nobody reads, or a socket for which the kernel wants memory: who
+ * writes to it has nothing else to do.
+ */
+static unsigned int tell(void *opaque)
+{
+	struct server *server = opaque;
+
+	quit_if_wanted(server);
+	tell_what_changed(server);
+	return FULLNESS_MS;
+}
+
+static unsigned int write_back(void *opaque)
+{
+	struct server *server = opaque;
+
+	return store_writeback_work(server->store);
+}
+
+/*
+ * Where swap is on and writes find no room for long, the kernel must end a program.  Takes no
+ * lock and no memory, in a thread of its own: the others may be waiting for memory.
+ */
+static unsigned int relieve(void *opaque)
+{
+	struct server *server = opaque;
+	struct oom_call_view view;
+	struct timespec now;
+	int err;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	view.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	store_count_writes(server->store, &view.writes, &view.failed);
+	machine_memory(server->oom_call.meminfo, &view.memory);
+	atomic_store_explicit(&server->swap_is_on, oom_call_swap_is_on(&server->oom_call),
+			      memory_order_relaxed);
+	if (oom_call_is_due(&server->oom_call, &view) && server->swap_is_on) {
+		err = oom_call_make(&server->oom_call);
+		if (!err)
+			atomic_fetch_add(&server->oom_calls, 1);
+		atomic_store(&server->relieved, err ? err : 1);
+	}
+	return FULLNESS_MS;
+}
+
+static void kick(void *opaque)
+{
+	worker_kick(opaque);
+}
+
+static int make_store(struct server *server)
+{
+	const struct params *params = &server->params;
+	struct store_config config = {
+		.size = params->size,
+		.memlimit = params->memlimit,
+		.reserve = params->reserve,
+		.codec = params->codec,
+		.recompress_seconds = params->recompress_seconds,
+		.recompress_percent = params->recompress_percent,
+		.backing = server->backing,
+		.backing_day = params->backing_budget,
+		.backing_rate = params->backing_rate,
+		.locked = server->protection.locked,
+	};
+	int err = store_create(&server->store, &config);
+
+	if (err)
+		return err;
+	/* All of the reserve before the first request. */
+	while (store_refill(server->store))
+		;
+	return 0;
+}
+
+static int start_threads(struct server *server)
+{
+	int err = worker_start(&server->worker, work, server);
+
+	if (err)
+		return err;
+	store_on_need(server->store, kick, server->worker);
+	err = worker_start(&server->teller, tell, server);
+	if (err)
+		return err;
+	if (server->backing) {
+		err = worker_start(&server->writeback_worker, write_back, server);
+		if (err)
+			return err;
+		store_on_pressure(server->store, kick, server->writeback_worker);
+	}
+	if (server->oom_call.prepared) {
+		err = worker_start(&server->oom_call_worker, relieve, server);
+		if (err)
+			return err;
+	}
+	return server->control ? control_run(server->control, &server_control_ops, server) : 0;
+}
+
+static void populate_code(const struct server *server)
+{
+	const char *libraries[3];
+	size_t count = 0;
+
+	if (server->params.codec->library)
+		libraries[count++] = server->params.codec->library;
+	if (server->backing) {
+		libraries[count++] = "libsodium.so";
+		libraries[count++] = "libnbd.so";
+	}
+	protection_populate_code(&server->protection, libraries, count);
+}
+
+/* The steps of server_start, with what each is called in an error. */
+static int start(struct server *server, const char **step)
+{
+	int err;
+
+	*step = "backing";
+	err = server->backing ? backing_start(server->backing, server->protection.locked) : 0;
+	if (err)
+		return err;
+	*step = "memory for the disk";
+	err = make_store(server);
+	if (err)
+		return err;
+	*step = "locking later memory";
+	err = protection_populate(&server->protection);
+	if (err && server->params.swap == SWAP_STRICT)
+		return err;
+	if (err)
+		server->log("warning: later memory cannot be locked");
+	populate_code(server);
+	*step = "threads";
+	return start_threads(server);
+}
+
+static void tell_protections(const struct server *server)
+{
+	char text[PROTECTION_TEXT_MAX], line[PROTECTION_TEXT_MAX + 64];
+
+	protection_describe(&server->protection, text, sizeof(text));
+	snprintf(line, sizeof(line), "swap=%s: %s; reserve %llu kB",
+		 swap_mode_name(server->params.swap), text,
+		 (unsigned long long)server->params.reserve >> 10);
+	server->note(line);
+}
+
+int server_start(struct server *server, char *why, size_t why_size)
+{
+	const char *step;
+	int err;
+
+	clock_gettime(CLOCK_BOOTTIME, &server->started);
+	server->meminfo = machine_open();
+	err = keep_protections(server, why, why_size);
+	if (err)
+		return err;
+	err = start(server, &step);
+	if (err) {
+		snprintf(why, why_size, "%s: %s", step, strerror(-err));
+		return err;
+	}
+	if (server->params.swap != SWAP_OFF) {
+		protection_hold_signals();
+		server->signals_held = true;
+		tell_protections(server);
+	}
+	return 0;
+}
+
+void server_stop(struct server *server)
+{
+	if (server->store)
+		store_interrupt(server->store);
+	control_stop(server->control);
+	server->control = NULL;
+	worker_stop(server->teller);
+	server->teller = NULL;
+	worker_stop(server->oom_call_worker);
+	server->oom_call_worker = NULL;
+	worker_stop(server->writeback_worker);
+	server->writeback_worker = NULL;
+	worker_stop(server->worker);
+	server->worker = NULL;
+	store_destroy(server->store);
+	server->store = NULL;
+	backing_destroy(server->backing);
+	server->backing = NULL;
+	oom_call_finish(&server->oom_call);
+	/* Zeroed if it was never opened. */
+	if (server->meminfo > 0)
+		close(server->meminfo);
+	server->meminfo = 0;
+}

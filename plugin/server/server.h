@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A server but for the protocol: store, backing store, background threads, control
+ * socket and protections, made from parameters and taken down in the right order.
+ * It knows nothing of nbdkit, which lends it two functions.
+ */
+#ifndef RAMZSWAP_SERVER_H
+#define RAMZSWAP_SERVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "server/params.h"
+#include "survival/oom_call.h"
+#include "survival/protection.h"
+
+struct backing;
+struct control;
+struct store;
+struct worker;
+
+/* Room for what server_prepare and server_start leave. */
+#define SERVER_WHY_MAX 1024
+
+struct server {
+	struct params params; /* complete before server_prepare */
+	struct protection protection;
+	struct oom_call oom_call;
+	struct store *store;
+	struct backing *backing; /* NULL without backing= */
+	struct worker *worker;
+	struct worker *teller;		 /* writes to the log */
+	int meminfo;			 /* of machine_open, for it */
+	struct worker *writeback_worker; /* NULL without backing= */
+	struct worker *oom_call_worker;	 /* NULL with swap=off */
+	atomic_uint oom_calls;		 /* of oom_call, that the kernel took */
+	atomic_int relieved;		 /* and not told yet: 1, or why not, a negative errno */
+	struct control *control;	 /* NULL without control= */
+	atomic_uint connections;
+	atomic_uint_least64_t invalid_io;
+	struct timespec started;
+	atomic_bool signals_held;
+	atomic_bool swap_is_on; /* to an nbd device, perhaps to us; false with swap=off */
+
+	void (*log)(const char *line);	/* for the keeper of the disk; any thread */
+	void (*note)(const char *line); /* the same, but nothing is wrong */
+	void (*quit)(void);		/* ends the process in order; any thread */
+};
+
+/*
+ * What has to be done before a fork, while there is somebody to read why it cannot
+ * be: protections, backing store, control socket.  Warnings go to stderr.  0, or a
+ * negative errno with one line of why.
+ */
+int server_prepare(struct server *server, char *why, size_t why_size);
+
+/* What has to be done after it: memory and threads.  0, or a negative errno with why. */
+int server_start(struct server *server, char *why, size_t why_size);
+
+/* Ends and frees all that there is.  Whatever of the above was not called or failed. */
+void server_stop(struct server *server);
+
+/* The most memory that a disk of these parameters takes, in bytes. */
+uint64_t server_memory_at_most(const struct params *params);
+
+/* server_control.c: what the control socket can ask for; opaque is the server. */
+extern const struct control_ops server_control_ops;
+
+#endif

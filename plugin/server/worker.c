@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "survival/protection.h"
+#include "server/worker.h"
+
+/* Enough for the dense encoders; small because all of it may be locked. */
+#define WORKER_STACK (256 * 1024)
+
+struct worker {
+	pthread_t thread;
+	unsigned int (*step)(void *opaque);
+	void *opaque;
+	sem_t wake;
+	atomic_bool kicked; /* wake was posted and not yet taken */
+	atomic_bool stop;
+};
+
+static void sleep_until_kicked(struct worker *worker, unsigned int ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	while (sem_clockwait(&worker->wake, CLOCK_MONOTONIC, &until) != 0) {
+		if (errno != EINTR)
+			return;
+	}
+	atomic_store(&worker->kicked, false);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+
+	while (!atomic_load(&worker->stop)) {
+		unsigned int ms = worker->step(worker->opaque);
+
+		protection_note_background_faults();
+		if (ms > 0)
+			sleep_until_kicked(worker, ms);
+	}
+	return NULL;
+}
+
+static int start_thread(struct worker *worker)
+{
+	pthread_attr_t attr;
+	int err;
+
+	err = pthread_attr_init(&attr);
+	if (err)
+		return -err;
+	err = pthread_attr_setstacksize(&attr, WORKER_STACK);
+	if (!err)
+		err = pthread_create(&worker->thread, &attr, worker_main, worker);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+int worker_start(struct worker **workerp, unsigned int (*step)(void *opaque), void *opaque)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	int err;
+
+	if (!worker)
+		return -ENOMEM;
+	worker->step = step;
+	worker->opaque = opaque;
+	sem_init(&worker->wake, 0, 0);
+	err = start_thread(worker);
+	if (err) {
+		sem_destroy(&worker->wake);
+		free(worker);
+		return err;
+	}
+	*workerp = worker;
+	return 0;
+}
+
+void worker_kick(struct worker *worker)
+{
+	if (!atomic_load_explicit(&worker->kicked, memory_order_relaxed) &&
+	    !atomic_exchange(&worker->kicked, true))
+		sem_post(&worker->wake);
+}
+
+void worker_stop(struct worker *worker)
+{
+	if (!worker)
+		return;
+	atomic_store(&worker->stop, true);
+	sem_post(&worker->wake);
+	pthread_join(worker->thread, NULL);
+	sem_destroy(&worker->wake);
+	free(worker);
+}

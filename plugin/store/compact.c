@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compaction: a pass picks the emptiest spans of every pool (xv_drain_begin), walks
+ * the page table once and moves whatever lies in them, and ends.  The walk finds an
+ * object's owner without a word of memory per object; one walk serves all pools.
+ *
+ * In the background a pass is cut into short steps between which the thread
+ * sleeps; each holds one entry at a time, for the move of one object.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "store/state.h"
+
+/* A pass begins when more than this part of the pools is free: 1/2^5 is 3 %... */
+#define PASS_FREE_SHIFT 5
+/* ...and more than this, in bytes: less is not worth a walk. */
+#define PASS_FREE_MIN (8 * XV_SPAN_SIZE)
+/* What a pass leaves free, so that the next writes find room without growing: 1/2^7. */
+#define GOAL_FREE_SHIFT 7
+
+/* With a backing store, compaction comes first when more than this is free: 1/2^3. */
+#define FRAGMENTED_SHIFT 3
+
+/* Table pages walked in one step, and how long to sleep for each time as long as it took. */
+#define STEP_TABLE_PAGES 32
+#define STEP_REST_FACTOR 4
+
+#define REST_FRUITLESS_MS 2000
+#define REST_FRUITLESS_FORCED_MS 100
+
+#define IDLE_MS 100
+
+static struct timespec now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time;
+}
+
+static bool earlier(struct timespec a, struct timespec b)
+{
+	return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+}
+
+static struct timespec later_by_ms(struct timespec time, unsigned int ms)
+{
+	time.tv_sec += ms / 1000;
+	time.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (time.tv_nsec >= 1000000000) {
+		time.tv_nsec -= 1000000000;
+		time.tv_sec++;
+	}
+	return time;
+}
+
+static uint64_t spans_drained(struct store *store)
+{
+	struct xv_stats stats;
+
+	pools_get_stats(&store->pools, &stats);
+	return stats.spans_drained;
+}
+
+/* Begins a pass over all pools for which it is worth it.  Whether there is any. */
+static bool pass_begin(struct store *store, bool forced)
+{
+	struct compaction *compact = &store->compact;
+	uint32_t count = atomic_load_explicit(&store->pools.count, memory_order_acquire);
+	uint32_t spans = 0;
+
+	compact->pass_spans = spans_drained(store);
+	for (uint32_t i = 0; i < count; i++) {
+		struct xv_pool *pool = pools_get(&store->pools, i);
+		struct xv_stats stats;
+
+		xv_get_stats(pool, &stats);
+		if (!forced &&
+		    (stats.free < PASS_FREE_MIN || stats.free < stats.used >> PASS_FREE_SHIFT))
+			continue;
+		spans += xv_drain_begin(pool, forced ? 0 : stats.used >> GOAL_FREE_SHIFT);
+	}
+	compact->cursor = 0;
+	compact->running = spans > 0;
+	return compact->running;
+}
+
+/* Ends the pass.  Returns the spans that it gave back. */
+static uint64_t pass_end(struct store *store)
+{
+	struct compaction *compact = &store->compact;
+	uint32_t count = atomic_load_explicit(&store->pools.count, memory_order_acquire);
+	uint64_t spans;
+
+	for (uint32_t i = 0; i < count; i++)
+		(void)xv_drain_end(pools_get(&store->pools, i));
+	spans = spans_drained(store) - compact->pass_spans;
+	compact->running = false;
+	atomic_fetch_add(&compact->bytes, spans * XV_SPAN_SIZE);
+	if (spans > 0)
+		atomic_fetch_add(&store->room_made, 1);
+	return spans;
+}
+
+static bool wants_move(struct store *store, uint64_t entry)
+{
+	return entry_has_object(entry) &&
+	       xv_draining(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+static void move_object(struct store *store, table_entry *entry)
+{
+	uint64_t old = entry_lock(entry), new = old;
+	struct xv_pool *pool;
+	uint32_t moved;
+
+	if (!wants_move(store, old)) {
+		entry_unlock(entry, old);
+		return;
+	}
+	pool = pools_get(&store->pools, entry_pool(old));
+	if (xv_move(pool, entry_handle(old), &moved) == 0)
+		new = (old & UINT32_MAX) | (uint64_t)moved << ENTRY_HANDLE_SHIFT;
+	entry_unlock(entry, new);
+	if (new == old)
+		return;
+	if (store->trace) {
+		store_trace_alloc(store, entry_pool(old), moved, xv_size(pool, moved));
+		store_trace_free(store, entry_pool(old), entry_handle(old));
+	}
+	xv_free(pool, entry_handle(old));
+	atomic_fetch_add_explicit(&store->compact.pages, 1, memory_order_relaxed);
+}
+
+/* Walks some table pages of the pass.  Whether it is through. */
+static bool pass_step(struct store *store, unsigned int table_pages)
+{
+	struct compaction *compact = &store->compact;
+
+	for (unsigned int i = 0; i < table_pages; i++) {
+		uint64_t index = table_next(&store->table, compact->cursor);
+		struct table_ref ref;
+
+		if (index >= store->table.directory_entries)
+			return true;
+		compact->cursor = index + 1;
+		(void)table_pin(&store->table, index, false, &ref);
+		if (!ref.entries)
+			continue;
+		for (unsigned int j = 0; j < TABLE_PAGE_ENTRIES; j++) {
+			uint64_t entry =
+				atomic_load_explicit(&ref.entries[j], memory_order_relaxed);
+
+			if (wants_move(store, entry))
+				move_object(store, &ref.entries[j]);
+		}
+		table_unpin(&store->table, &ref);
+	}
+	return false;
+}
+
+/* A whole pass at once.  Returns the spans given back. */
+static uint64_t pass_whole(struct store *store)
+{
+	uint64_t spans = 0;
+
+	if (store->compact.running) {
+		while (!pass_step(store, STEP_TABLE_PAGES))
+			;
+		spans = pass_end(store);
+	}
+	if (pass_begin(store, true)) {
+		while (!pass_step(store, STEP_TABLE_PAGES))
+			;
+		spans += pass_end(store);
+	}
+	return spans;
+}
+
+uint64_t store_compact(struct store *store)
+{
+	uint64_t spans = 0, more;
+
+	pthread_mutex_lock(&store->compact.lock);
+	do {
+		more = pass_whole(store);
+		spans += more;
+	} while (more > 0 && !atomic_load(&store->interrupted));
+	pthread_mutex_unlock(&store->compact.lock);
+	return spans * XV_SPAN_SIZE;
+}
+
+/* Room by compaction. */
+static bool make_room_by_moving(struct store *store)
+{
+	struct compaction *compact = &store->compact;
+	uint64_t spans = 0;
+
+	pthread_mutex_lock(&compact->lock);
+	if (!earlier(now(), compact->forced_rest_until)) {
+		spans = pass_whole(store);
+		if (spans == 0)
+			compact->forced_rest_until = later_by_ms(now(), REST_FRUITLESS_FORCED_MS);
+	}
+	pthread_mutex_unlock(&compact->lock);
+	return spans > 0;
+}
+
+/* Whether so much is free in pieces that moving promises more than writing pages out. */
+static bool fragmented(struct store *store)
+{
+	struct xv_stats stats;
+
+	pools_get_stats(&store->pools, &stats);
+	return stats.free > (stats.used + stats.free) >> FRAGMENTED_SHIFT;
+}
+
+bool store_make_room(struct store *store)
+{
+	bool backing = store->writeback.backing != NULL;
+
+	if (backing && !fragmented(store) && writeback_make_room(store))
+		return true;
+	return make_room_by_moving(store) || (backing && writeback_make_room(store));
+}
+
+static unsigned int rest_after(struct timespec start)
+{
+	struct timespec end = now();
+	long us = (end.tv_sec - start.tv_sec) * 1000000 + (end.tv_nsec - start.tv_nsec) / 1000;
+
+	return (unsigned int)(us * STEP_REST_FACTOR / 1000) + 1;
+}
+
+/* One step of a pass, or the beginning of one.  Milliseconds until the next. */
+static unsigned int compact_step(struct store *store)
+{
+	struct compaction *compact = &store->compact;
+	struct timespec start = now();
+	unsigned int rest = IDLE_MS;
+
+	if (pthread_mutex_trylock(&compact->lock) != 0)
+		return IDLE_MS;
+	if (!compact->running && !earlier(start, compact->rest_until))
+		(void)pass_begin(store, false);
+	if (compact->running) {
+		if (pass_step(store, STEP_TABLE_PAGES) && pass_end(store) == 0)
+			compact->rest_until = later_by_ms(now(), REST_FRUITLESS_MS);
+		rest = rest_after(start);
+	} else {
+		pools_forget(&store->pools);
+		table_forget(&store->table);
+	}
+	pthread_mutex_unlock(&compact->lock);
+	return rest;
+}
+
+unsigned int store_work(struct store *store)
+{
+	unsigned int compaction, recompression;
+
+	age_work(store);
+	if (store_refill(store))
+		return 0;
+	compaction = compact_step(store);
+	recompression = recompress_step(store);
+	return compaction < recompression ? compaction : recompression;
+}

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One page: how it is read, written, modified and forgotten. */
+#include <errno.h>
+#include <string.h>
+
+#include "store/state.h"
+
+/* Whether the page repeats one word. */
+static bool same_filled(const void *page, uint64_t *word)
+{
+	const unsigned char *bytes = page;
+	uint64_t first, at;
+
+	memcpy(&first, bytes, sizeof(first));
+	/* Most pages that are not differ at the end already. */
+	memcpy(&at, bytes + STORE_PAGE_SIZE - sizeof(at), sizeof(at));
+	if (at != first)
+		return false;
+	if (memcmp(bytes, bytes + sizeof(first), STORE_PAGE_SIZE - sizeof(first)) != 0)
+		return false;
+	*word = first;
+	return true;
+}
+
+static void fill_page(void *page, uint64_t word)
+{
+	unsigned char *bytes = page;
+
+	if (word == 0) {
+		memset(page, 0, STORE_PAGE_SIZE);
+		return;
+	}
+	for (size_t i = 0; i < STORE_PAGE_SIZE; i += sizeof(word))
+		memcpy(bytes + i, &word, sizeof(word));
+}
+
+void page_free(struct store *store, uint64_t entry)
+{
+	if (!entry_has_object(entry)) {
+		if (entry_kind(entry) == KIND_BACKED)
+			backing_forget(store->writeback.backing, entry_location(entry),
+				       entry_length(entry));
+		return;
+	}
+	if (store->trace)
+		store_trace_free(store, entry_pool(entry), entry_handle(entry));
+	xv_free(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+int request_alloc(struct request *req, size_t size, unsigned int *pool, uint32_t *handle)
+{
+	struct store *store = req->store;
+
+	if (!store->writeback.backing || req->pressing || span_is_ready(store->pools.source) ||
+	    !writeback_machine_is_short(store))
+		return pools_alloc(&store->pools, req->turn, size, pool, handle);
+	req->held_back = true;
+	return pools_alloc_inside(&store->pools, req->turn, size, pool, handle);
+}
+
+static size_t object_size(const struct store *store, uint64_t entry)
+{
+	return xv_size(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+static void *object_map(const struct store *store, uint64_t entry)
+{
+	return xv_map(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+void page_account(struct request *req, uint64_t entry, int sign)
+{
+	switch (entry_kind(entry)) {
+	case KIND_EMPTY:
+		break;
+	case KIND_SAME:
+		req->count[COUNT_SAME] += sign;
+		if (entry_word(entry) == 0)
+			req->count[COUNT_ZERO] += sign;
+		break;
+	case KIND_SAME_OBJ:
+		req->count[COUNT_SAME] += sign;
+		req->count[COUNT_SAME_OBJ] += sign;
+		break;
+	case KIND_RAW:
+		req->count[COUNT_STORED] += sign;
+		req->count[COUNT_RAW] += sign;
+		break;
+	case KIND_PAYLOAD:
+		req->count[COUNT_STORED] += sign;
+		if (object_size(req->store, entry) <= STORE_PAGE_SIZE / 2)
+			req->count[COUNT_GOOD] += sign;
+		break;
+	case KIND_BACKED:
+		req->count[COUNT_STORED] += sign;
+		req->count[COUNT_BACKED] += sign;
+		if (entry_length(entry) == STORE_PAGE_SIZE)
+			req->count[COUNT_BACKED_RAW] += sign;
+		else if (entry_length(entry) <= STORE_PAGE_SIZE / 2)
+			req->count[COUNT_GOOD] += sign;
+		break;
+	}
+}
+
+int page_decode(const struct store *store, uint64_t number, uint64_t entry, void *page,
+		size_t slack)
+{
+	uint64_t word;
+
+	switch (entry_kind(entry)) {
+	case KIND_EMPTY:
+		memset(page, 0, STORE_PAGE_SIZE);
+		return 0;
+	case KIND_SAME:
+		fill_page(page, entry_word(entry));
+		return 0;
+	case KIND_SAME_OBJ:
+		memcpy(&word, object_map(store, entry), sizeof(word));
+		fill_page(page, word);
+		return 0;
+	case KIND_RAW:
+		memcpy(page, object_map(store, entry), STORE_PAGE_SIZE);
+		return 0;
+	case KIND_PAYLOAD:
+		if (store->codec->decompress(object_map(store, entry), object_size(store, entry),
+					     page, slack))
+			return -EIO;
+		return 0;
+	case KIND_BACKED:
+		return backed_decode(store, number, entry, page, slack);
+	}
+	return -EIO;
+}
+
+uint64_t entry_touched(const struct store *store, uint64_t entry)
+{
+	if (entry_kind(entry) < KIND_RAW)
+		return entry;
+	return entry_with_age(entry, atomic_load_explicit(&store->age, memory_order_relaxed));
+}
+
+int page_read(struct request *req, struct table_ref *ref, table_entry *entry, void *page,
+	      size_t slack)
+{
+	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
+	uint64_t number = table_page_number(ref, entry);
+	int err;
+
+	if (entry_kind(content) < KIND_SAME_OBJ)
+		return page_decode(req->store, number, content, page, slack);
+	if (entry_kind(content) == KIND_BACKED && slack >= STORE_PAGE_SIZE)
+		backed_look_ahead(req, ref, entry, slack / STORE_PAGE_SIZE);
+	content = entry_lock(entry);
+	if (entry_kind(content) == KIND_BACKED)
+		err = backed_read(req, number, &content, page, slack);
+	else
+		err = page_decode(req->store, number, content, page, slack);
+	entry_unlock(entry, entry_touched(req->store, content));
+	if (err)
+		req->count[COUNT_FAILED_READS] = 1;
+	return err;
+}
+
+/* What a page is to be stored as, before there is room for it. */
+struct image {
+	enum table_kind kind;
+	uint64_t word;
+	const void *data; /* of the object */
+	size_t size;	  /* of the object, 0 for none */
+};
+
+static int make_image(struct request *req, const void *page, struct image *image)
+{
+	const struct codec *codec = req->store->codec;
+	struct encoder *encoder;
+	int len;
+
+	if (same_filled(page, &image->word)) {
+		bool fits = entry_word_fits(image->word);
+
+		image->kind = fits ? KIND_SAME : KIND_SAME_OBJ;
+		image->data = &image->word;
+		image->size = fits ? 0 : sizeof(image->word);
+		return 0;
+	}
+	encoder = request_encoder(req);
+	len = codec->compress(CODEC_FAST, encoder->workspace, page, encoder->payload);
+	if (len < 0)
+		return len;
+	image->kind = len <= (int)PAYLOAD_MAX ? KIND_PAYLOAD : KIND_RAW;
+	image->data = image->kind == KIND_RAW ? page : encoder->payload;
+	image->size = image->kind == KIND_RAW ? STORE_PAGE_SIZE : (size_t)len;
+	return 0;
+}
+
+/*
+ * Finds room for an image and gives the entry that names it.  What old names is
+ * about to be freed, and comes into the cache meanwhile; its entry is locked.
+ */
+static int place_image(struct request *req, const struct image *image, uint64_t old,
+		       uint64_t *entry)
+{
+	struct store *store = req->store;
+	unsigned int pool;
+	uint32_t handle;
+	int err;
+
+	if (image->size == 0) {
+		*entry = entry_make_same(image->word);
+		return 0;
+	}
+	if (entry_has_object(old))
+		xv_prefetch(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
+	err = request_alloc(req, image->size, &pool, &handle);
+	if (err)
+		return err;
+	if (entry_has_object(old))
+		xv_will_free(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
+	if (store->trace)
+		store_trace_alloc(store, pool, handle, image->size);
+	memcpy(xv_map(pools_get(&store->pools, pool), handle), image->data, image->size);
+	*entry = entry_touched(store, entry_make(image->kind, pool, handle));
+	return 0;
+}
+
+/*
+ * Puts an image where the old one is, if it is no larger: nothing can fail then,
+ * so a full store still takes such pages.  The entry is locked.
+ */
+static int replace_image(struct request *req, uint64_t old, const struct image *image,
+			 uint64_t *entry)
+{
+	struct store *store = req->store;
+	size_t room;
+
+	if (!entry_has_object(old))
+		return -ENOSPC;
+	room = object_size(store, old);
+	if (image->size > room)
+		return -ENOSPC;
+	memcpy(object_map(store, old), image->data, image->size);
+	if (image->size < room)
+		xv_shrink(pools_get(&store->pools, entry_pool(old)), entry_handle(old),
+			  image->size);
+	*entry = entry_touched(store, entry_make(image->kind, entry_pool(old), entry_handle(old)));
+	return 0;
+}
+
+/* As replace_image, after a last try to make the payload small enough. */
+static int squeeze_image(struct request *req, uint64_t old, const void *page,
+			 const struct image *image, uint64_t *entry)
+{
+	struct dense *dense = &req->store->dense;
+	struct image smaller = { .kind = KIND_PAYLOAD, .data = dense->payload };
+	int err, len;
+
+	err = replace_image(req, old, image, entry);
+	if (!err || image->size == sizeof(image->word) || !entry_has_object(old))
+		return err;
+	pthread_mutex_lock(&dense->lock);
+	len = req->store->codec->compress(CODEC_DENSE, dense->workspace, page, dense->payload);
+	if (len > 0 && len <= (int)PAYLOAD_MAX) {
+		smaller.size = (size_t)len;
+		err = replace_image(req, old, &smaller, entry);
+	}
+	pthread_mutex_unlock(&dense->lock);
+	return err;
+}
+
+static void count_change(struct request *req, struct table_ref *ref, uint64_t old, uint64_t new)
+{
+	ref->live_delta += (entry_kind(new) != KIND_EMPTY) - (entry_kind(old) != KIND_EMPTY);
+}
+
+/*
+ * Stores an image of page in an entry that is locked and says old, and unlocks it.
+ * The gauges are taken down before the old object may change in place.
+ */
+static int store_image(struct request *req, struct table_ref *ref, table_entry *entry, uint64_t old,
+		       const void *page, const struct image *image)
+{
+	uint64_t new;
+	int err = place_image(req, image, old, &new);
+
+	page_account(req, old, -1);
+	if (err == -ENOSPC || err == -ENOMEM) {
+		if (squeeze_image(req, old, page, image, &new) == 0) {
+			page_account(req, new, 1);
+			entry_unlock(entry, new);
+			return 0;
+		}
+	}
+	if (err) {
+		page_account(req, old, 1);
+		entry_unlock(entry, old);
+		return err;
+	}
+	page_account(req, new, 1);
+	count_change(req, ref, old, new);
+	entry_unlock(entry, new);
+	page_free(req->store, old);
+	return 0;
+}
+
+/* Gives an entry new content, whoever has it locked; returns the old. */
+static uint64_t entry_swap(struct request *req, table_entry *entry, uint64_t new)
+{
+	uint64_t old = atomic_load_explicit(entry, memory_order_relaxed);
+
+	if (!(old & ENTRY_LOCK) &&
+	    atomic_compare_exchange_strong_explicit(entry, &old, new, memory_order_acq_rel,
+						    memory_order_relaxed))
+		return old;
+	/* Whoever has it may be reading the backing store. */
+	if (req->store->writeback.backing)
+		request_release_encoder(req);
+	old = entry_lock(entry);
+	entry_unlock(entry, new);
+	return old;
+}
+
+static void publish(struct request *req, struct table_ref *ref, table_entry *entry, uint64_t new)
+{
+	uint64_t old;
+
+	page_account(req, new, 1);
+	old = entry_swap(req, entry, new);
+	page_account(req, old, -1);
+	count_change(req, ref, old, new);
+	page_free(req->store, old);
+}
+
+/*
+ * Locks an entry that is to be written.  False if somebody was reading its page from the
+ * backing store: that has been waited for without an encoder, and all begins anew.
+ */
+static bool lock_to_write(struct request *req, table_entry *entry, uint64_t *content)
+{
+	uint64_t seen = atomic_load_explicit(entry, memory_order_relaxed);
+
+	if (entry_kind(seen) == KIND_BACKED && (seen & ENTRY_LOCK)) {
+		request_release_encoder(req);
+		entry_unlock(entry, entry_lock(entry));
+		return false;
+	}
+	*content = entry_lock(entry);
+	return true;
+}
+
+static int write_once(struct request *req, struct table_ref *ref, table_entry *entry,
+		      const void *page)
+{
+	struct image image;
+	uint64_t old;
+	int err;
+
+	do
+		err = make_image(req, page, &image);
+	while (!err && !lock_to_write(req, entry, &old));
+	return err ? err : store_image(req, ref, entry, old, page, &image);
+}
+
+int page_write(struct request *req, struct table_ref *ref, table_entry *entry, const void *page)
+{
+	int err;
+
+	/* The entry comes while the page is compressed. */
+	__builtin_prefetch(entry, 1);
+	do
+		err = write_once(req, ref, entry, page);
+	while ((err == -ENOSPC || err == -ENOMEM) && request_make_room(req));
+	return err;
+}
+
+/*
+ * Reads the page behind the pool that is to be modified, without an encoder.  On success
+ * *seen is what its entry says; what is in memory is left for later.
+ */
+static int fetch_backed(struct request *req, struct table_ref *ref, table_entry *entry, void *page,
+			uint64_t *seen)
+{
+	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
+	int err = 0;
+
+	*seen = 0;
+	if (entry_kind(content) != KIND_BACKED)
+		return 0;
+	request_release_encoder(req);
+	content = entry_lock(entry);
+	if (entry_kind(content) == KIND_BACKED) {
+		err = backed_decode(req->store, table_page_number(ref, entry), content, page, 0);
+		*seen = content;
+	}
+	entry_unlock(entry, content);
+	return err;
+}
+
+/* Whether what was fetched is still what the locked entry names. */
+static bool still_names(uint64_t entry, uint64_t seen)
+{
+	return ((entry ^ seen) & ~ENTRY_AGE_MASK) == 0;
+}
+
+static int modify_once(struct request *req, struct table_ref *ref, table_entry *entry,
+		       const void *data, size_t offset, size_t count)
+{
+	unsigned char fetched[STORE_PAGE_SIZE];
+	struct encoder *encoder;
+	struct image image;
+	uint64_t old, seen;
+	int err;
+
+	for (;;) {
+		err = fetch_backed(req, ref, entry, fetched, &seen);
+		if (err)
+			return err;
+		encoder = request_encoder(req);
+		if (!lock_to_write(req, entry, &old))
+			continue;
+		if (entry_kind(old) != KIND_BACKED || still_names(old, seen))
+			break;
+		entry_unlock(entry, old);
+	}
+	if (entry_kind(old) == KIND_BACKED)
+		memcpy(encoder->page, fetched, STORE_PAGE_SIZE);
+	else
+		err = page_decode(req->store, table_page_number(ref, entry), old, encoder->page, 0);
+	if (err) {
+		entry_unlock(entry, old);
+		return err;
+	}
+	if (data)
+		memcpy(encoder->page + offset, data, count);
+	else
+		memset(encoder->page + offset, 0, count);
+	err = make_image(req, encoder->page, &image);
+	if (err) {
+		entry_unlock(entry, old);
+		return err;
+	}
+	return store_image(req, ref, entry, old, encoder->page, &image);
+}
+
+int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, const void *data,
+		size_t offset, size_t count)
+{
+	int err = modify_once(req, ref, entry, data, offset, count);
+
+	while ((err == -ENOSPC || err == -ENOMEM) && request_make_room(req))
+		err = modify_once(req, ref, entry, data, offset, count);
+	return err;
+}
+
+void page_forget(struct request *req, struct table_ref *ref, table_entry *entry)
+{
+	if (entry_kind(atomic_load_explicit(entry, memory_order_relaxed)) == KIND_EMPTY)
+		return;
+	publish(req, ref, entry, 0);
+	req->count[COUNT_NOTIFY_FREE]++;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Recompression: pages that nobody has touched for a while are encoded again, with
+ * more time.  The same decoder reads both, so nothing else has to know.
+ *
+ * A page is copied out under its lock and encoded without it; ENTRY_BUSY, which no
+ * write leaves standing, tells afterwards whether the copy is still the page.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/state.h"
+#include "urgent.h"
+
+/* A smaller gain is not worth the move. */
+#define GAIN_MIN 16
+
+/* One step encodes for about so long, then rests by the share of processor time. */
+#define STEP_NS (4 * 1000 * 1000)
+#define REST_LOADED_MS 50
+#define REST_DONE_MS 1000
+
+/*
+ * With no request for so long, and the processors as little used as this (load per
+ * processor), pages get all the time that the codec can spend on them.
+ */
+#define QUIET_MS 10000
+#define QUIET_LOAD 0.5
+/* The load is an average over about so long.  What we add to it ourselves does not count. */
+#define LOAD_MS 60000
+
+/* More requests than this since the last step: the disk is at work, not idle. */
+#define LOADED_REQUESTS 16
+
+static uint64_t thread_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* The workspace is large and only some stores need it.  Resident at once, like an encoder's. */
+static int prepare(struct store *store)
+{
+	struct recompression *re = &store->recompress;
+	const size_t *sizes = store->codec->workspace_size;
+	size_t size = sizes[CODEC_MAX] > sizes[CODEC_DENSE] ? sizes[CODEC_MAX] : sizes[CODEC_DENSE];
+	int err, policy;
+
+	if (re->workspace || size == 0)
+		return 0;
+	err = span_budget_charge(&store->budget, size);
+	if (err)
+		return err;
+	policy = store->pools.locked ? urgent_begin() : URGENT_LEFT_ALONE;
+	re->workspace = span_map_zeroed(size);
+	if (re->workspace)
+		memset(re->workspace, 0, size);
+	urgent_end(policy);
+	if (!re->workspace) {
+		span_budget_uncharge(&store->budget, size);
+		return -ENOMEM;
+	}
+	re->workspace_size = size;
+	return 0;
+}
+
+/* Who wants none has no workspace; if it is wanted later, it is made urgently behind swap. */
+int recompress_init(struct store *store, unsigned int idle_seconds, unsigned int cpu_percent)
+{
+	struct recompression *re = &store->recompress;
+
+	pthread_mutex_init(&re->lock, NULL);
+	re->idle_seconds = idle_seconds;
+	re->cpu_percent = cpu_percent ? cpu_percent : 100;
+	return idle_seconds ? prepare(store) : 0;
+}
+
+void recompress_fini(struct store *store)
+{
+	struct recompression *re = &store->recompress;
+
+	if (re->workspace)
+		span_unmap(re->workspace, re->workspace_size);
+	re->workspace = NULL;
+}
+
+/* What an entry has that the walk need not look at again. */
+static uint64_t done_flag(const struct store *store)
+{
+	return store->recompress.effort == CODEC_MAX ? ENTRY_DENSEST : ENTRY_DENSE;
+}
+
+static uint64_t done_flags(const struct store *store)
+{
+	return ENTRY_DENSE | done_flag(store);
+}
+
+static bool wanted(const struct store *store, uint64_t entry, unsigned int ticks)
+{
+	enum table_kind kind = entry_kind(entry);
+
+	return (kind == KIND_PAYLOAD || kind == KIND_RAW) &&
+	       !(entry & (done_flag(store) | ENTRY_LEAVING)) && age_of(store, entry) >= ticks;
+}
+
+/* Copies the page out.  Its size as it is stored now, or 0 if it is not wanted any more. */
+static size_t copy_out(struct store *store, table_entry *entry, unsigned int ticks)
+{
+	uint64_t old = entry_lock(entry);
+	size_t size = 0;
+
+	/* No page behind the pool: its number is not needed. */
+	if (wanted(store, old, ticks) &&
+	    page_decode(store, 0, old, store->recompress.page, 0) == 0) {
+		size = xv_size(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
+		old |= ENTRY_BUSY;
+	}
+	entry_unlock(entry, old);
+	return size;
+}
+
+/* Puts the smaller payload in the page's place, unless the page has changed. */
+static bool put_back(struct request *req, table_entry *entry, size_t size)
+{
+	struct store *store = req->store;
+	struct recompression *re = &store->recompress;
+	uint64_t old = entry_lock(entry), new;
+	struct xv_pool *pool;
+	uint32_t handle;
+
+	if (!(old & ENTRY_BUSY)) {
+		entry_unlock(entry, old);
+		return false;
+	}
+	page_account(req, old, -1);
+	pool = pools_get(&store->pools, entry_pool(old));
+	if (xv_alloc(pool, size, XV_NOGROW, &handle) != 0)
+		handle = entry_handle(old);
+	memcpy(xv_map(pool, handle), re->payload, size);
+	if (handle == entry_handle(old))
+		xv_shrink(pool, handle, size);
+	new = entry_make(KIND_PAYLOAD, entry_pool(old), handle) | done_flags(store);
+	new = entry_with_age(new, entry_age(old));
+	page_account(req, new, 1);
+	entry_unlock(entry, new);
+	if (handle != entry_handle(old)) {
+		if (store->trace) {
+			store_trace_alloc(store, entry_pool(old), handle, size);
+			store_trace_free(store, entry_pool(old), entry_handle(old));
+		}
+		xv_free(pool, entry_handle(old));
+	}
+	return true;
+}
+
+/* Nothing to be won: not to be tried again until it is written. */
+static void mark_dense(const struct store *store, table_entry *entry)
+{
+	uint64_t old = entry_lock(entry);
+
+	if (old & ENTRY_BUSY)
+		old = (old & ~ENTRY_BUSY) | done_flags(store);
+	entry_unlock(entry, old);
+}
+
+static void recompress_entry(struct request *req, table_entry *entry, unsigned int ticks)
+{
+	struct store *store = req->store;
+	struct recompression *re = &store->recompress;
+	size_t had = copy_out(store, entry, ticks);
+	int len;
+
+	if (had == 0)
+		return;
+	len = store->codec->compress(re->effort, re->workspace, re->page, re->payload);
+	if (len <= 0 || len > (int)PAYLOAD_MAX || (size_t)len + GAIN_MIN > had) {
+		mark_dense(store, entry);
+		return;
+	}
+	if (!put_back(req, entry, (size_t)len))
+		return;
+	atomic_fetch_add_explicit(&re->pages, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&re->bytes, had - (size_t)len, memory_order_relaxed);
+}
+
+/*
+ * Recompresses pages of one table page from `from` on, until the time is up.
+ * Returns where to go on, TABLE_PAGE_ENTRIES at its end.
+ */
+static unsigned int recompress_table_page(struct store *store, uint64_t index, unsigned int from,
+					  unsigned int ticks, uint64_t until)
+{
+	struct table_ref ref;
+	struct request req;
+	unsigned int i = from;
+
+	(void)table_pin(&store->table, index, false, &ref);
+	if (!ref.entries)
+		return TABLE_PAGE_ENTRIES;
+	request_begin(&req, store);
+	for (; i < TABLE_PAGE_ENTRIES; i++) {
+		uint64_t seen = atomic_load_explicit(&ref.entries[i], memory_order_relaxed);
+
+		if (!wanted(store, seen, ticks)) {
+			age_keep_old(store, &ref.entries[i], seen);
+			continue;
+		}
+		if (thread_ns() >= until || atomic_load(&store->interrupted))
+			break;
+		recompress_entry(&req, &ref.entries[i], ticks);
+	}
+	request_end(&req);
+	table_unpin(&store->table, &ref);
+	return i;
+}
+
+/* Walks on from the cursor until the time is up.  Whether the whole table is done. */
+static bool walk(struct store *store, unsigned int ticks, uint64_t ns)
+{
+	struct recompression *re = &store->recompress;
+	uint64_t start = thread_ns(), until = ns == UINT64_MAX ? ns : start + ns;
+	bool done = false;
+
+	while (!done && thread_ns() < until && !atomic_load(&store->interrupted)) {
+		uint64_t index = table_next(&store->table, re->cursor / TABLE_PAGE_ENTRIES);
+		unsigned int from = 0;
+
+		if (index >= store->table.directory_entries) {
+			re->cursor = 0;
+			done = true;
+			break;
+		}
+		if (index == re->cursor / TABLE_PAGE_ENTRIES)
+			from = (unsigned int)(re->cursor % TABLE_PAGE_ENTRIES);
+		re->cursor = index * TABLE_PAGE_ENTRIES +
+			     recompress_table_page(store, index, from, ticks, until);
+	}
+	atomic_fetch_add_explicit(&re->ns, thread_ns() - start, memory_order_relaxed);
+	return done;
+}
+
+int store_recompress(struct store *store, uint64_t *bytes)
+{
+	struct recompression *re = &store->recompress;
+	uint64_t before;
+	int err;
+
+	pthread_mutex_lock(&re->lock);
+	err = prepare(store);
+	if (!err) {
+		before = re->bytes;
+		re->cursor = 0;
+		re->effort = CODEC_DENSE;
+		while (!walk(store, 0, UINT64_MAX) && !atomic_load(&store->interrupted))
+			;
+		*bytes = re->bytes - before;
+	}
+	pthread_mutex_unlock(&re->lock);
+	return err;
+}
+
+static bool loaded(struct store *store, uint64_t now)
+{
+	struct recompression *re = &store->recompress;
+	uint64_t requests = store_requests(store), since = requests - re->requests_seen;
+
+	re->requests_seen = requests;
+	if (since > 0)
+		re->quiet_since = now;
+	return since > LOADED_REQUESTS;
+}
+
+double recompress_own_load(double before, uint64_t ms, uint64_t busy_ns)
+{
+	double share = ms ? (double)busy_ns / 1e6 / (double)ms : 0;
+	double weight = ms < LOAD_MS ? (double)ms / LOAD_MS : 1;
+
+	return before + (share - before) * weight;
+}
+
+bool recompress_may_take_long(double load, double own, long processors)
+{
+	return load - own < QUIET_LOAD * (double)processors;
+}
+
+/* How much time a page may take now. */
+static enum codec_effort present_effort(struct store *store, uint64_t now)
+{
+	struct recompression *re = &store->recompress;
+	uint64_t ns = atomic_load_explicit(&re->ns, memory_order_relaxed);
+	double load;
+
+	re->own_load = recompress_own_load(re->own_load, now - re->own_ms,
+					   ns > re->own_ns ? ns - re->own_ns : 0);
+	re->own_ms = now;
+	re->own_ns = ns;
+	if (now - re->quiet_since < QUIET_MS || getloadavg(&load, 1) != 1)
+		return CODEC_DENSE;
+	return recompress_may_take_long(load, re->own_load, sysconf(_SC_NPROCESSORS_ONLN))
+		       ? CODEC_MAX
+		       : CODEC_DENSE;
+}
+
+unsigned int recompress_step(struct store *store)
+{
+	struct recompression *re = &store->recompress;
+	unsigned int rest = REST_DONE_MS;
+	uint64_t now = monotonic_ms();
+
+	if (!re->idle_seconds)
+		return REST_DONE_MS;
+	if (pthread_mutex_trylock(&re->lock) != 0)
+		return REST_LOADED_MS;
+	if (now < re->rest_until) {
+		rest = (unsigned int)(re->rest_until - now);
+	} else if (loaded(store, now)) {
+		rest = REST_LOADED_MS;
+	} else {
+		uint64_t start = thread_ns();
+
+		re->effort = present_effort(store, now);
+		rest = walk(store, age_ticks(store, re->idle_seconds), STEP_NS) ? store->tick_ms
+										: 1;
+		rest += (unsigned int)((thread_ns() - start) / 1000000 * (100 - re->cpu_percent) /
+				       re->cpu_percent);
+		re->rest_until = now + rest;
+	}
+	if (rest > store->tick_ms)
+		rest = store->tick_ms;
+	pthread_mutex_unlock(&re->lock);
+	return rest;
+}

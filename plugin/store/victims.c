@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which pages leave memory.  A histogram of a sample of the table says from which age on
+ * there is enough to take, and a sweep, which goes on where the last one ended, takes what
+ * is as old: so pages leave in the order of the disk, and neighbours stay neighbours.
+ */
+#include <errno.h>
+
+#include "store/state.h"
+
+/* Table pages looked at to choose. */
+#define SAMPLE_TABLE_PAGES 256
+
+#define AGES (1u << ENTRY_AGE_BITS)
+
+static bool wanted(const struct store *store, uint64_t entry, const struct choice *choice)
+{
+	enum table_kind kind = entry_kind(entry);
+
+	if ((kind != KIND_RAW && kind != KIND_PAYLOAD) || (entry & ENTRY_LEAVING))
+		return false;
+	return age_of(store, entry) >= (kind == KIND_RAW ? choice->raw_age : choice->payload_age);
+}
+
+/* Copies wanted pages of a table page to the open segment.  Whether that is full. */
+static bool sweep_table_page(struct store *store, uint64_t index, const struct choice *choice)
+{
+	struct writeback *wb = &store->writeback;
+	unsigned int i = (unsigned int)(wb->cursor % TABLE_PAGE_ENTRIES);
+	struct table_ref ref;
+	bool full = false;
+
+	if (wb->cursor / TABLE_PAGE_ENTRIES != index)
+		i = 0;
+	(void)table_pin(&store->table, index, false, &ref);
+	for (; ref.entries && i < TABLE_PAGE_ENTRIES && !full; i++) {
+		uint64_t seen = atomic_load_explicit(&ref.entries[i], memory_order_relaxed);
+
+		if (!wanted(store, seen, choice)) {
+			age_keep_old(store, &ref.entries[i], seen);
+			continue;
+		}
+		full = backed_append(store, index * TABLE_PAGE_ENTRIES + i, &ref.entries[i]) ==
+		       -ENOSPC;
+	}
+	table_unpin(&store->table, &ref);
+	/* The page that did not fit is the first of the next segment. */
+	wb->cursor = index * TABLE_PAGE_ENTRIES + i - full;
+	if (!full)
+		wb->cursor = (index + 1) * TABLE_PAGE_ENTRIES;
+	return full;
+}
+
+bool sweep(struct store *store, const struct choice *choice)
+{
+	struct writeback *wb = &store->writeback;
+	uint64_t start = wb->cursor / TABLE_PAGE_ENTRIES;
+	bool wrapped = false;
+
+	for (;;) {
+		uint64_t index = table_next(&store->table, wb->cursor / TABLE_PAGE_ENTRIES);
+
+		if (wrapped && index > start)
+			return false;
+		if (index >= store->table.directory_entries) {
+			if (wrapped)
+				return false;
+			wrapped = true;
+			wb->cursor = 0;
+			continue;
+		}
+		if (sweep_table_page(store, index, choice))
+			return true;
+	}
+}
+
+/*
+ * A page's place in the order in which pages leave: all that do not compress before
+ * all others, each from the oldest on.
+ */
+static unsigned int rank(const struct store *store, uint64_t entry)
+{
+	return age_of(store, entry) + (entry_kind(entry) == KIND_RAW ? AGES : 0);
+}
+
+/* Counts pages in memory by rank, in every stride-th table page. */
+static void sample(struct store *store, uint64_t stride, uint32_t *count)
+{
+	uint64_t index = 0;
+
+	while ((index = table_next(&store->table, index)) < store->table.directory_entries) {
+		const struct choice any = { 0, 0 };
+		struct table_ref ref;
+
+		(void)table_pin(&store->table, index, false, &ref);
+		for (unsigned int i = 0; ref.entries && i < TABLE_PAGE_ENTRIES; i++) {
+			uint64_t entry =
+				atomic_load_explicit(&ref.entries[i], memory_order_relaxed);
+
+			if (wanted(store, entry, &any))
+				count[rank(store, entry)]++;
+		}
+		table_unpin(&store->table, &ref);
+		index += stride;
+	}
+}
+
+/* The coldest pages, about so many.  Whether they are not simply all. */
+static bool choose(struct store *store, uint64_t pages, struct choice *choice)
+{
+	uint64_t stride = atomic_load(&store->table.table_pages) / SAMPLE_TABLE_PAGES + 1;
+	uint32_t count[2 * AGES] = { 0 };
+	unsigned int least = 2 * AGES;
+	uint64_t sum = 0;
+
+	sample(store, stride, count);
+	while (least > 0 && sum < pages)
+		sum += count[--least] * stride;
+	choice->raw_age = least > AGES ? least - AGES : 0;
+	choice->payload_age = least < AGES ? least : AGE_NEVER;
+	return least > 0;
+}
+
+/* Pages that a segment takes, at the size that payloads have now. */
+static uint64_t pages_of_segment(struct store *store)
+{
+	struct backing_stats backing;
+	struct xv_stats pools;
+
+	backing_get_stats(store->writeback.backing, &backing);
+	pools_get_stats(&store->pools, &pools);
+	return backing.segment_size / (pools.objects ? pools.requested / pools.objects + 32 : 32) +
+	       1;
+}
+
+void fill_with_coldest(struct store *store)
+{
+	uint64_t pages = pages_of_segment(store);
+	struct choice choice;
+
+	while (choose(store, pages, &choice) && !sweep(store, &choice))
+		pages *= 8;
+	if (choice.payload_age == 0)
+		(void)sweep(store, &choice);
+}

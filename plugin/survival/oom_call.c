@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/machine.h"
+#include "survival/oom_call.h"
+
+/* A pause of so long ends a row of failures. */
+#define PAUSE_MS 3000u
+
+/* The machine has no memory left when less than 1/2^5 of it is available, or than this. */
+#define SHORT_SHIFT 5
+#define SHORT_MAX (UINT64_C(128) << 20)
+
+void oom_call_prepare(struct oom_call *oom_call)
+{
+	struct machine_memory memory;
+
+	memset(oom_call, 0, sizeof(*oom_call));
+	oom_call->trigger = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+	oom_call->meminfo = machine_open();
+	oom_call->swaps = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	/* The kernel makes its buffers for these at the first read. */
+	machine_memory(oom_call->meminfo, &memory);
+	(void)oom_call_swap_is_on(oom_call);
+	oom_call->prepared = true;
+}
+
+void oom_call_finish(struct oom_call *oom_call)
+{
+	if (!oom_call->prepared)
+		return;
+	if (oom_call->trigger >= 0)
+		close(oom_call->trigger);
+	if (oom_call->meminfo >= 0)
+		close(oom_call->meminfo);
+	if (oom_call->swaps >= 0)
+		close(oom_call->swaps);
+	oom_call->prepared = false;
+}
+
+/*
+ * The swap cache is not added to what is available: the kernel keeps pages there, dirty, whose
+ * write to the swap area failed.
+ */
+static bool is_short(const struct machine_memory *memory)
+{
+	uint64_t least = memory->total >> SHORT_SHIFT;
+
+	return memory->available < (least < SHORT_MAX ? least : SHORT_MAX);
+}
+
+bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view)
+{
+	bool failing = view->failed > oom_call->failed_seen;
+	/* The server may be stuck itself, for want of the memory to answer. */
+	bool waiting = view->writes == oom_call->writes_seen && view->memory.writeback > 0;
+
+	oom_call->failed_seen = view->failed;
+	oom_call->writes_seen = view->writes;
+	if (is_short(&view->memory) && (failing || waiting))
+		oom_call->stuck_ms = view->now_ms;
+	else if (view->now_ms - oom_call->stuck_ms > PAUSE_MS)
+		oom_call->since_ms = 0;
+	if (failing && oom_call->since_ms == 0) {
+		oom_call->since_ms = view->now_ms;
+		oom_call->writes = view->writes;
+		oom_call->failed = view->failed;
+	}
+	if (oom_call->since_ms == 0 || view->now_ms - oom_call->since_ms < OOM_CALL_MS)
+		return false;
+	/* Another one is judged by what comes next, unless nothing does. */
+	oom_call->since_ms = waiting ? view->now_ms : 0;
+	return is_short(&view->memory) &&
+	       view->failed - oom_call->failed >= (view->writes - oom_call->writes) / 2;
+}
+
+bool oom_call_swap_is_on(const struct oom_call *oom_call)
+{
+	return machine_swaps_to_nbd(oom_call->swaps);
+}
+
+int oom_call_make(struct oom_call *oom_call)
+{
+	if (oom_call->trigger < 0)
+		return -ENOENT;
+	return write(oom_call->trigger, "f", 1) == 1 ? 0 : -errno;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The last resort of a disk that holds the swap of its own machine.
+ *
+ * When a write finds no room (the pool is full, and what is behind it is full or broken)
+ * the kernel keeps the page and tries the next, thousands of times a second, for ever: as
+ * long as swap space looks free it takes every page for one that can be reclaimed, and does
+ * not call its OOM killer.  The machine does nothing else any more.  So the server, which
+ * alone knows that there is no room, asks the kernel to end a program, as an administrator
+ * would with sysrq-f: the kernel chooses it.
+ */
+#ifndef RAMZSWAP_OOM_CALL_H
+#define RAMZSWAP_OOM_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/machine.h"
+
+/* So long must it last. */
+#define OOM_CALL_MS 10000u
+
+struct oom_call {
+	bool prepared;
+	int trigger;		 /* /proc/sysrq-trigger, or -1 */
+	int meminfo, swaps;	 /* of /proc: opened while there is memory to open a file */
+	uint64_t since_ms;	 /* the machine has been stuck since then; 0: it is not */
+	uint64_t stuck_ms;	 /* when it was seen to be last */
+	uint64_t writes, failed; /* write requests at since_ms */
+	uint64_t writes_seen, failed_seen; /* at the last look */
+};
+
+/* What is to be judged. */
+struct oom_call_view {
+	uint64_t now_ms;
+	uint64_t writes; /* requests since the start, and of these failed for want of room */
+	uint64_t failed;
+	struct machine_memory memory;
+};
+
+/*
+ * While all privileges are there, and memory: nothing is allocated from then on, since
+ * whoever does would wait for what is to be ended here.
+ */
+void oom_call_prepare(struct oom_call *oom_call);
+
+/* A zeroed one is accepted. */
+void oom_call_finish(struct oom_call *oom_call);
+
+/*
+ * To be called about every half second.  Whether it is time: for OOM_CALL_MS the machine has had
+ * no memory left, and most writes have been failing, or, after one has, none came to an end.
+ * Begins to wait anew then.
+ */
+bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view);
+
+/* Whether this machine swaps to an nbd device: perhaps to us. */
+bool oom_call_swap_is_on(const struct oom_call *oom_call);
+
+/* Asks the kernel to end a program.  0 or a negative errno.  No allocation. */
+int oom_call_make(struct oom_call *oom_call);
+
+#endif
