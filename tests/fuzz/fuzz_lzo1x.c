@@ -6,7 +6,7 @@
  * every codec must bring back.
  *
  *	clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
- *		-Icompress -Itests/unit tests/fuzz/fuzz_lzo1x.c compress/[!lz]*.c \
+ *		-Icompress -Itests/common tests/fuzz/fuzz_lzo1x.c compress/[!lz]*.c \
  *		compress/lzo*.c compress/liblzo2.c -llzo2 -o fuzz_lzo1x
  *	./fuzz_lzo1x -max_len=8192 NEW_INPUTS tests/fuzz/corpus/lzo1x
  */

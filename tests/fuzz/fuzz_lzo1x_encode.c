@@ -8,7 +8,7 @@
  *	clang -g -O1 -mavx2 -mbmi -mbmi2 -fsanitize=fuzzer-no-link,address,undefined -Icompress \
  *		-DLZO1X_ENCODE_FAST=lzo1x_encode_fast_avx2 -c compress/lzo1x_encode_fast.c
  *	clang -g -O1 -D_GNU_SOURCE -DWITH_AVX2 -fsanitize=fuzzer,address,undefined -Icompress \
- *		-Itests/unit tests/fuzz/fuzz_lzo1x_encode.c compress/lzo1x_*.c \
+ *		-Itests/common tests/fuzz/fuzz_lzo1x_encode.c compress/lzo1x_*.c \
  *		lzo1x_encode_fast.o -llzo2 -o fuzz_lzo1x_encode
  *	./fuzz_lzo1x_encode -max_len=5000 NEW_INPUTS tests/fuzz/corpus/lzo1x_encode
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * plugin/poll.c, whose read() takes the place of the C library's here.  Run with
+ * plugin/preload/poll.c, whose read() takes the place of the C library's here.  Run with
  * RAMZSWAP_POLL_US=5000, once on all processors and once on one, where nothing is polled.
  */
 #include <errno.h>

@@ -2,7 +2,7 @@
 /*
  * Promises of allocator/urgent.h, and that what a server cannot do without is done as it says:
  * growth (span.c), replies (reply.c, whose send() takes the place of the C library's here), and
- * direct I/O (medium_file.c).
+ * direct I/O (medium/file.c).
  */
 #include <errno.h>
 #include <pthread.h>

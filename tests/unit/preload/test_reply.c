@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* plugin/reply.c, whose send() takes the place of the C library's here. */
+/* plugin/preload/reply.c, whose send() takes the place of the C library's here. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
