@@ -23,7 +23,7 @@
 /* What nbdkit takes at most in one request. */
 #define REQUEST_MAX (64u * 1024 * 1024)
 
-static struct server server;
+static struct server server = { .clients = CLIENTS_INITIALIZER };
 
 /* -D ramzswap.requests=1: each request in the debug output. */
 NBDKIT_DLL_PUBLIC int ramzswap_debug_requests;
@@ -153,13 +153,16 @@ static void *ramzswap_open(int readonly)
 		warn_of_tcp();
 		warn_of_tls();
 	}
-	atomic_fetch_add(&server.connections, 1);
+	if (clients_enter(&server.clients) < 0) {
+		nbdkit_error("the server is about to end and takes no clients any more");
+		return NULL;
+	}
 	return NBDKIT_HANDLE_NOT_NEEDED;
 }
 
 static void ramzswap_close(void *handle)
 {
-	atomic_fetch_sub(&server.connections, 1);
+	clients_leave(&server.clients);
 }
 
 static int64_t ramzswap_get_size(void *handle)

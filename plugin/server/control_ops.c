@@ -21,7 +21,7 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	stats->request_faults = faults.requests;
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	stats->uptime_seconds = (uint64_t)(now.tv_sec - server->started.tv_sec);
-	stats->connections = server->connections;
+	stats->connections = clients_inside(&server->clients);
 	stats->invalid_io = server->invalid_io;
 	stats->locked = server->protection.locked;
 	stats->io_flusher = server->protection.io_flusher;
@@ -63,16 +63,19 @@ static int recompress(void *opaque, uint64_t *bytes, char *why, size_t why_size)
 static int reset(void *opaque, char *why, size_t why_size)
 {
 	struct server *server = opaque;
-	unsigned int clients = server->connections;
+	unsigned int clients = clients_hold(&server->clients);
 
 	if (clients) {
+		clients_release(&server->clients);
 		snprintf(
 			why, why_size,
 			"%u clients are connected and would lose their data: disconnect them first",
 			clients);
 		return -EBUSY;
 	}
+	/* Who comes meanwhile waits: what he is told was written must not be walked over. */
 	store_reset(server->store);
+	clients_release(&server->clients);
 	return 0;
 }
 

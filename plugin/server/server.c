@@ -179,11 +179,11 @@ int server_prepare(struct server *server, char *why, size_t why_size)
  * memory is wanted.  nbd-client's -persist, which replaces a lost one, has done so by the next
  * look.  From connect to swapon it cannot be told whose swap is on: a connection counts at once.
  */
-static bool may_hold_swap(struct server *server)
+static bool may_hold_swap(unsigned int clients)
 {
 	static unsigned int looks_alone;
 
-	looks_alone = server->connections > 0 ? 0 : looks_alone + 1;
+	looks_alone = clients > 0 ? 0 : looks_alone + 1;
 	return looks_alone < 2 && protection_swap_is_on();
 }
 
@@ -191,17 +191,22 @@ static bool may_hold_swap(struct server *server)
 static void quit_if_wanted(struct server *server)
 {
 	static bool said;
+	unsigned int clients;
 
 	if (!server->signals_held || !protection_quit_wanted())
 		return;
-	if (may_hold_swap(server)) {
-		if (said || server->connections == 0)
+	/* Nobody may come between the look and the end: swap could be theirs. */
+	clients = clients_hold(&server->clients);
+	if (may_hold_swap(clients)) {
+		clients_release(&server->clients);
+		if (said || clients == 0)
 			return;
 		server->log("asked to quit, but this machine swaps to an nbd device: "
 			    "going on until swapoff, or until no client is connected");
 		said = true;
 		return;
 	}
+	clients_close(&server->clients);
 	server->signals_held = false;
 	server->quit();
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "server/clients.h"
 #include "server/params.h"
 #include "survival/oom_call.h"
 #include "survival/protection.h"
@@ -39,7 +40,7 @@ struct server {
 	atomic_uint oom_calls;		 /* of oom_call, that the kernel took */
 	atomic_int relieved;		 /* and not told yet: 1, or why not, a negative errno */
 	struct control *control;	 /* NULL without control= */
-	atomic_uint connections;
+	struct clients clients;
 	atomic_uint_least64_t invalid_io;
 	struct timespec started;
 	atomic_bool signals_held;
