@@ -21,8 +21,8 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "backing/backing.h"
 #include "backing/seal.h"
 
@@ -143,14 +143,6 @@ static inline uint64_t align_up(uint64_t bytes, uint64_t to)
 	return (bytes + to - 1) & ~(to - 1);
 }
 
-static inline uint64_t now_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 static inline void add(atomic_uint_least64_t *counter, uint64_t value)
 {
 	atomic_fetch_add_explicit(counter, value, memory_order_relaxed);
@@ -158,7 +150,7 @@ static inline void add(atomic_uint_least64_t *counter, uint64_t value)
 
 static inline void note_time(uint64_t since, atomic_uint_least64_t *sum, atomic_uint_least64_t *max)
 {
-	uint64_t took = now_ns() - since, most = atomic_load(max);
+	uint64_t took = clock_ns() - since, most = atomic_load(max);
 
 	add(sum, took);
 	while (took > most && !atomic_compare_exchange_weak(max, &most, took))

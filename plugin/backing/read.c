@@ -55,7 +55,7 @@ int backing_read(struct backing *backing, uint64_t page, uint32_t location, uint
 		 const struct backing_range *near, void *payload)
 {
 	const struct seal_header header = { .page = page, .length = length };
-	uint64_t start = now_ns();
+	uint64_t start = clock_ns();
 	int err = windows_read(backing, &header, location, near, payload);
 
 	/* What spoils a window need not concern this record; a server that is gone does. */

@@ -109,7 +109,7 @@ static void accept_records(struct backing *backing, uint32_t to)
 
 static int write_to(struct backing *backing, uint32_t to)
 {
-	uint64_t start = now_ns(), len = backing_pending(backing);
+	uint64_t start = clock_ns(), len = backing_pending(backing);
 	int err;
 
 	memset(backing->open + backing->open_bytes, 0, len - backing->open_bytes);

@@ -16,9 +16,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "control/control.h"
 #include "control/commands.h"
 #include "control/socket.h"
@@ -77,14 +77,6 @@ struct control {
 	bool stopping;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /*
  * Talking.
  */
@@ -117,7 +109,7 @@ static void send_reply(struct client *client)
 static void start_reply(struct client *client)
 {
 	client->state = CLIENT_WRITING;
-	client->deadline = now_ms() + CLIENT_TIMEOUT_MS;
+	client->deadline = (int64_t)clock_ms() + CLIENT_TIMEOUT_MS;
 	client->reply_sent = 0;
 	send_reply(client);
 }
@@ -199,12 +191,12 @@ static void accept_client(struct control *control, struct client *client)
 
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			control->accept_after = now_ms() + PAUSE_MS;
+			control->accept_after = (int64_t)clock_ms() + PAUSE_MS;
 		return;
 	}
 	client->fd = fd;
 	client->state = CLIENT_READING;
-	client->deadline = now_ms() + CLIENT_TIMEOUT_MS;
+	client->deadline = (int64_t)clock_ms() + CLIENT_TIMEOUT_MS;
 	client->request_len = 0;
 }
 
@@ -243,7 +235,7 @@ static void earlier(int64_t *first, int64_t when)
 /* What to wait for, and how many milliseconds at most; -1 for no limit. */
 static int prepare_poll(struct control *control, struct pollfd *polls)
 {
-	int64_t now = now_ms(), first = INT64_MAX;
+	int64_t now = (int64_t)clock_ms(), first = INT64_MAX;
 	bool accepting = free_client(control) && now >= control->accept_after;
 
 	polls[POLL_WAKE] = (struct pollfd){ .fd = control->wake, .events = POLLIN };
@@ -274,7 +266,7 @@ static void serve_client(struct control *control, struct client *client, short e
 	else if (events && client->state == CLIENT_WRITING)
 		send_reply(client);
 	else if ((client->state == CLIENT_READING || client->state == CLIENT_WRITING) &&
-		 now_ms() >= client->deadline)
+		 (int64_t)clock_ms() >= client->deadline)
 		drop(client);
 }
 

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "medium/nbd_peer.h"
 
 #define PATIENCE_SECONDS 30u
@@ -12,14 +12,6 @@
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 #define WAITING_MAX 8u
-
-static uint64_t now_ms(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
-}
 
 static void sleep_ms(uint64_t ms)
 {
@@ -46,7 +38,7 @@ const char *nbd_reason(void)
 static struct nbd_handle *dial(const char *uri, uint64_t ms, bool *timed_out)
 {
 	struct nbd_handle *handle = libnbd.create();
-	uint64_t deadline = now_ms() + ms;
+	uint64_t deadline = clock_ms() + ms;
 
 	*timed_out = false;
 	if (!handle)
@@ -55,7 +47,7 @@ static struct nbd_handle *dial(const char *uri, uint64_t ms, bool *timed_out)
 	if (libnbd.aio_connect_uri(handle, uri) == -1)
 		goto failed;
 	while (libnbd.aio_is_connecting(handle) == 1) {
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms();
 		int polled = now < deadline ? libnbd.poll(handle, (int)(deadline - now)) : 0;
 
 		if (polled == -1)
@@ -87,7 +79,7 @@ static bool right_size(struct nbd_peer *peer, struct nbd_handle *handle)
 /* Returns whether it has been lost for too long to be waited for. */
 static bool note_lost(struct nbd_peer *peer)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 	bool too_long;
 
 	pthread_mutex_lock(&peer->lock);
@@ -114,7 +106,7 @@ static void note_there(struct nbd_peer *peer)
  */
 static uint64_t wait_before_call(struct nbd_peer *peer)
 {
-	uint64_t now = now_ms(), wait = 0;
+	uint64_t now = clock_ms(), wait = 0;
 
 	pthread_mutex_lock(&peer->lock);
 	if (peer->lost_since != 0 && now < peer->next_try) {
@@ -163,7 +155,7 @@ static int reconnect(struct nbd_peer *peer, struct nbd_connection *connection)
  */
 static int await(struct nbd_peer *peer, struct nbd_handle *handle, int64_t cookie)
 {
-	uint64_t deadline = now_ms() + peer->patience_ms;
+	uint64_t deadline = clock_ms() + peer->patience_ms;
 
 	if (cookie == -1)
 		return -ENOTCONN;
@@ -180,7 +172,7 @@ static int await(struct nbd_peer *peer, struct nbd_handle *handle, int64_t cooki
 				return -ENOTCONN;
 			return err > 0 ? -err : -EIO;
 		}
-		now = now_ms();
+		now = clock_ms();
 		if (now >= deadline || libnbd.poll(handle, (int)(deadline - now)) <= 0)
 			return -ENOTCONN;
 	}

@@ -21,8 +21,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 /* nbdkit reads just so much where it waits for a request: its header, NBD's simple one. */
 #define REQUEST_HEADER_SIZE 28
@@ -38,14 +39,6 @@
 static int64_t longest_ns; /* 0: never poll */
 
 static __thread int64_t while_ns __attribute__((tls_model("initial-exec")));
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 __attribute__((constructor)) static void read_environment(void)
 {
@@ -70,7 +63,7 @@ static ssize_t poll_socket(int fd, void *buf, size_t length, int64_t start)
 		if (got >= 0 || errno != EAGAIN)
 			return got;
 		sched_yield();
-		now = now_ns();
+		now = (int64_t)clock_ns();
 		if (now - asked >= longest_ns / TAKEN_PART) {
 			while_ns = 0; /* somebody else had the processor */
 			return -1;
@@ -108,10 +101,10 @@ __attribute__((visibility("default"))) ssize_t read(int fd, void *buf, size_t le
 		return got;
 	if (errno != EAGAIN)
 		return syscall(SYS_read, fd, buf, length);
-	start = now_ns();
+	start = (int64_t)clock_ns();
 	got = while_ns ? poll_socket(fd, buf, length, start) : -1;
 	if (got < 0)
 		got = syscall(SYS_read, fd, buf, length);
-	learn(now_ns() - start);
+	learn((int64_t)clock_ns() - start);
 	return got;
 }

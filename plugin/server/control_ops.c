@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "control/control.h"
 #include "server/server.h"
 #include "store/store.h"
@@ -12,15 +13,13 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 {
 	struct server *server = opaque;
 	struct protection_faults faults;
-	struct timespec now;
 
 	store_get_stats(server->store, stats);
 	protection_get_faults(&faults);
 	stats->minor_faults = faults.minor;
 	stats->major_faults = faults.major;
 	stats->request_faults = faults.requests;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	stats->uptime_seconds = (uint64_t)(now.tv_sec - server->started.tv_sec);
+	stats->uptime_seconds = clock_uptime_seconds() - server->started;
 	stats->connections = clients_inside(&server->clients);
 	stats->invalid_io = server->invalid_io;
 	stats->locked = server->protection.locked;

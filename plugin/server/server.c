@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "backing/backing.h"
 #include "control/control.h"
 #include "base/machine.h"
@@ -282,11 +283,9 @@ static unsigned int relieve(void *opaque)
 {
 	struct server *server = opaque;
 	struct oom_call_view view;
-	struct timespec now;
 	int err;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	view.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	view.now_ms = clock_ms();
 	store_count_writes(server->store, &view.writes, &view.failed);
 	machine_memory(server->oom_call.meminfo, &view.memory);
 	atomic_store_explicit(&server->swap_is_on, oom_call_swap_is_on(&server->oom_call),
@@ -408,7 +407,7 @@ int server_start(struct server *server, char *why, size_t why_size)
 	const char *step;
 	int err;
 
-	clock_gettime(CLOCK_BOOTTIME, &server->started);
+	server->started = clock_uptime_seconds();
 	server->meminfo = machine_open();
 	err = keep_protections(server, why, why_size);
 	if (err)

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "server/clients.h"
 #include "server/params.h"
@@ -42,7 +41,7 @@ struct server {
 	struct control *control;	 /* NULL without control= */
 	struct clients clients;
 	atomic_uint_least64_t invalid_io;
-	struct timespec started;
+	uint64_t started; /* by clock_uptime_seconds */
 	atomic_bool signals_held;
 	atomic_bool swap_is_on; /* to an nbd device, perhaps to us; false with swap=off */
 

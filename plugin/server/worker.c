@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "survival/protection.h"
 #include "server/worker.h"
 
@@ -24,15 +24,8 @@ struct worker {
 
 static void sleep_until_kicked(struct worker *worker, unsigned int ms)
 {
-	struct timespec until;
+	struct timespec until = clock_timespec(clock_ns() + (uint64_t)ms * 1000000);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
 	while (sem_clockwait(&worker->wake, CLOCK_MONOTONIC, &until) != 0) {
 		if (errno != EINTR)
 			return;

@@ -4,6 +4,7 @@
  * tick in the entries that it touches.  The bits for it wrap around; what has become
  * old is kept so by whoever walks the table in the background.
  */
+#include "base/clock.h"
 #include "store/state.h"
 
 /* Idle pages are told at least so finely... */
@@ -15,14 +16,6 @@
 /* Of what can be told at all, the longest that is asked for stays below this. */
 #define TICKS_IDLE_MAX (AGE_TICKS_OLD - 16)
 
-uint64_t monotonic_ms(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
-}
-
 void age_init(struct store *store, unsigned int idle_seconds)
 {
 	uint64_t idle_ms = (uint64_t)idle_seconds * 1000, tick = TICK_MS_DEFAULT;
@@ -32,12 +25,12 @@ void age_init(struct store *store, unsigned int idle_seconds)
 	if (idle_ms / TICKS_IDLE_MAX >= tick)
 		tick = idle_ms / TICKS_IDLE_MAX + 1;
 	store->tick_ms = (unsigned int)tick;
-	store->next_tick_ms = monotonic_ms() + tick;
+	store->next_tick_ms = clock_ms() + tick;
 }
 
 void age_work(struct store *store)
 {
-	uint64_t now = monotonic_ms(), next = atomic_load(&store->next_tick_ms);
+	uint64_t now = clock_ms(), next = atomic_load(&store->next_tick_ms);
 
 	if (now >= next &&
 	    atomic_compare_exchange_strong(&store->next_tick_ms, &next, now + store->tick_ms))

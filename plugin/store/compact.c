@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/state.h"
 
 /* A pass begins when more than this part of the pools is free: 1/2^5 is 3 %... */
@@ -30,30 +31,6 @@
 #define REST_FRUITLESS_FORCED_MS 100
 
 #define IDLE_MS 100
-
-static struct timespec now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time;
-}
-
-static bool earlier(struct timespec a, struct timespec b)
-{
-	return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
-}
-
-static struct timespec later_by_ms(struct timespec time, unsigned int ms)
-{
-	time.tv_sec += ms / 1000;
-	time.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (time.tv_nsec >= 1000000000) {
-		time.tv_nsec -= 1000000000;
-		time.tv_sec++;
-	}
-	return time;
-}
 
 static uint64_t spans_drained(struct store *store)
 {
@@ -198,10 +175,10 @@ static bool make_room_by_moving(struct store *store)
 	uint64_t spans = 0;
 
 	pthread_mutex_lock(&compact->lock);
-	if (!earlier(now(), compact->forced_rest_until)) {
+	if (clock_ms() >= compact->forced_rest_until) {
 		spans = pass_whole(store);
 		if (spans == 0)
-			compact->forced_rest_until = later_by_ms(now(), REST_FRUITLESS_FORCED_MS);
+			compact->forced_rest_until = clock_ms() + REST_FRUITLESS_FORCED_MS;
 	}
 	pthread_mutex_unlock(&compact->lock);
 	return spans > 0;
@@ -225,28 +202,25 @@ bool store_make_room(struct store *store)
 	return make_room_by_moving(store) || (backing && writeback_make_room(store));
 }
 
-static unsigned int rest_after(struct timespec start)
+static unsigned int rest_after(uint64_t start_ns)
 {
-	struct timespec end = now();
-	long us = (end.tv_sec - start.tv_sec) * 1000000 + (end.tv_nsec - start.tv_nsec) / 1000;
-
-	return (unsigned int)(us * STEP_REST_FACTOR / 1000) + 1;
+	return (unsigned int)((clock_ns() - start_ns) * STEP_REST_FACTOR / 1000000) + 1;
 }
 
 /* One step of a pass, or the beginning of one.  Milliseconds until the next. */
 static unsigned int compact_step(struct store *store)
 {
 	struct compaction *compact = &store->compact;
-	struct timespec start = now();
+	uint64_t start = clock_ns();
 	unsigned int rest = IDLE_MS;
 
 	if (pthread_mutex_trylock(&compact->lock) != 0)
 		return IDLE_MS;
-	if (!compact->running && !earlier(start, compact->rest_until))
+	if (!compact->running && start / 1000000 >= compact->rest_until)
 		(void)pass_begin(store, false);
 	if (compact->running) {
 		if (pass_step(store, STEP_TABLE_PAGES) && pass_end(store) == 0)
-			compact->rest_until = later_by_ms(now(), REST_FRUITLESS_MS);
+			compact->rest_until = clock_ms() + REST_FRUITLESS_MS;
 		rest = rest_after(start);
 	} else {
 		pools_forget(&store->pools);

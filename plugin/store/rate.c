@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/clock.h"
 #include "store/rate.h"
-#include "store/state.h"
 
 void rate_set(struct rate *rate, uint64_t bytes)
 {
@@ -12,7 +12,7 @@ void rate_init(struct rate *rate, uint64_t bytes, uint64_t period_ms, uint64_t s
 {
 	rate->period_ms = period_ms;
 	rate->segment = segment;
-	rate->last_ms = monotonic_ms();
+	rate->last_ms = clock_ms();
 	rate_set(rate, bytes);
 }
 
@@ -26,7 +26,7 @@ static int64_t rate_most(const struct rate *rate)
 
 static void rate_refill(struct rate *rate)
 {
-	uint64_t now = monotonic_ms(), since = now - rate->last_ms;
+	uint64_t now = clock_ms(), since = now - rate->last_ms;
 	uint64_t more;
 
 	if (rate->bytes == 0)

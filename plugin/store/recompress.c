@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "store/state.h"
 #include "urgent.h"
 
@@ -33,14 +34,6 @@
 
 /* More requests than this since the last step: the disk is at work, not idle. */
 #define LOADED_REQUESTS 16
-
-static uint64_t thread_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
 
 /* The workspace is large and only some stores need it.  Resident at once, like an encoder's. */
 static int prepare(struct store *store)
@@ -209,7 +202,7 @@ static unsigned int recompress_table_page(struct store *store, uint64_t index, u
 			age_keep_old(store, &ref.entries[i], seen);
 			continue;
 		}
-		if (thread_ns() >= until || atomic_load(&store->interrupted))
+		if (clock_thread_ns() >= until || atomic_load(&store->interrupted))
 			break;
 		recompress_entry(&req, &ref.entries[i], ticks);
 	}
@@ -222,10 +215,10 @@ static unsigned int recompress_table_page(struct store *store, uint64_t index, u
 static bool walk(struct store *store, unsigned int ticks, uint64_t ns)
 {
 	struct recompression *re = &store->recompress;
-	uint64_t start = thread_ns(), until = ns == UINT64_MAX ? ns : start + ns;
+	uint64_t start = clock_thread_ns(), until = ns == UINT64_MAX ? ns : start + ns;
 	bool done = false;
 
-	while (!done && thread_ns() < until && !atomic_load(&store->interrupted)) {
+	while (!done && clock_thread_ns() < until && !atomic_load(&store->interrupted)) {
 		uint64_t index = table_next(&store->table, re->cursor / TABLE_PAGE_ENTRIES);
 		unsigned int from = 0;
 
@@ -239,7 +232,7 @@ static bool walk(struct store *store, unsigned int ticks, uint64_t ns)
 		re->cursor = index * TABLE_PAGE_ENTRIES +
 			     recompress_table_page(store, index, from, ticks, until);
 	}
-	atomic_fetch_add_explicit(&re->ns, thread_ns() - start, memory_order_relaxed);
+	atomic_fetch_add_explicit(&re->ns, clock_thread_ns() - start, memory_order_relaxed);
 	return done;
 }
 
@@ -309,7 +302,7 @@ unsigned int recompress_step(struct store *store)
 {
 	struct recompression *re = &store->recompress;
 	unsigned int rest = REST_DONE_MS;
-	uint64_t now = monotonic_ms();
+	uint64_t now = clock_ms();
 
 	if (!re->idle_seconds)
 		return REST_DONE_MS;
@@ -320,13 +313,13 @@ unsigned int recompress_step(struct store *store)
 	} else if (loaded(store, now)) {
 		rest = REST_LOADED_MS;
 	} else {
-		uint64_t start = thread_ns();
+		uint64_t start = clock_thread_ns();
 
 		re->effort = present_effort(store, now);
 		rest = walk(store, age_ticks(store, re->idle_seconds), STEP_NS) ? store->tick_ms
 										: 1;
-		rest += (unsigned int)((thread_ns() - start) / 1000000 * (100 - re->cpu_percent) /
-				       re->cpu_percent);
+		rest += (unsigned int)((clock_thread_ns() - start) / 1000000 *
+				       (100 - re->cpu_percent) / re->cpu_percent);
 		re->rest_until = now + rest;
 	}
 	if (rest > store->tick_ms)

@@ -25,7 +25,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "store/rate.h"
 #include "backing/backing.h"
@@ -103,15 +102,15 @@ struct compaction {
 	uint64_t cursor;	     /* of the pass: the next table page */
 	uint64_t pass_spans;	     /* spans drained before the pass, to tell its yield */
 	/* A pass that won nothing is not repeated at once: in the background, at need. */
-	struct timespec rest_until;
-	struct timespec forced_rest_until;
+	uint64_t rest_until; /* milliseconds of clock_ms */
+	uint64_t forced_rest_until;
 };
 
 struct recompression {
 	pthread_mutex_t lock;
 	unsigned int idle_seconds;   /* 0: only when asked to */
 	unsigned int cpu_percent;    /* of one processor */
-	uint64_t rest_until;	     /* milliseconds of CLOCK_MONOTONIC */
+	uint64_t rest_until;	     /* milliseconds of clock_ms */
 	uint64_t cursor;	     /* the next page of the disk */
 	enum codec_effort effort;    /* of the walk */
 	uint64_t quiet_since;	     /* milliseconds: no request since then */
@@ -164,7 +163,7 @@ struct store {
 	struct recompression recompress;
 	atomic_uint age;		    /* the present age, ENTRY_AGE_BITS of it count */
 	unsigned int tick_ms;		    /* it grows by one in this time */
-	atomic_uint_least64_t next_tick_ms; /* of CLOCK_MONOTONIC */
+	atomic_uint_least64_t next_tick_ms; /* of clock_ms */
 	FILE *trace;
 	pthread_mutex_t trace_lock;
 	atomic_uint_least64_t room_made; /* times that eviction or compaction made room */
@@ -372,8 +371,6 @@ static inline unsigned int age_of(const struct store *store, uint64_t entry)
  * To be called for every entry every hundred ticks.
  */
 void age_keep_old(struct store *store, table_entry *entry, uint64_t seen);
-
-uint64_t monotonic_ms(void);
 
 /* store_trace.c: what is asked of the pools, one line each. */
 void store_trace_alloc(struct store *store, unsigned int pool, uint32_t handle, size_t size);

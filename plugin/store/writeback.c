@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/machine.h"
 #include "store/state.h"
 
@@ -177,7 +178,7 @@ static void note_failure(struct writeback *wb, int err)
 	wb->backoff_ms = wb->backoff_ms ? wb->backoff_ms * 2 : BACKOFF_MIN_MS;
 	if (wb->backoff_ms > most)
 		wb->backoff_ms = most;
-	wb->retry_ms = monotonic_ms() + wb->backoff_ms;
+	wb->retry_ms = clock_ms() + wb->backoff_ms;
 }
 
 /* Writes the open segment.  On failure its pages stay in memory. */
@@ -252,7 +253,7 @@ bool writeback_make_room(struct store *store)
 	pthread_mutex_lock(&wb->lock);
 	/* Somebody has made room while we waited? */
 	made = atomic_load(&store->room_made) != made_before;
-	if (!made && monotonic_ms() >= wb->retry_ms) {
+	if (!made && clock_ms() >= wb->retry_ms) {
 		bool over = writing_wait(wb) > 0;
 		uint64_t before = atomic_load(&wb->moved_bytes);
 
@@ -325,7 +326,7 @@ unsigned int store_writeback_work(struct store *store)
 		return WAIT_MAX_MS;
 	if (pthread_mutex_trylock(&wb->lock) != 0)
 		return BUSY_MS;
-	now = monotonic_ms();
+	now = clock_ms();
 	wait = writing_wait(wb);
 	if (now < wb->retry_ms)
 		rest = at_most(wb->retry_ms - now, IDLE_MS);
