@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * How long ago a page was touched.  store->age ticks, and every request leaves the
- * tick in the entries that it touches.  The bits for it wrap around; what has become
- * old is kept so by whoever walks the table in the background.
- */
+/* The clock that pages are as old by. */
 #include "base/clock.h"
-#include "store/state.h"
+#include "store/age.h"
 
 /* Idle pages are told at least so finely... */
 #define TICKS_IDLE 16u

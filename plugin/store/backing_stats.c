@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/state.h"
+#include "store/backing_stats.h"
+#include "store/request.h"
 
 bool store_backing_news(struct store *store, char *line, size_t size)
 {

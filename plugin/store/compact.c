@@ -11,7 +11,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "store/state.h"
+#include "store/compact.h"
+#include "store/trace.h"
 
 /* A pass begins when more than this part of the pools is free: 1/2^5 is 3 %... */
 #define PASS_FREE_SHIFT 5
@@ -19,9 +20,6 @@
 #define PASS_FREE_MIN (8 * XV_SPAN_SIZE)
 /* What a pass leaves free, so that the next writes find room without growing: 1/2^7. */
 #define GOAL_FREE_SHIFT 7
-
-/* With a backing store, compaction comes first when more than this is free: 1/2^3. */
-#define FRAGMENTED_SHIFT 3
 
 /* Table pages walked in one step, and how long to sleep for each time as long as it took. */
 #define STEP_TABLE_PAGES 32
@@ -168,8 +166,7 @@ uint64_t store_compact(struct store *store)
 	return spans * XV_SPAN_SIZE;
 }
 
-/* Room by compaction. */
-static bool make_room_by_moving(struct store *store)
+bool compact_make_room(struct store *store)
 {
 	struct compaction *compact = &store->compact;
 	uint64_t spans = 0;
@@ -184,31 +181,12 @@ static bool make_room_by_moving(struct store *store)
 	return spans > 0;
 }
 
-/* Whether so much is free in pieces that moving promises more than writing pages out. */
-static bool fragmented(struct store *store)
-{
-	struct xv_stats stats;
-
-	pools_get_stats(&store->pools, &stats);
-	return stats.free > (stats.used + stats.free) >> FRAGMENTED_SHIFT;
-}
-
-bool store_make_room(struct store *store)
-{
-	bool backing = store->writeback.backing != NULL;
-
-	if (backing && !fragmented(store) && writeback_make_room(store))
-		return true;
-	return make_room_by_moving(store) || (backing && writeback_make_room(store));
-}
-
 static unsigned int rest_after(uint64_t start_ns)
 {
 	return (unsigned int)((clock_ns() - start_ns) * STEP_REST_FACTOR / 1000000) + 1;
 }
 
-/* One step of a pass, or the beginning of one.  Milliseconds until the next. */
-static unsigned int compact_step(struct store *store)
+unsigned int compact_step(struct store *store)
 {
 	struct compaction *compact = &store->compact;
 	uint64_t start = clock_ns();
@@ -228,16 +206,4 @@ static unsigned int compact_step(struct store *store)
 	}
 	pthread_mutex_unlock(&compact->lock);
 	return rest;
-}
-
-unsigned int store_work(struct store *store)
-{
-	unsigned int compaction, recompression;
-
-	age_work(store);
-	if (store_refill(store))
-		return 0;
-	compaction = compact_step(store);
-	recompression = recompress_step(store);
-	return compaction < recompression ? compaction : recompression;
 }

@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/state.h"
+#include "store/page.h"
+#include "store/request.h"
+#include "store/room.h"
+#include "store/shortage.h"
 
 /* Has the background refill the reserve before it is gone. */
 static void kick_if_short(struct store *store)
 {
 	if (store->writeback.backing)
-		writeback_kick_if_short(store);
+		kick_if_crowded(store);
 	if (!store->kick || atomic_load_explicit(&store->refill_refused, memory_order_relaxed))
 		return;
 	if (span_short(store->pools.source) || span_short(store->table.source))
@@ -126,13 +129,17 @@ int store_read(struct store *store, void *buf, uint32_t count, uint64_t offset)
 	return err;
 }
 
+/* Whether what found no room is to be tried again: some has been made. */
+static bool room_was_made(struct request *req, int err)
+{
+	return (err == -ENOSPC || err == -ENOMEM) && request_make_room(req);
+}
+
 static int write_piece(struct request *req, struct table_ref *ref, const struct piece *piece,
 		       const unsigned char *from, size_t behind)
 {
 	int err = repin(req->store, ref, piece->page, true);
 
-	while ((err == -ENOSPC || err == -ENOMEM) && request_make_room(req))
-		err = repin(req->store, ref, piece->page, true);
 	if (err)
 		return err;
 	if (behind > 0)
@@ -157,7 +164,9 @@ int store_write(struct store *store, const void *buf, uint32_t count, uint64_t o
 	while (count > 0 && !err) {
 		struct piece piece = first_piece(count, offset);
 
-		err = write_piece(&req, &ref, &piece, from, count - piece.count);
+		do
+			err = write_piece(&req, &ref, &piece, from, count - piece.count);
+		while (room_was_made(&req, err));
 		from += piece.count;
 		offset += piece.count;
 		count -= (uint32_t)piece.count;
@@ -219,7 +228,9 @@ int store_zero(struct store *store, uint64_t count, uint64_t offset)
 		if (done == 0) {
 			struct piece piece = first_piece(count, offset);
 
-			err = zero_piece(&req, &ref, &piece);
+			do
+				err = zero_piece(&req, &ref, &piece);
+			while (room_was_made(&req, err));
 			done = piece.count;
 		}
 		offset += done;

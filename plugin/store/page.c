@@ -3,7 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/state.h"
+#include "store/age.h"
+#include "store/fetch.h"
+#include "store/object.h"
+#include "store/page.h"
+#include "store/trace.h"
 
 /* Whether the page repeats one word. */
 static bool same_filled(const void *page, uint64_t *word)
@@ -34,74 +38,6 @@ static void fill_page(void *page, uint64_t word)
 		memcpy(bytes + i, &word, sizeof(word));
 }
 
-void page_free(struct store *store, uint64_t entry)
-{
-	if (!entry_has_object(entry)) {
-		if (entry_kind(entry) == KIND_BACKED)
-			backing_forget(store->writeback.backing, entry_location(entry),
-				       entry_length(entry));
-		return;
-	}
-	if (store->trace)
-		store_trace_free(store, entry_pool(entry), entry_handle(entry));
-	xv_free(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
-}
-
-int request_alloc(struct request *req, size_t size, unsigned int *pool, uint32_t *handle)
-{
-	struct store *store = req->store;
-
-	if (!store->writeback.backing || req->pressing || span_is_ready(store->pools.source) ||
-	    !writeback_machine_is_short(store))
-		return pools_alloc(&store->pools, req->turn, size, pool, handle);
-	req->held_back = true;
-	return pools_alloc_inside(&store->pools, req->turn, size, pool, handle);
-}
-
-static size_t object_size(const struct store *store, uint64_t entry)
-{
-	return xv_size(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
-}
-
-static void *object_map(const struct store *store, uint64_t entry)
-{
-	return xv_map(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
-}
-
-void page_account(struct request *req, uint64_t entry, int sign)
-{
-	switch (entry_kind(entry)) {
-	case KIND_EMPTY:
-		break;
-	case KIND_SAME:
-		req->count[COUNT_SAME] += sign;
-		if (entry_word(entry) == 0)
-			req->count[COUNT_ZERO] += sign;
-		break;
-	case KIND_SAME_OBJ:
-		req->count[COUNT_SAME] += sign;
-		req->count[COUNT_SAME_OBJ] += sign;
-		break;
-	case KIND_RAW:
-		req->count[COUNT_STORED] += sign;
-		req->count[COUNT_RAW] += sign;
-		break;
-	case KIND_PAYLOAD:
-		req->count[COUNT_STORED] += sign;
-		if (object_size(req->store, entry) <= STORE_PAGE_SIZE / 2)
-			req->count[COUNT_GOOD] += sign;
-		break;
-	case KIND_BACKED:
-		req->count[COUNT_STORED] += sign;
-		req->count[COUNT_BACKED] += sign;
-		if (entry_length(entry) == STORE_PAGE_SIZE)
-			req->count[COUNT_BACKED_RAW] += sign;
-		else if (entry_length(entry) <= STORE_PAGE_SIZE / 2)
-			req->count[COUNT_GOOD] += sign;
-		break;
-	}
-}
-
 int page_decode(const struct store *store, uint64_t number, uint64_t entry, void *page,
 		size_t slack)
 {
@@ -130,13 +66,6 @@ int page_decode(const struct store *store, uint64_t number, uint64_t entry, void
 		return backed_decode(store, number, entry, page, slack);
 	}
 	return -EIO;
-}
-
-uint64_t entry_touched(const struct store *store, uint64_t entry)
-{
-	if (entry_kind(entry) < KIND_RAW)
-		return entry;
-	return entry_with_age(entry, atomic_load_explicit(&store->age, memory_order_relaxed));
 }
 
 int page_read(struct request *req, struct table_ref *ref, table_entry *entry, void *page,
@@ -347,29 +276,18 @@ static bool lock_to_write(struct request *req, table_entry *entry, uint64_t *con
 	return true;
 }
 
-static int write_once(struct request *req, struct table_ref *ref, table_entry *entry,
-		      const void *page)
+int page_write(struct request *req, struct table_ref *ref, table_entry *entry, const void *page)
 {
 	struct image image;
 	uint64_t old;
 	int err;
 
+	/* The entry comes while the page is compressed. */
+	__builtin_prefetch(entry, 1);
 	do
 		err = make_image(req, page, &image);
 	while (!err && !lock_to_write(req, entry, &old));
 	return err ? err : store_image(req, ref, entry, old, page, &image);
-}
-
-int page_write(struct request *req, struct table_ref *ref, table_entry *entry, const void *page)
-{
-	int err;
-
-	/* The entry comes while the page is compressed. */
-	__builtin_prefetch(entry, 1);
-	do
-		err = write_once(req, ref, entry, page);
-	while ((err == -ENOSPC || err == -ENOMEM) && request_make_room(req));
-	return err;
 }
 
 /*
@@ -401,8 +319,8 @@ static bool still_names(uint64_t entry, uint64_t seen)
 	return ((entry ^ seen) & ~ENTRY_AGE_MASK) == 0;
 }
 
-static int modify_once(struct request *req, struct table_ref *ref, table_entry *entry,
-		       const void *data, size_t offset, size_t count)
+int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, const void *data,
+		size_t offset, size_t count)
 {
 	unsigned char fetched[STORE_PAGE_SIZE];
 	struct encoder *encoder;
@@ -439,16 +357,6 @@ static int modify_once(struct request *req, struct table_ref *ref, table_entry *
 		return err;
 	}
 	return store_image(req, ref, entry, old, encoder->page, &image);
-}
-
-int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, const void *data,
-		size_t offset, size_t count)
-{
-	int err = modify_once(req, ref, entry, data, offset, count);
-
-	while ((err == -ENOSPC || err == -ENOMEM) && request_make_room(req))
-		err = modify_once(req, ref, entry, data, offset, count);
-	return err;
 }
 
 void page_forget(struct request *req, struct table_ref *ref, table_entry *entry)

@@ -12,7 +12,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "store/state.h"
+#include "store/age.h"
+#include "store/object.h"
+#include "store/page.h"
+#include "store/recompress.h"
+#include "store/trace.h"
 #include "urgent.h"
 
 /* A smaller gain is not worth the move. */

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The trace of what a store asks of its pools, for benchmarks to replay.  A line
- * each: "a NUMBER SIZE" for an object made, "f NUMBER" for one freed, where NUMBER
- * tells live objects apart: pool << 32 | handle.
- */
 #include <inttypes.h>
 
-#include "store/state.h"
+#include "store/trace.h"
 
 static uint64_t number(unsigned int pool, uint32_t handle)
 {

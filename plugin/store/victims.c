@@ -6,7 +6,9 @@
  */
 #include <errno.h>
 
-#include "store/state.h"
+#include "store/age.h"
+#include "store/leave.h"
+#include "store/victims.h"
 
 /* Table pages looked at to choose. */
 #define SAMPLE_TABLE_PAGES 256

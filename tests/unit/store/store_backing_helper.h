@@ -9,7 +9,7 @@
 #include "backing/backing.h"
 #include "fake_medium.h"
 #include "store_helper.h"
-#include "store/state.h"
+#include "store/room.h"
 
 #define SEGMENT BACKING_SEGMENT_MIN
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "store_helper.h"
-#include "store/state.h"
+#include "store/recompress.h"
 
 #define PAGES 512u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Pages between the pool and the backing store: how one leaves, is read, and comes
- * back.  When is store_writeback.c's affair.
+ * How a page leaves memory for the backing store.  Which does is the affair of victims.c, and
+ * when that of writeback.c; fetch.c reads them.
  *
  * A page leaves in two steps.  Its payload is copied to the open segment and its
  * entry marked ENTRY_LEAVING; it stays in memory, and may be read and rewritten.
@@ -16,110 +16,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/state.h"
-
-/*
- * A page that is read twice within so many ticks comes back to memory.  One that
- * leaves counts as older than that.
- */
-#define HOT_TICKS 15u
-
-static int decode_payload(const struct store *store, const void *payload, uint32_t length,
-			  void *page, size_t slack)
-{
-	if (length == STORE_PAGE_SIZE) {
-		memcpy(page, payload, STORE_PAGE_SIZE);
-		return 0;
-	}
-	return store->codec->decompress(payload, length, page, slack) ? -EIO : 0;
-}
-
-static int fetch(const struct store *store, uint64_t number, uint64_t content,
-		 const struct backing_range *near, void *payload)
-{
-	return backing_read(store->writeback.backing, number, entry_location(content),
-			    entry_length(content), near, payload)
-		       ? -EIO
-		       : 0;
-}
-
-int backed_decode(const struct store *store, uint64_t number, uint64_t content, void *page,
-		  size_t slack)
-{
-	unsigned char payload[STORE_PAGE_SIZE];
-	int err = fetch(store, number, content, NULL, payload);
-
-	return err ? err : decode_payload(store, payload, entry_length(content), page, slack);
-}
-
-/* The range with the record in it, unless that makes it too long. */
-static struct backing_range joined(struct backing_range range, struct backing_range record,
-				   uint64_t most)
-{
-	uint64_t begin = record.begin < range.begin ? record.begin : range.begin;
-	uint64_t end = record.end > range.end ? record.end : range.end;
-
-	return end - begin > most ? range : (struct backing_range){ begin, end };
-}
-
-void backed_look_ahead(struct request *req, const struct table_ref *ref, const table_entry *entry,
-		       size_t pages_behind)
-{
-	struct backing *backing = req->store->writeback.backing;
-	size_t at = (size_t)(entry - ref->entries);
-	struct backing_range near = { 0 };
-
-	/* Entries are looked at, not locked: what they say may be old by the time it is read. */
-	for (size_t i = at; i < TABLE_PAGE_ENTRIES && i <= at + pages_behind; i++) {
-		uint64_t seen = atomic_load_explicit(&ref->entries[i], memory_order_relaxed);
-		struct backing_range record;
-
-		if (entry_kind(seen) != KIND_BACKED)
-			continue;
-		record = backing_record_range(backing, entry_location(seen), entry_length(seen));
-		if (near.end == 0) {
-			if (record.begin >= req->near.begin && record.end <= req->near.end)
-				return;
-			near = record;
-		}
-		near = joined(near, record, backing_read_most(backing));
-	}
-	req->near = near;
-}
-
-/* Puts the payload into the pool again.  What the entry is to say, or content without room. */
-static uint64_t promote(struct request *req, uint64_t content, const void *payload)
-{
-	struct store *store = req->store;
-	uint32_t length = entry_length(content), handle;
-	enum table_kind kind = length == STORE_PAGE_SIZE ? KIND_RAW : KIND_PAYLOAD;
-	unsigned int pool;
-	uint64_t new;
-
-	if (request_alloc(req, length, &pool, &handle) != 0)
-		return content;
-	if (store->trace)
-		store_trace_alloc(store, pool, handle, length);
-	memcpy(xv_map(pools_get(&store->pools, pool), handle), payload, length);
-	new = entry_make(kind, pool, handle);
-	page_account(req, content, -1);
-	page_account(req, new, 1);
-	page_free(store, content);
-	atomic_fetch_add_explicit(&store->writeback.promoted, 1, memory_order_relaxed);
-	return new;
-}
-
-int backed_read(struct request *req, uint64_t number, uint64_t *content, void *page, size_t slack)
-{
-	unsigned char payload[STORE_PAGE_SIZE];
-	int err = fetch(req->store, number, *content, &req->near, payload);
-
-	if (!err)
-		err = decode_payload(req->store, payload, entry_length(*content), page, slack);
-	if (!err && age_of(req->store, *content) <= HOT_TICKS && writeback_roomy(req->store))
-		*content = promote(req, *content, payload);
-	return err;
-}
+#include "store/age.h"
+#include "store/leave.h"
+#include "store/object.h"
 
 int backed_append(struct store *store, uint64_t number, table_entry *entry)
 {
@@ -146,9 +45,9 @@ static uint64_t entry_left(struct store *store, const struct backing_record *rec
 	uint64_t new = entry_make_backed(record->location, record->length);
 	unsigned int present = atomic_load_explicit(&store->age, memory_order_relaxed);
 
-	if (age_of(store, old) > HOT_TICKS)
+	if (age_of(store, old) > AGE_TICKS_HOT)
 		return entry_with_age(new, entry_age(old));
-	return entry_with_age(new, present - HOT_TICKS - 1);
+	return entry_with_age(new, present - AGE_TICKS_HOT - 1);
 }
 
 /* Whether the page is marked; only these two kinds have the bit. */
@@ -211,7 +110,7 @@ static void for_each_record(struct store *store,
 	for (uint32_t i = backing_records(backing); i-- > 0;) {
 		const struct backing_record *record = backing_record(backing, i);
 		uint64_t index = record->page / TABLE_PAGE_ENTRIES;
-		static table_entry none;
+		table_entry none = 0;
 
 		if (!ref.entries || ref.index != index) {
 			table_unpin(&store->table, &ref);
