@@ -41,49 +41,49 @@ static int check_entry(struct store *store, table_entry *entry, struct census *c
 
 static int check_table(struct store *store, struct census *census, char *why, size_t why_size)
 {
-	uint64_t index = 0;
+	struct table_ref ref;
+	int err = 0;
 
 	memset(census, 0, sizeof(*census));
-	while ((index = table_next(&store->table, index)) < store->table.directory_entries) {
-		struct table_ref ref;
-		int err = 0;
-
-		(void)table_pin(&store->table, index, false, &ref);
-		for (unsigned int i = 0; ref.entries && i < TABLE_PAGE_ENTRIES && !err; i++) {
+	for (uint64_t at = 0; !err && table_pin_next(&store->table, at, &ref); at = ref.index + 1) {
+		for (unsigned int i = 0; i < TABLE_PAGE_ENTRIES && !err; i++) {
 			err = check_entry(store, &ref.entries[i], census);
 			if (err)
 				snprintf(why, why_size, "page %llu cannot be decoded",
-					 (unsigned long long)(index * TABLE_PAGE_ENTRIES + i));
+					 (unsigned long long)table_page_number(&ref,
+									       &ref.entries[i]));
 		}
 		table_unpin(&store->table, &ref);
-		if (err)
-			return err;
-		index++;
 	}
-	return 0;
+	return err;
+}
+
+/* Reads the page of an entry, if that is behind the pool.  0 or -EUCLEAN. */
+static int check_backed_entry(struct store *store, uint64_t number, table_entry *entry)
+{
+	unsigned char page[STORE_PAGE_SIZE];
+	uint64_t content;
+	int err;
+
+	if (entry_kind(*entry) != KIND_BACKED)
+		return 0;
+	content = entry_lock(entry);
+	err = page_decode(store, number, content, page, 0);
+	entry_unlock(entry, content);
+	return err ? -EUCLEAN : 0;
 }
 
 /* Reads what is behind the pool, one page at a time, as long as nothing is wrong. */
 static int check_backed(struct store *store, char *why, size_t why_size)
 {
-	unsigned char page[STORE_PAGE_SIZE];
+	struct table_ref ref;
 	int err = 0;
 
-	for (uint64_t index = 0; !err; index++) {
-		struct table_ref ref;
+	for (uint64_t at = 0; !err && table_pin_next(&store->table, at, &ref); at = ref.index + 1) {
+		for (unsigned int i = 0; i < TABLE_PAGE_ENTRIES && !err; i++) {
+			uint64_t number = table_page_number(&ref, &ref.entries[i]);
 
-		index = table_next(&store->table, index);
-		if (index >= store->table.directory_entries)
-			return 0;
-		(void)table_pin(&store->table, index, false, &ref);
-		for (unsigned int i = 0; ref.entries && i < TABLE_PAGE_ENTRIES && !err; i++) {
-			uint64_t number = index * TABLE_PAGE_ENTRIES + i, content;
-
-			if (entry_kind(ref.entries[i]) != KIND_BACKED)
-				continue;
-			content = entry_lock(&ref.entries[i]);
-			err = page_decode(store, number, content, page, 0);
-			entry_unlock(&ref.entries[i], content);
+			err = check_backed_entry(store, number, &ref.entries[i]);
 			if (err)
 				snprintf(why, why_size,
 					 "page %llu in the backing store is unreadable",
@@ -91,7 +91,7 @@ static int check_backed(struct store *store, char *why, size_t why_size)
 		}
 		table_unpin(&store->table, &ref);
 	}
-	return -EUCLEAN;
+	return err;
 }
 
 /* Records that nobody names would take their segments for ever. */

@@ -114,15 +114,11 @@ static bool pass_step(struct store *store, unsigned int table_pages)
 	struct compaction *compact = &store->compact;
 
 	for (unsigned int i = 0; i < table_pages; i++) {
-		uint64_t index = table_next(&store->table, compact->cursor);
 		struct table_ref ref;
 
-		if (index >= store->table.directory_entries)
+		if (!table_pin_next(&store->table, compact->cursor, &ref))
 			return true;
-		compact->cursor = index + 1;
-		(void)table_pin(&store->table, index, false, &ref);
-		if (!ref.entries)
-			continue;
+		compact->cursor = ref.index + 1;
 		for (unsigned int j = 0; j < TABLE_PAGE_ENTRIES; j++) {
 			uint64_t entry =
 				atomic_load_explicit(&ref.entries[j], memory_order_relaxed);

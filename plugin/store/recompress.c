@@ -185,33 +185,28 @@ static void recompress_entry(struct request *req, table_entry *entry, unsigned i
 }
 
 /*
- * Recompresses pages of one table page from `from` on, until the time is up.
+ * Recompresses pages of a pinned table page from `from` on, until the time is up.
  * Returns where to go on, TABLE_PAGE_ENTRIES at its end.
  */
-static unsigned int recompress_table_page(struct store *store, uint64_t index, unsigned int from,
-					  unsigned int ticks, uint64_t until)
+static unsigned int recompress_table_page(struct store *store, struct table_ref *ref,
+					  unsigned int from, unsigned int ticks, uint64_t until)
 {
-	struct table_ref ref;
 	struct request req;
 	unsigned int i = from;
 
-	(void)table_pin(&store->table, index, false, &ref);
-	if (!ref.entries)
-		return TABLE_PAGE_ENTRIES;
 	request_begin(&req, store);
 	for (; i < TABLE_PAGE_ENTRIES; i++) {
-		uint64_t seen = atomic_load_explicit(&ref.entries[i], memory_order_relaxed);
+		uint64_t seen = atomic_load_explicit(&ref->entries[i], memory_order_relaxed);
 
 		if (!wanted(store, seen, ticks)) {
-			age_keep_old(store, &ref.entries[i], seen);
+			age_keep_old(store, &ref->entries[i], seen);
 			continue;
 		}
 		if (clock_thread_ns() >= until || atomic_load(&store->interrupted))
 			break;
-		recompress_entry(&req, &ref.entries[i], ticks);
+		recompress_entry(&req, &ref->entries[i], ticks);
 	}
 	request_end(&req);
-	table_unpin(&store->table, &ref);
 	return i;
 }
 
@@ -223,18 +218,19 @@ static bool walk(struct store *store, unsigned int ticks, uint64_t ns)
 	bool done = false;
 
 	while (!done && clock_thread_ns() < until && !atomic_load(&store->interrupted)) {
-		uint64_t index = table_next(&store->table, re->cursor / TABLE_PAGE_ENTRIES);
 		unsigned int from = 0;
+		struct table_ref ref;
 
-		if (index >= store->table.directory_entries) {
+		if (!table_pin_next(&store->table, re->cursor / TABLE_PAGE_ENTRIES, &ref)) {
 			re->cursor = 0;
 			done = true;
 			break;
 		}
-		if (index == re->cursor / TABLE_PAGE_ENTRIES)
+		if (ref.index == re->cursor / TABLE_PAGE_ENTRIES)
 			from = (unsigned int)(re->cursor % TABLE_PAGE_ENTRIES);
-		re->cursor = index * TABLE_PAGE_ENTRIES +
-			     recompress_table_page(store, index, from, ticks, until);
+		re->cursor = ref.index * TABLE_PAGE_ENTRIES +
+			     recompress_table_page(store, &ref, from, ticks, until);
+		table_unpin(&store->table, &ref);
 	}
 	atomic_fetch_add_explicit(&re->ns, clock_thread_ns() - start, memory_order_relaxed);
 	return done;

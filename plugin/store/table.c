@@ -303,3 +303,16 @@ uint64_t table_next(const struct table *table, uint64_t index)
 	}
 	return table->directory_entries;
 }
+
+bool table_pin_next(struct table *table, uint64_t index, struct table_ref *ref)
+{
+	for (;; index++) {
+		index = table_next(table, index);
+		if (index >= table->directory_entries)
+			return false;
+		(void)table_pin(table, index, false, ref);
+		/* It may have gone since it was seen. */
+		if (ref->entries)
+			return true;
+	}
+}

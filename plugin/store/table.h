@@ -191,4 +191,15 @@ void table_unpin(struct table *table, struct table_ref *ref);
  */
 uint64_t table_next(const struct table *table, uint64_t index);
 
+/*
+ * Pins the first table page that there is at this index or after it, which ref->index tells.
+ * False at the end of the table; nothing is pinned then.  A walk:
+ *
+ *	for (index = 0; table_pin_next(table, index, &ref); index = ref.index + 1) {
+ *		...ref.entries[0 to TABLE_PAGE_ENTRIES - 1]...
+ *		table_unpin(table, &ref);
+ *	}
+ */
+bool table_pin_next(struct table *table, uint64_t index, struct table_ref *ref);
+
 #endif

@@ -24,32 +24,28 @@ static bool wanted(const struct store *store, uint64_t entry, const struct choic
 	return age_of(store, entry) >= (kind == KIND_RAW ? choice->raw_age : choice->payload_age);
 }
 
-/* Copies wanted pages of a table page to the open segment.  Whether that is full. */
-static bool sweep_table_page(struct store *store, uint64_t index, const struct choice *choice)
+/* Copies wanted pages of a pinned table page to the open segment.  Whether that is full. */
+static bool sweep_table_page(struct store *store, struct table_ref *ref,
+			     const struct choice *choice)
 {
 	struct writeback *wb = &store->writeback;
 	unsigned int i = (unsigned int)(wb->cursor % TABLE_PAGE_ENTRIES);
-	struct table_ref ref;
+	uint64_t first = ref->index * TABLE_PAGE_ENTRIES;
 	bool full = false;
 
-	if (wb->cursor / TABLE_PAGE_ENTRIES != index)
+	if (wb->cursor / TABLE_PAGE_ENTRIES != ref->index)
 		i = 0;
-	(void)table_pin(&store->table, index, false, &ref);
-	for (; ref.entries && i < TABLE_PAGE_ENTRIES && !full; i++) {
-		uint64_t seen = atomic_load_explicit(&ref.entries[i], memory_order_relaxed);
+	for (; i < TABLE_PAGE_ENTRIES && !full; i++) {
+		uint64_t seen = atomic_load_explicit(&ref->entries[i], memory_order_relaxed);
 
 		if (!wanted(store, seen, choice)) {
-			age_keep_old(store, &ref.entries[i], seen);
+			age_keep_old(store, &ref->entries[i], seen);
 			continue;
 		}
-		full = backed_append(store, index * TABLE_PAGE_ENTRIES + i, &ref.entries[i]) ==
-		       -ENOSPC;
+		full = backed_append(store, first + i, &ref->entries[i]) == -ENOSPC;
 	}
-	table_unpin(&store->table, &ref);
 	/* The page that did not fit is the first of the next segment. */
-	wb->cursor = index * TABLE_PAGE_ENTRIES + i - full;
-	if (!full)
-		wb->cursor = (index + 1) * TABLE_PAGE_ENTRIES;
+	wb->cursor = full ? first + i - 1 : first + TABLE_PAGE_ENTRIES;
 	return full;
 }
 
@@ -60,19 +56,21 @@ bool sweep(struct store *store, const struct choice *choice)
 	bool wrapped = false;
 
 	for (;;) {
-		uint64_t index = table_next(&store->table, wb->cursor / TABLE_PAGE_ENTRIES);
+		struct table_ref ref;
+		bool full, around;
 
-		if (wrapped && index > start)
-			return false;
-		if (index >= store->table.directory_entries) {
+		if (!table_pin_next(&store->table, wb->cursor / TABLE_PAGE_ENTRIES, &ref)) {
 			if (wrapped)
 				return false;
 			wrapped = true;
 			wb->cursor = 0;
 			continue;
 		}
-		if (sweep_table_page(store, index, choice))
-			return true;
+		around = wrapped && ref.index > start;
+		full = !around && sweep_table_page(store, &ref, choice);
+		table_unpin(&store->table, &ref);
+		if (around || full)
+			return full;
 	}
 }
 
@@ -88,14 +86,11 @@ static unsigned int rank(const struct store *store, uint64_t entry)
 /* Counts pages in memory by rank, in every stride-th table page. */
 static void sample(struct store *store, uint64_t stride, uint32_t *count)
 {
-	uint64_t index = 0;
+	const struct choice any = { 0, 0 };
+	struct table_ref ref;
 
-	while ((index = table_next(&store->table, index)) < store->table.directory_entries) {
-		const struct choice any = { 0, 0 };
-		struct table_ref ref;
-
-		(void)table_pin(&store->table, index, false, &ref);
-		for (unsigned int i = 0; ref.entries && i < TABLE_PAGE_ENTRIES; i++) {
+	for (uint64_t at = 0; table_pin_next(&store->table, at, &ref); at = ref.index + stride) {
+		for (unsigned int i = 0; i < TABLE_PAGE_ENTRIES; i++) {
 			uint64_t entry =
 				atomic_load_explicit(&ref.entries[i], memory_order_relaxed);
 
@@ -103,7 +98,6 @@ static void sample(struct store *store, uint64_t stride, uint32_t *count)
 				count[rank(store, entry)]++;
 		}
 		table_unpin(&store->table, &ref);
-		index += stride;
 	}
 }
 
