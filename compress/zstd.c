@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Zstandard by libzstd, one codec for each level, whose contexts live in memory
- * that is there beforehand: the caller's workspace for compression, a fixed set
- * shared by all threads for decompression, which is given none.  Frames go without
- * the magic number, sizes and checksums that every one of ours would repeat.
+ * that is there beforehand: the caller's workspace for compression, those of
+ * zstd_reader.c for decompression.  Frames go without the magic number, sizes and
+ * checksums that every one of ours would repeat.
  */
 #define ZSTD_STATIC_LINKING_ONLY
 #include <errno.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <zstd.h>
 
 #include "backends.h"
+#include "zstd_dictionary.h"
+#include "zstd_reader.h"
 
 /* What libzstd 1.5 asks for with a window of one page, and 5 % for later versions. */
 #define WORKSPACE_TO_LEVEL_10 (112 * 1024)
 #define WORKSPACE_ABOVE (288 * 1024)
-#define DECOMPRESS_WORKSPACE (100 * 1024)
 
 #define WINDOW_LOG 12
 #define DENSE_LEVEL 5
-#define MAX_LEVEL 12
+#define MAX_LEVEL 15
 
 /* At the start of a workspace, zero until its first use; the context follows. */
 struct prepared {
@@ -58,53 +57,15 @@ static int compress_at(int level, size_t size, void *workspace, const void *page
 	return ZSTD_isError(len) ? -EIO : (int)len;
 }
 
-/*
- * More contexts than a machine has threads decompressing at once, or nearly; only
- * those that were ever needed take memory.
- */
-#define CONTEXTS 64
-
-static struct {
-	_Atomic(ZSTD_DCtx *) context; /* NULL until its first use */
-	atomic_flag busy;
-	unsigned char workspace[DECOMPRESS_WORKSPACE] __attribute__((aligned(64)));
-} contexts[CONTEXTS];
-
-/* Waits only while all are in use, for a few microseconds. */
-static unsigned context_take(void)
-{
-	for (unsigned i = 0;; i++) {
-		if (!atomic_flag_test_and_set_explicit(&contexts[i % CONTEXTS].busy,
-						       memory_order_acquire))
-			return i % CONTEXTS;
-		if (i % CONTEXTS == CONTEXTS - 1)
-			sched_yield();
-	}
-}
-
-static ZSTD_DCtx *context_prepare(unsigned i)
-{
-	ZSTD_DCtx *context = contexts[i].context;
-
-	if (context)
-		return context;
-	context = ZSTD_initStaticDCtx(contexts[i].workspace, DECOMPRESS_WORKSPACE);
-	if (!context ||
-	    ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_format, ZSTD_f_zstd1_magicless)))
-		return NULL;
-	contexts[i].context = context;
-	return context;
-}
-
 static int zstd_decompress(const void *payload, size_t len, void *page, size_t slack)
 {
-	unsigned i = context_take();
-	ZSTD_DCtx *context = context_prepare(i);
+	unsigned int which;
+	ZSTD_DCtx *context = zstd_reader_take(&which);
 	size_t made = 0;
 
 	if (context)
 		made = ZSTD_decompressDCtx(context, page, CODEC_PAGE_SIZE, payload, len);
-	atomic_flag_clear_explicit(&contexts[i].busy, memory_order_release);
+	zstd_reader_return(which);
 	return made == CODEC_PAGE_SIZE ? 0 : -EBADMSG;
 }
 
@@ -133,6 +94,8 @@ static int zstd_decompress(const void *payload, size_t len, void *page, size_t s
 		}, \
 		.compress = zstd_compress_##suffix, \
 		.decompress = zstd_decompress, \
+		.prepare = zstd_reader_prepare, \
+		.dictionary = &zstd_dictionary, \
 	}
 
 ZSTD_CODEC(default, "zstd", 1);

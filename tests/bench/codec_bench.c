@@ -6,6 +6,7 @@
  * batch counts with its median.
  */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static unsigned rounds = 7;
 static uint32_t page_max = 4096;
 static int json;
 
-/* The other LZO1X-1 variants of liblzo2, to see that its codec has the best. */
+/* The other LZO1X-1 variants of liblzo2: to see that its codec has the best, and the kernel's. */
 #define VARIANT(function)                                                         \
 	static int compress_##function(enum codec_effort effort, void *workspace, \
 				       const void *page, void *out)               \
@@ -71,10 +72,38 @@ static const struct codec variants[] = {
 	  .workspace_size = { LZO1X_1_11_MEM_COMPRESS },
 	  .compress = compress_lzo1x_1_11_compress,
 	  .decompress = decompress_lzo2 },
-	{ .name = "lzo1x_1_15",
+	/* Byte for byte what lib/lzo of Linux makes of a page, as crypto's "lzo". */
+	{ .name = "kernel lzo",
 	  .workspace_size = { LZO1X_1_15_MEM_COMPRESS },
 	  .compress = compress_lzo1x_1_15_compress,
 	  .decompress = decompress_lzo2 },
+};
+
+/* zstd with a dictionary that is made of a sample of the pages, as a disk makes its own. */
+#define DICTIONARY_SIZE (112u << 10)
+#define TRAIN_PAGES 1000u
+
+static struct {
+	const struct codec_dictionary *codec;
+	void *reader;
+	void *writer;
+} dictionary;
+
+static int compress_dictionary(enum codec_effort effort, void *workspace, const void *page,
+			       void *out)
+{
+	return dictionary.codec->compress(dictionary.writer, page, out);
+}
+
+static int decompress_dictionary(const void *payload, size_t len, void *page, size_t slack)
+{
+	return dictionary.codec->decompress(dictionary.reader, payload, len, page, slack);
+}
+
+static const struct codec with_dictionary = {
+	.name = "zstd dict",
+	.compress = compress_dictionary,
+	.decompress = decompress_dictionary,
 };
 
 static void *allocate(size_t size)
@@ -125,6 +154,38 @@ static void add_subjects(void)
 		if (codec_find(levels[i]))
 			add_subject(codec_find(levels[i]), levels[i], CODEC_FAST);
 	}
+}
+
+/* Whether there is a codec for it, and the pages make a dictionary. */
+static bool make_dictionary(const struct bench_pages *all)
+{
+	const struct codec *zstd = codec_find("zstd");
+	uint8_t *sample, *bytes;
+	uint32_t n = 0;
+	int size;
+
+	if (!zstd)
+		return false;
+	dictionary.codec = zstd->dictionary;
+	sample = allocate((size_t)TRAIN_PAGES * CODEC_PAGE_SIZE);
+	bytes = allocate(DICTIONARY_SIZE);
+	for (uint32_t i = 0; i < TRAIN_PAGES && i < all->count; i++) {
+		uint32_t at = all->count > TRAIN_PAGES
+				      ? (uint32_t)((uint64_t)i * all->count / TRAIN_PAGES)
+				      : i;
+
+		if (!bench_page_same_filled(bench_page(all, at)))
+			memcpy(sample + (size_t)n++ * CODEC_PAGE_SIZE, bench_page(all, at),
+			       CODEC_PAGE_SIZE);
+	}
+	size = dictionary.codec->train(sample, n, bytes, DICTIONARY_SIZE);
+	free(sample);
+	if (size < 0)
+		return false;
+	dictionary.reader = allocate(dictionary.codec->reader_size((size_t)size));
+	dictionary.writer = allocate(dictionary.codec->writer_size((size_t)size));
+	return dictionary.codec->reader_make(dictionary.reader, bytes, (size_t)size) == 0 &&
+	       dictionary.codec->writer_make(dictionary.writer, bytes, (size_t)size) == 0;
 }
 
 static double encode_batch(struct subject *subject, const uint8_t *const *pages, unsigned n)
@@ -306,6 +367,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	add_subjects();
+	if (make_dictionary(&all))
+		add_subject(&with_dictionary, with_dictionary.name, CODEC_MAX);
 	for (uint32_t at = 0; at < n; at += BATCH)
 		measure_batch(pages + at, n - at < BATCH ? n - at : BATCH, room);
 	report(n);
