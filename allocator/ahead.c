@@ -6,6 +6,8 @@
  */
 #include "xv_internal.h"
 
+#include <string.h>
+
 #include "span_internal.h"
 #include "urgent.h"
 
@@ -56,9 +58,19 @@ static void keep_ahead(struct xv_pool *pool, uint32_t least)
 	if (err)
 		return;
 	to = spans_within(end);
-	/* Whoever does the same meanwhile may have come further. */
-	while (from < to && !atomic_compare_exchange_weak(&pool->spans_resident, &from, to))
-		;
+	/* If it has changed, others did the same, or all was forgotten. */
+	atomic_compare_exchange_strong(&pool->spans_resident, &from, to);
+}
+
+void xv_drop_ahead(struct xv_pool *pool)
+{
+	size_t bytes = bytes_for(SPANS_AHEAD, pool->map_bytes);
+
+	memset(pool->spans, 0, (char *)pool + bytes - (char *)pool->spans);
+	if (atomic_load(&pool->spans_resident) <= spans_within(bytes))
+		return;
+	span_drop_zeroed((char *)pool + bytes, pool->map_bytes - bytes);
+	atomic_store(&pool->spans_resident, spans_within(bytes));
 }
 
 void xv_look_ahead(struct xv_pool *pool)

@@ -32,10 +32,12 @@
 #define PREFIX_STEP (1u << 20)
 
 /*
- * Of a locked source, links are resident for so many units past the prefix.  They are written
- * under the lock, and who has that must not wait for a page.
+ * Of a locked source, links are resident for so many units past those that were in use: more are
+ * made so when only the least are left.  They are written under the lock, and who has that must
+ * not wait for a page.
  */
-#define LINKS_AHEAD 2048u
+#define LINKS_AHEAD SPAN_LINKS_AHEAD
+#define LINKS_LEAST (LINKS_AHEAD / 2)
 
 static atomic_int_least64_t fail_countdown = -1;
 
@@ -154,16 +156,18 @@ int span_populate(void *address, size_t bytes)
 	return 0;
 }
 
-static void populate_links(struct span_source *source, uint32_t prefix)
+/* Links for whoever takes a unit after this one. */
+static void populate_links(struct span_source *source, uint32_t unit)
 {
-	uint32_t units = source->units_max - prefix;
-	uint32_t end = prefix + (units < LINKS_AHEAD ? units : LINKS_AHEAD);
-	uint32_t from = atomic_load(&source->links_resident);
+	uint32_t units = source->units_max - unit;
+	uint32_t end = unit + (units < LINKS_AHEAD ? units : LINKS_AHEAD);
+	uint32_t from = atomic_load_explicit(&source->links_resident, memory_order_relaxed);
 
-	if (!source->locked || end <= from)
+	if (!source->locked || from == source->units_max || unit + LINKS_LEAST < from)
 		return;
 	if (!span_populate(&source->next[from], (end - from) * sizeof(source->next[0])))
-		atomic_store(&source->links_resident, end);
+		/* If it has changed, others did the same, or all was forgotten. */
+		atomic_compare_exchange_strong(&source->links_resident, &from, end);
 }
 
 int span_source_create(struct span_source **out, const struct span_source_config *config)
@@ -218,14 +222,14 @@ void span_source_destroy(struct span_source *source)
 	span_unmap(source, source->map_bytes);
 }
 
-static void push(struct span_source *source, unit_stack *stack, uint32_t unit)
+void span_push(struct span_source *source, unit_stack *stack, uint32_t unit)
 {
 	source->next[unit] = (*stack ? *stack : LINK_BOTTOM) |
 			     (stack == &source->ready ? LINK_READY : 0);
 	*stack = unit + 1;
 }
 
-static bool pop(struct span_source *source, unit_stack *stack, uint32_t *unit)
+bool span_pop(struct span_source *source, unit_stack *stack, uint32_t *unit)
 {
 	uint32_t below;
 
@@ -241,7 +245,7 @@ static bool pop(struct span_source *source, unit_stack *stack, uint32_t *unit)
 /* Finds a unit without memory.  Units that were in use once come first: they are low. */
 static bool pop_bare(struct span_source *source, uint32_t *unit)
 {
-	if (!pop(source, &source->released, unit)) {
+	if (!span_pop(source, &source->released, unit)) {
 		/* Only units that were ready when all else was forgotten are passed over. */
 		while (source->fresh < source->units_max && source->next[source->fresh])
 			source->fresh++;
@@ -282,7 +286,6 @@ static int make_accessible(struct span_source *source, uint32_t unit)
 		    (source->locked && mlock2(start, bytes, MLOCK_ONFAULT))) {
 			err = -ENOMEM;
 		} else {
-			populate_links(source, prefix + units);
 			atomic_store_explicit(&source->prefix, prefix + units,
 					      memory_order_release);
 		}
@@ -302,6 +305,7 @@ static int commit(struct span_source *source, uint32_t unit)
 		/* Who locks memory may hold the swap of a machine that has none left. */
 		int policy = source->locked ? urgent_begin() : URGENT_LEFT_ALONE;
 
+		populate_links(source, unit);
 		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
 		if (!err)
 			err = span_populate(span_address(source, unit), (size_t)1 << source->shift);
@@ -311,7 +315,7 @@ static int commit(struct span_source *source, uint32_t unit)
 	}
 	if (err) {
 		pthread_mutex_lock(&source->lock);
-		push(source, &source->released, unit);
+		span_push(source, &source->released, unit);
 		source->moving--;
 		pthread_mutex_unlock(&source->lock);
 	}
@@ -321,7 +325,7 @@ static int commit(struct span_source *source, uint32_t unit)
 /* With the lock held. */
 static bool use_ready(struct span_source *source, uint32_t *unit)
 {
-	if (!pop(source, &source->ready, unit))
+	if (!span_pop(source, &source->ready, unit))
 		return false;
 	source->ready_count--;
 	count_used(source);
@@ -381,8 +385,7 @@ int span_take(struct span_source *source, uint32_t *unit)
 	return 0;
 }
 
-/* Gives the memory of a unit back that is neither used nor ready any more, but moving. */
-static void release(struct span_source *source, uint32_t unit)
+void span_release(struct span_source *source, uint32_t unit)
 {
 	size_t bytes = (size_t)1 << source->shift;
 
@@ -390,7 +393,7 @@ static void release(struct span_source *source, uint32_t unit)
 	if (source->budget)
 		span_budget_uncharge(source->budget, bytes);
 	pthread_mutex_lock(&source->lock);
-	push(source, &source->released, unit);
+	span_push(source, &source->released, unit);
 	source->moving--;
 	source->releases++;
 	pthread_mutex_unlock(&source->lock);
@@ -404,14 +407,14 @@ void span_give(struct span_source *source, uint32_t unit)
 	source->used--;
 	keep = source->ready_count + source->ready_coming < source->target;
 	if (keep) {
-		push(source, &source->ready, unit);
+		span_push(source, &source->ready, unit);
 		source->ready_count++;
 	} else {
 		source->moving++;
 	}
 	pthread_mutex_unlock(&source->lock);
 	if (!keep)
-		release(source, unit);
+		span_release(source, unit);
 }
 
 void *span_address(const struct span_source *source, uint32_t unit)
@@ -440,14 +443,14 @@ void span_reserve(struct span_source *source, uint32_t units)
 	do {
 		pthread_mutex_lock(&source->lock);
 		surplus = source->ready_count > source->target &&
-			  pop(source, &source->ready, &unit);
+			  span_pop(source, &source->ready, &unit);
 		if (surplus) {
 			source->ready_count--;
 			source->moving++;
 		}
 		pthread_mutex_unlock(&source->lock);
 		if (surplus)
-			release(source, unit);
+			span_release(source, unit);
 	} while (surplus);
 }
 
@@ -472,7 +475,7 @@ static int refill_one(struct span_source *source)
 	pthread_mutex_lock(&source->lock);
 	source->ready_coming--;
 	if (!err) {
-		push(source, &source->ready, unit);
+		span_push(source, &source->ready, unit);
 		source->ready_count++;
 		source->moving--;
 		source->commits++;

@@ -102,8 +102,8 @@ int span_refill(struct span_source *source, uint32_t batch);
 
 /*
  * Gives back what the source keeps of units that it once had (4 bytes for each), if no
- * unit is taken, it is worth it and the source is not a locked one (who locks memory wants
- * no page faults); otherwise it does nothing.  Holds the source's lock
+ * unit is taken and it is worth it; otherwise it does nothing.  Ready units with high numbers
+ * become units with low ones: the reserve is short meanwhile.  Holds the source's lock
  * for a nanosecond or so for each of those units: for a background thread.
  */
 void span_forget(struct span_source *source);

@@ -53,6 +53,19 @@ struct span_source {
 	uint32_t next[]; /* the link of unit u */
 };
 
+/* Of a locked source, links that are resident past those of units that were in use. */
+#define SPAN_LINKS_AHEAD 2048u
+
+/* With the lock held: onto a stack of the source, or from it, if it is not empty. */
+void span_push(struct span_source *source, unit_stack *stack, uint32_t unit);
+bool span_pop(struct span_source *source, unit_stack *stack, uint32_t *unit);
+
+/*
+ * Without it: gives the memory of a unit back that is neither used nor ready any more, but
+ * moving.
+ */
+void span_release(struct span_source *source, uint32_t unit);
+
 /* Bytes of a page of the system. */
 size_t span_page_size(void);
 

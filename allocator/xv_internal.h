@@ -207,6 +207,9 @@ void xv_settle(struct xv_pool *pool);
 /* ahead.c: of a pool just mapped, before anything is written, the first pages.  0 or -ENOMEM. */
 int xv_begin_resident(struct xv_pool *pool, size_t map_bytes);
 
+/* With the lock held and no span in the pool: zeroes all spans; resident stays what was at first. */
+void xv_drop_ahead(struct xv_pool *pool);
+
 /* As xv_look_ahead, where the background is late.  The lock is not held. */
 void xv_look_ahead_if_late(struct xv_pool *pool);
 

@@ -112,8 +112,8 @@ void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats);
 
 /*
  * Gives back what an empty pool keeps of spans that it once held (8 bytes for each), if
- * it is worth it.  With an object in it, or a thread, or if it is a locked one, it does
- * nothing.  For a background thread, now and then.
+ * it is worth it.  With an object in it, or a thread, it does nothing.  For a background thread,
+ * now and then.
  */
 void xv_forget(struct xv_pool *pool);
 

@@ -204,7 +204,8 @@ static int zero_piece(struct request *req, struct table_ref *ref, const struct p
 static uint64_t untouched(const struct store *store, uint64_t count, uint64_t offset)
 {
 	uint64_t index = offset / STORE_PAGE_SIZE / TABLE_PAGE_ENTRIES;
-	uint64_t next = table_next(&store->table, index);
+	uint64_t last = (offset + count - 1) / STORE_PAGE_SIZE / TABLE_PAGE_ENTRIES;
+	uint64_t next = table_next(&store->table, index, last + 1);
 	uint64_t end;
 
 	if (next == index)

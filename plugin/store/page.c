@@ -319,13 +319,24 @@ static bool still_names(uint64_t entry, uint64_t seen)
 	return ((entry ^ seen) & ~ENTRY_AGE_MASK) == 0;
 }
 
+/* Makes an entry empty that is locked and says old, and unlocks it. */
+static void forget_locked(struct request *req, struct table_ref *ref, table_entry *entry,
+			  uint64_t old)
+{
+	page_account(req, old, -1);
+	count_change(req, ref, old, 0);
+	entry_unlock(entry, 0);
+	page_free(req->store, old);
+	req->count[COUNT_NOTIFY_FREE]++;
+}
+
 int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, const void *data,
 		size_t offset, size_t count)
 {
 	unsigned char fetched[STORE_PAGE_SIZE];
 	struct encoder *encoder;
 	struct image image;
-	uint64_t old, seen;
+	uint64_t old, seen, word;
 	int err;
 
 	for (;;) {
@@ -351,6 +362,11 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, 
 		memcpy(encoder->page + offset, data, count);
 	else
 		memset(encoder->page + offset, 0, count);
+	/* What is trimmed piece by piece goes as what is trimmed at once. */
+	if (!data && same_filled(encoder->page, &word) && word == 0) {
+		forget_locked(req, ref, entry, old);
+		return 0;
+	}
 	err = make_image(req, encoder->page, &image);
 	if (err) {
 		entry_unlock(entry, old);

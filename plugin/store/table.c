@@ -8,7 +8,6 @@
 
 #include "span.h"
 #include "store/table.h"
-#include "urgent.h"
 
 #define DIR_UNIT_SHIFT 32
 #define DIR_PIN (UINT64_C(1) << 16)
@@ -26,15 +25,6 @@
  * give theirs back; a page that is being given up still has its own meanwhile.
  */
 #define SPARE_UNITS 4096u
-
-#define DIR_PAGE_ENTRIES (TABLE_PAGE_SIZE / sizeof(uint64_t))
-
-/*
- * The directory of a locked table is resident at once if it takes no more than this (a disk of
- * 128 GiB) and no more than this part of the limit: 1/2^4.
- */
-#define DIRECTORY_RESIDENT_MAX (512u << 10)
-#define DIRECTORY_RESIDENT_SHIFT 4
 
 /* Tries before a thread goes to sleep: a holder is done in a few microseconds. */
 #define LOCK_SPINS 64
@@ -116,25 +106,6 @@ void entry_unlock(table_entry *entry, uint64_t content)
 		syscall(SYS_futex, lock_word(entry), FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-/* Where it is not worth it, each page becomes resident when it is touched. */
-static int make_directory_resident(struct table *table)
-{
-	uint64_t pages = (table->directory_entries + DIR_PAGE_ENTRIES - 1) / DIR_PAGE_ENTRIES;
-	uint64_t bytes = pages * TABLE_PAGE_SIZE;
-	int err;
-
-	/* A page of it is for 4 TiB of disk. */
-	err = span_populate((void *)table->directory_touched, 1);
-	if (err || bytes > DIRECTORY_RESIDENT_MAX ||
-	    bytes > atomic_load(&table->budget->limit) >> DIRECTORY_RESIDENT_SHIFT)
-		return err;
-	err = span_budget_charge(table->budget, bytes);
-	if (err)
-		return err;
-	memset((void *)table->directory_touched, 1, pages);
-	return span_populate((void *)table->directory, bytes);
-}
-
 int table_init(struct table *table, uint64_t pages, struct span_budget *budget, bool locked)
 {
 	uint64_t entries = (pages + TABLE_PAGE_ENTRIES - 1) / TABLE_PAGE_ENTRIES;
@@ -149,15 +120,7 @@ int table_init(struct table *table, uint64_t pages, struct span_budget *budget, 
 
 	memset(table, 0, sizeof(*table));
 	table->directory_entries = entries;
-	table->budget = budget;
-	table->locked = locked;
-	table->directory = span_map_zeroed(entries * sizeof(uint64_t));
-	table->directory_touched = span_map_zeroed(entries / DIR_PAGE_ENTRIES + 1);
-	if (!table->directory || !table->directory_touched) {
-		table_fini(table);
-		return -ENOMEM;
-	}
-	err = locked ? make_directory_resident(table) : 0;
+	err = directory_init(&table->directory, entries, budget, locked);
 	if (!err)
 		err = span_source_create(&table->source, &config);
 	if (err)
@@ -168,11 +131,7 @@ int table_init(struct table *table, uint64_t pages, struct span_budget *budget, 
 void table_fini(struct table *table)
 {
 	span_source_destroy(table->source);
-	if (table->directory)
-		span_unmap((void *)table->directory, table->directory_entries * sizeof(uint64_t));
-	if (table->directory_touched)
-		span_unmap((void *)table->directory_touched,
-			   table->directory_entries / DIR_PAGE_ENTRIES + 1);
+	directory_fini(&table->directory);
 	memset(table, 0, sizeof(*table));
 }
 
@@ -186,50 +145,24 @@ static table_entry *dir_entries(const struct table *table, uint64_t dir)
 	return span_address(table->source, (uint32_t)(dir >> DIR_UNIT_SHIFT) - 1);
 }
 
-/* Whether the page of the directory that this entry is in was ever written. */
-static bool is_touched(const struct table *table, uint64_t index)
+static _Atomic uint64_t *dir_slot(const struct table *table, uint64_t index)
 {
-	return atomic_load_explicit(&table->directory_touched[index / DIR_PAGE_ENTRIES],
-				    memory_order_relaxed);
+	return &table->directory.entries[index];
 }
 
-/* Charges a page of the directory when it becomes resident; it stays so. */
-static int touch_directory(struct table *table, uint64_t index)
-{
-	int err;
-
-	if (is_touched(table, index))
-		return 0;
-	err = span_budget_charge(table->budget, TABLE_PAGE_SIZE);
-	if (err)
-		return err;
-	if (table->locked) {
-		int policy = urgent_begin();
-
-		err = span_populate((void *)&table->directory[index], sizeof(uint64_t));
-		urgent_end(policy);
-	}
-	if (err || atomic_exchange(&table->directory_touched[index / DIR_PAGE_ENTRIES], 1))
-		span_budget_uncharge(table->budget, TABLE_PAGE_SIZE);
-	return err;
-}
-
-/* Puts a fresh table page, pinned once, where there was none. */
-static int make_table_page(struct table *table, uint64_t index, uint64_t *dir)
+/* Puts a fresh table page, pinned once, where there was none.  The directory is held there. */
+static int put_table_page(struct table *table, uint64_t index, uint64_t *dir)
 {
 	uint64_t none = 0, made;
 	uint32_t unit;
 	int err;
 
-	err = touch_directory(table, index);
-	if (err)
-		return err;
 	err = span_take(table->source, &unit);
 	if (err)
 		return err;
 	memset(span_address(table->source, unit), 0, TABLE_PAGE_SIZE);
 	made = (uint64_t)(unit + 1) << DIR_UNIT_SHIFT | DIR_PIN | DIR_LIVE_BIAS;
-	if (!atomic_compare_exchange_strong_explicit(&table->directory[index], &none, made,
+	if (!atomic_compare_exchange_strong_explicit(dir_slot(table, index), &none, made,
 						     memory_order_acq_rel, memory_order_acquire)) {
 		span_give(table->source, unit);
 		return -EAGAIN;
@@ -239,22 +172,33 @@ static int make_table_page(struct table *table, uint64_t index, uint64_t *dir)
 	return 0;
 }
 
+/* 0, -EAGAIN if somebody else made one meanwhile, -ENOSPC or -ENOMEM. */
+static int make_table_page(struct table *table, uint64_t index, uint64_t *dir)
+{
+	int err = directory_hold(&table->directory, index);
+
+	if (err)
+		return err;
+	err = put_table_page(table, index, dir);
+	if (err)
+		directory_release(&table->directory, index);
+	return err;
+}
+
 int table_pin(struct table *table, uint64_t index, bool create, struct table_ref *ref)
 {
-	uint64_t dir = 0;
+	_Atomic uint64_t *slot = dir_slot(table, index);
+	uint64_t dir = directory_load(&table->directory, index);
 	int err;
 
-	/* To read what was never written would be a page fault for nothing. */
-	if (is_touched(table, index))
-		dir = atomic_load_explicit(&table->directory[index], memory_order_acquire);
 	ref->index = index;
 	ref->entries = NULL;
 	ref->live_delta = 0;
 	for (;;) {
 		if (dir) {
-			if (atomic_compare_exchange_weak_explicit(
-				    &table->directory[index], &dir, dir + DIR_PIN,
-				    memory_order_acquire, memory_order_acquire))
+			if (atomic_compare_exchange_weak_explicit(slot, &dir, dir + DIR_PIN,
+								  memory_order_acquire,
+								  memory_order_acquire))
 				break;
 			continue;
 		}
@@ -265,7 +209,7 @@ int table_pin(struct table *table, uint64_t index, bool create, struct table_ref
 			break;
 		if (err != -EAGAIN)
 			return err;
-		dir = atomic_load_explicit(&table->directory[index], memory_order_acquire);
+		dir = directory_load(&table->directory, index);
 	}
 	ref->entries = dir_entries(table, dir);
 	return 0;
@@ -273,7 +217,7 @@ int table_pin(struct table *table, uint64_t index, bool create, struct table_ref
 
 void table_unpin(struct table *table, struct table_ref *ref)
 {
-	_Atomic uint64_t *slot = &table->directory[ref->index];
+	_Atomic uint64_t *slot = dir_slot(table, ref->index);
 	uint64_t change = (uint64_t)(int64_t)ref->live_delta - DIR_PIN;
 	uint64_t dir;
 
@@ -288,26 +232,18 @@ void table_unpin(struct table *table, struct table_ref *ref)
 		return;
 	atomic_fetch_sub_explicit(&table->table_pages, 1, memory_order_relaxed);
 	span_give(table->source, (uint32_t)(dir >> DIR_UNIT_SHIFT) - 1);
+	directory_release(&table->directory, ref->index);
 }
 
-uint64_t table_next(const struct table *table, uint64_t index)
+uint64_t table_next(const struct table *table, uint64_t index, uint64_t end)
 {
-	while (index < table->directory_entries) {
-		if (!is_touched(table, index)) {
-			index = (index / DIR_PAGE_ENTRIES + 1) * DIR_PAGE_ENTRIES;
-			continue;
-		}
-		if (atomic_load_explicit(&table->directory[index], memory_order_relaxed))
-			return index;
-		index++;
-	}
-	return table->directory_entries;
+	return directory_next(&table->directory, index, end);
 }
 
 bool table_pin_next(struct table *table, uint64_t index, struct table_ref *ref)
 {
 	for (;; index++) {
-		index = table_next(table, index);
+		index = table_next(table, index, table->directory_entries);
 		if (index >= table->directory_entries)
 			return false;
 		(void)table_pin(table, index, false, ref);

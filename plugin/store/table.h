@@ -2,7 +2,7 @@
 /*
  * The page table: one entry of 8 bytes for each page of the disk, in table pages
  * of 512 entries that exist only where something is stored, found by a directory
- * of 8 bytes a table page.
+ * of 8 bytes a table page (directory.h).
  *
  *	directory entry	 63..32 table page's unit + 1 | 31..16 pins | 15..0 live + bias
  *	table entry	 63..32 handle | 31..30 - | 29 densest | 28..17 pool | 16 leaving | 15 busy
@@ -24,6 +24,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "store/directory.h"
 
 struct span_budget;
 struct span_source;
@@ -141,19 +143,16 @@ uint64_t entry_lock(table_entry *entry);
 void entry_unlock(table_entry *entry, uint64_t content);
 
 struct table {
-	_Atomic uint64_t *directory;
+	struct directory directory;
 	uint64_t directory_entries;
-	atomic_uchar *directory_touched; /* one for each page of the directory */
-	struct span_source *source;	 /* of table pages */
-	struct span_budget *budget;
-	bool locked; /* perhaps behind swap of this machine: grows urgently */
+	struct span_source *source; /* of table pages */
 	atomic_uint_least64_t table_pages;
 };
 
 /*
  * Makes a table for so many pages of disk.  The budget, which must outlive the
- * table, is charged for every table page and every page of the directory touched; of a
- * locked table with a small directory, for all of that.
+ * table, is charged for every table page and every page of the directory that leads to
+ * one; of a locked table with a small directory, for all of that from the start.
  * 0 or -ENOMEM.
  */
 int table_init(struct table *table, uint64_t pages, struct span_budget *budget, bool locked);
@@ -186,10 +185,10 @@ int table_pin(struct table *table, uint64_t index, bool create, struct table_ref
 void table_unpin(struct table *table, struct table_ref *ref);
 
 /*
- * The first index at or after this one that may have a table page, or
- * directory_entries if none follows: skips what was never touched quickly.
+ * The first index in [index, end) that may have a table page, or end if there is none: skips what
+ * is empty quickly, and looks at nothing behind end.
  */
-uint64_t table_next(const struct table *table, uint64_t index);
+uint64_t table_next(const struct table *table, uint64_t index, uint64_t end);
 
 /*
  * Pins the first table page that there is at this index or after it, which ref->index tells.
