@@ -83,6 +83,7 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(bd_write_usec, "BackingWriteTime", COUNT, GAUGE, "Microseconds for a segment, mean")     \
 	X(bd_write_usec_max, "BackingWriteMax", COUNT, GAUGE, "Microseconds for a segment, most")  \
 	X(connections, "Connections", COUNT, GAUGE, "Clients connected")                           \
+	X(request_bytes, "RequestBytes", BYTES, GAUGE, "Buffers that requests have")               \
 	X(locked, "Locked", FLAG, GAUGE, "Whether the memory is locked")                           \
 	X(io_flusher, "IOFlusher", FLAG, GAUGE, "Whether PR_SET_IO_FLUSHER is in force")           \
 	X(oom_protected, "OOMProtected", FLAG, GAUGE, "Whether the OOM killer spares the server")  \

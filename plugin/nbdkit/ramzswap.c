@@ -13,15 +13,14 @@
 #include <nbdkit-plugin.h>
 
 #include "codec.h"
+#include "nbdkit/buffers.h"
+#include "server/request_memory.h"
 #include "server/server.h"
 #include "base/size.h"
 #include "store/store.h"
 #include "urgent.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
-
-/* What nbdkit takes at most in one request. */
-#define REQUEST_MAX (64u * 1024 * 1024)
 
 static struct server server = { .clients = CLIENTS_INITIALIZER };
 
@@ -81,10 +80,14 @@ static int ramzswap_get_ready(void)
 {
 	char why[SERVER_WHY_MAX];
 
-	if (server_prepare(&server, why, sizeof(why)) == 0)
-		return 0;
-	nbdkit_error("%s", why);
-	return -1;
+	if (server_prepare(&server, why, sizeof(why)) < 0) {
+		nbdkit_error("%s", why);
+		return -1;
+	}
+	if (!buffers_take_over(&server.swap_is_on))
+		note_line("warning: this nbdkit does not let its buffers be counted: a client may "
+			  "take 64 MiB for each of its threads (nbdkit -t, --filter=limit)");
+	return 0;
 }
 
 static int ramzswap_after_fork(void)
@@ -101,6 +104,11 @@ static int ramzswap_after_fork(void)
 static void ramzswap_cleanup(void)
 {
 	server_stop(&server);
+}
+
+static void ramzswap_unload(void)
+{
+	buffers_give_back();
 }
 
 static void ramzswap_dump_plugin(void)
@@ -285,18 +293,38 @@ static int ramzswap_cache(void *handle, uint32_t count, uint64_t offset, uint32_
 	return 0;
 }
 
+/*
+ * A client may be told less than it asked for, and asks again.  nbdkit keeps all extents of an
+ * answer in memory: 32 bytes each, a megabyte in all.
+ */
+#define EXTENTS_MAX 32768u
+
+/* What ends an answer early; neither an errno nor nbdkit's -1. */
+#define EXTENTS_ENOUGH 1
+
+struct answer {
+	struct nbdkit_extents *extents;
+	unsigned int count;
+};
+
 static int add_extent(void *opaque, uint64_t offset, uint64_t length, bool hole)
 {
 	uint32_t type = hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0;
+	struct answer *answer = opaque;
 
-	return nbdkit_add_extent(opaque, offset, length, type);
+	if (nbdkit_add_extent(answer->extents, offset, length, type) < 0)
+		return -1;
+	return ++answer->count < EXTENTS_MAX ? 0 : EXTENTS_ENOUGH;
 }
 
 static int ramzswap_extents(void *handle, uint32_t count, uint64_t offset, uint32_t flags,
 			    struct nbdkit_extents *extents)
 {
-	int err = store_extents(server.store, count, offset, add_extent, extents);
+	struct answer answer = { .extents = extents };
+	int err = store_extents(server.store, count, offset, add_extent, &answer);
 
+	if (err == EXTENTS_ENOUGH)
+		return 0;
 	return err < -1 ? done(err, "extents", count, offset) : err;
 }
 
@@ -306,6 +334,7 @@ static struct nbdkit_plugin plugin = {
 	.version = RAMZSWAP_VERSION,
 	.description = "A RAM disk whose pages are compressed, safe as swap",
 	.load = ramzswap_load,
+	.unload = ramzswap_unload,
 	.config = ramzswap_config,
 	.config_complete = ramzswap_config_complete,
 	.magic_config_key = "size",

@@ -11,8 +11,10 @@ int clients_enter(struct clients *clients)
 	while (clients->held)
 		pthread_cond_wait(&clients->changed, &clients->lock);
 	err = clients->closed ? -ESHUTDOWN : 0;
-	if (!err)
+	if (!err) {
 		clients->inside++;
+		clients->came++;
+	}
 	pthread_mutex_unlock(&clients->lock);
 	return err;
 }
@@ -32,6 +34,18 @@ unsigned int clients_inside(struct clients *clients)
 	inside = clients->inside;
 	pthread_mutex_unlock(&clients->lock);
 	return inside;
+}
+
+bool clients_have_gone(struct clients *clients, unsigned int *came)
+{
+	bool gone;
+
+	pthread_mutex_lock(&clients->lock);
+	gone = clients->inside == 0 && clients->came != *came;
+	if (gone)
+		*came = clients->came;
+	pthread_mutex_unlock(&clients->lock);
+	return gone;
 }
 
 unsigned int clients_hold(struct clients *clients)

@@ -14,6 +14,7 @@ struct clients {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* held or closed */
 	unsigned int inside;
+	unsigned int came; /* since the start; wraps */
 	bool held;
 	bool closed;
 };
@@ -35,6 +36,12 @@ void clients_leave(struct clients *clients);
 
 /* How many are inside.  By the next line it may be wrong. */
 unsigned int clients_inside(struct clients *clients);
+
+/*
+ * Whether all who came since the last call with this *came have left: once, after each time that
+ * somebody came.  *came is 0 at first, and the caller's.
+ */
+bool clients_have_gone(struct clients *clients, unsigned int *came);
 
 /*
  * Holds the door: from now on nobody comes in, but those inside may leave.  Returns how many

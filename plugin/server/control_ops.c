@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "control/control.h"
+#include "server/request_memory.h"
 #include "server/server.h"
 #include "store/store.h"
 
@@ -21,6 +22,7 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	stats->request_faults = faults.requests;
 	stats->uptime_seconds = clock_uptime_seconds() - server->started;
 	stats->connections = clients_inside(&server->clients);
+	stats->request_bytes = request_memory_bytes();
 	stats->invalid_io = server->invalid_io;
 	stats->locked = server->protection.locked;
 	stats->io_flusher = server->protection.io_flusher;

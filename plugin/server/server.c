@@ -12,6 +12,7 @@
 #include "store/store.h"
 #include "server/fullness.h"
 #include "server/worker.h"
+#include "survival/heap.h"
 
 /*
  * Two buffers of a segment are held in memory: small where memlimit is, at most this
@@ -265,6 +266,8 @@ static unsigned int tell(void *opaque)
 
 	quit_if_wanted(server);
 	tell_what_changed(server);
+	if (clients_have_gone(&server->clients, &server->clients_trimmed))
+		heap_trim(server->protection.locked);
 	return FULLNESS_MS;
 }
 
@@ -386,6 +389,8 @@ static int start(struct server *server, const char **step)
 		return err;
 	if (err)
 		server->log("warning: later memory cannot be locked");
+	if (!server->protection.locked)
+		heap_prepare(false);
 	populate_code(server);
 	*step = "threads";
 	return start_threads(server);

@@ -40,6 +40,7 @@ struct server {
 	atomic_int relieved;		 /* and not told yet: 1, or why not, a negative errno */
 	struct control *control;	 /* NULL without control= */
 	struct clients clients;
+	unsigned int clients_trimmed; /* of clients_have_gone, for the heap */
 	atomic_uint_least64_t invalid_io;
 	uint64_t started; /* by clock_uptime_seconds */
 	atomic_bool signals_held;

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/machine.h"
+#include "survival/heap.h"
 #include "survival/protection.h"
 #include "urgent.h"
 
@@ -37,13 +37,6 @@
 #else
 #define THREAD_STACK (128 * 1024)
 #endif
-
-/*
- * nbdkit keeps a buffer of the largest request for each of a connection's threads.
- * The kernel's are at most 128 KiB.  So much heap is made resident for four of them,
- * as scripts/ramzswap has; further ones find theirs at their first request.
- */
-#define WARM_HEAP (4 * (128 + 4) * 1024)
 
 /* What the process itself may lock beside its disk: libraries, stacks, nbdkit's buffers. */
 #define PROCESS_LOCK_BYTES (UINT64_C(512) << 20)
@@ -184,26 +177,6 @@ int protection_lock(struct protection *protection)
 	return -errno;
 }
 
-/*
- * Request buffers are to come from memory that is resident already, and to stay
- * there: one arena, no mappings of their own, nothing trimmed.
- */
-static void warm_heap(void)
-{
-	void *heap;
-
-	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
-	mallopt(M_TRIM_THRESHOLD, 256 * 1024 * 1024);
-	heap = malloc(WARM_HEAP);
-	if (heap) {
-		memset(heap, 0, WARM_HEAP);
-		/* Keeps the compiler from taking all of this away. */
-		__asm__ volatile("" : : "r"(heap) : "memory");
-	}
-	free(heap);
-}
-
 static bool count_faults(int who, uint64_t *minor_faults, uint64_t *major_faults)
 {
 	struct rusage usage;
@@ -225,7 +198,7 @@ int protection_populate(struct protection *protection)
 		protection->locked = false;
 		return -errno;
 	}
-	warm_heap();
+	heap_prepare(true);
 	if (count_faults(RUSAGE_SELF, &minor_faults, &major_faults))
 		faults_at_start = minor_faults + major_faults;
 	return 0;
