@@ -52,6 +52,9 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(pages_recompressed, "PagesRecompressed", COUNT, COUNTER, "Idle pages made smaller")      \
 	X(recompress_bytes, "RecompressBytes", BYTES, COUNTER, "Bytes won by that")                \
 	X(recompress_seconds, "RecompressTime", SECONDS, COUNTER, "Processor time spent on that")  \
+	X(pages_idle_codec, "IdleCodecPages", COUNT, GAUGE, "Pages in the codec for idle pages")   \
+	X(pages_returned, "PagesReturned", COUNT, COUNTER,                                         \
+	  "Pages read often, encoded for speed again")                                             \
 	X(bd_count, "BackingPages", COUNT, GAUGE, "Pages in the backing store")                    \
 	X(bd_reads, "BackingReads", COUNT, COUNTER, "Pages read back from it")                     \
 	X(bd_read_requests, "BackingReadReqs", COUNT, COUNTER, "Requests that these reads took")   \

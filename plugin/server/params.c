@@ -33,6 +33,9 @@
 #define RECOMPRESS_SECONDS_MAX (30 * 24 * 3600)
 #define RECOMPRESS_PERCENT_DEFAULT 20
 
+/* zstd takes about half a megabyte to work in: below this limit idle pages stay in their codec. */
+#define IDLE_ZSTD_LIMIT_MIN (16 * MIB)
+
 #define BACKING_TIMEOUT_DEFAULT 30
 #define BACKING_TIMEOUT_MAX 3600
 
@@ -109,16 +112,17 @@ static int set_memlimit(struct params *params, const char *value, char *why, siz
 	return set_size(&params->memlimit, "memlimit", value, params->ram, why, why_size);
 }
 
-static int set_algorithm(struct params *params, const char *value, char *why, size_t why_size)
+static int set_codec(const struct codec **codecp, const char *key, const char *value, char *why,
+		     size_t why_size)
 {
 	const struct codec *codec = codec_find(value);
 	int at;
 
 	if (codec) {
-		params->codec = codec;
+		*codecp = codec;
 		return 0;
 	}
-	at = snprintf(why, why_size, "algorithm: there is no '%s'; there is", value);
+	at = snprintf(why, why_size, "%s: there is no '%s'; there is", key, value);
 	for (size_t i = 0; codecs[i] && at > 0 && (size_t)at < why_size; i++)
 		at += snprintf(why + at, why_size - (size_t)at, "%s %s", i ? "," : "",
 			       codecs[i]->name);
@@ -157,14 +161,31 @@ static int set_number(unsigned int *number, unsigned int most, char unit, const 
 	return 0;
 }
 
+/* SECONDS, SECONDS:CODEC or off. */
 static int set_recompress(struct params *params, const char *value, char *why, size_t why_size)
 {
+	const char *colon = strchr(value, ':');
+	const struct codec *codec = params->idle_codec;
+	size_t length = colon ? (size_t)(colon - value) : strlen(value);
+	char seconds[32];
+	int err;
+
 	if (strcmp(value, "off") == 0) {
 		params->recompress_seconds = 0;
 		return 0;
 	}
-	return set_number(&params->recompress_seconds, RECOMPRESS_SECONDS_MAX, 's', "recompress",
-			  value, "600 (seconds), or off", why, why_size);
+	if (length >= sizeof(seconds))
+		length = sizeof(seconds) - 1;
+	memcpy(seconds, value, length);
+	seconds[length] = '\0';
+	err = colon ? set_codec(&codec, "recompress", colon + 1, why, why_size) : 0;
+	if (!err)
+		err = set_number(&params->recompress_seconds, RECOMPRESS_SECONDS_MAX, 's',
+				 "recompress", seconds, "600 (seconds), 600:lzo, or off", why,
+				 why_size);
+	if (!err)
+		params->idle_codec = codec;
+	return err;
 }
 
 static int set_control(struct params *params, const char *value, char *why, size_t why_size)
@@ -232,7 +253,7 @@ int params_set(struct params *params, const char *key, const char *value, char *
 	if (strcmp(key, "reserve") == 0)
 		return set_reserve(params, value, why, why_size);
 	if (strcmp(key, "algorithm") == 0)
-		return set_algorithm(params, value, why, why_size);
+		return set_codec(&params->codec, key, value, why, why_size);
 	if (strcmp(key, "recompress") == 0)
 		return set_recompress(params, value, why, why_size);
 	if (strcmp(key, "recompress-cpu") == 0)
@@ -286,6 +307,16 @@ static int check_memlimit(const struct params *params, char *why, size_t why_siz
 	return 0;
 }
 
+/* zstd, where it is built in and its workspaces do not weigh; of levels the one that is there. */
+static const struct codec *idle_codec_default(const struct params *params)
+{
+	const struct codec *zstd = codec_find("zstd");
+
+	if (!zstd || params->codec->dictionary || params->memlimit < IDLE_ZSTD_LIMIT_MIN)
+		return params->codec;
+	return zstd;
+}
+
 int params_complete(struct params *params, char *why, size_t why_size)
 {
 	uint64_t room = params->memlimit;
@@ -301,6 +332,8 @@ int params_complete(struct params *params, char *why, size_t why_size)
 	err = check_memlimit(params, why, why_size);
 	if (err)
 		return err;
+	if (!params->idle_codec)
+		params->idle_codec = idle_codec_default(params);
 	if (params->reserve == UINT64_MAX)
 		params->reserve = reserve_default(params);
 	if (room == STORE_NO_LIMIT && params->ram)

@@ -27,6 +27,7 @@ struct params {
 	uint64_t memlimit; /* UINT64_MAX for none */
 	uint64_t reserve;  /* UINT64_MAX until chosen */
 	const struct codec *codec;
+	const struct codec *idle_codec; /* of recompression; NULL until chosen */
 	enum swap_mode swap;
 	unsigned int recompress_seconds; /* 0 for off */
 	unsigned int recompress_percent;

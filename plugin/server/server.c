@@ -315,6 +315,7 @@ static int make_store(struct server *server)
 		.memlimit = params->memlimit,
 		.reserve = params->reserve,
 		.codec = params->codec,
+		.idle_codec = params->idle_codec,
 		.recompress_seconds = params->recompress_seconds,
 		.recompress_percent = params->recompress_percent,
 		.backing = server->backing,
@@ -358,11 +359,13 @@ static int start_threads(struct server *server)
 
 static void populate_code(const struct server *server)
 {
-	const char *libraries[3];
+	const char *libraries[4];
 	size_t count = 0;
 
 	if (server->params.codec->library)
 		libraries[count++] = server->params.codec->library;
+	if (server->params.idle_codec->library)
+		libraries[count++] = server->params.idle_codec->library;
 	if (server->backing) {
 		libraries[count++] = "libsodium.so";
 		libraries[count++] = "libnbd.so";

@@ -13,8 +13,8 @@
 #define AGE_TICKS_OLD 400u
 
 /*
- * A page behind the pool that is read twice within so many ticks comes back to memory.  One
- * that leaves counts as older than that.
+ * A page that is read twice within so many ticks comes back: to memory from behind the pool,
+ * and to the codec for speed.  One that leaves either counts as older than that.
  */
 #define AGE_TICKS_HOT 15u
 

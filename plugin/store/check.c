@@ -14,6 +14,7 @@ struct census {
 	uint64_t same;
 	uint64_t stored;
 	uint64_t backed;
+	uint64_t idle;
 };
 
 static int check_entry(struct store *store, table_entry *entry, struct census *census)
@@ -35,6 +36,7 @@ static int check_entry(struct store *store, table_entry *entry, struct census *c
 	census->same += entry_kind(content) == KIND_SAME || entry_kind(content) == KIND_SAME_OBJ;
 	census->stored += entry_kind(content) >= KIND_RAW;
 	census->backed += entry_kind(content) == KIND_BACKED;
+	census->idle += entry_is_coded(content) && entry_coding(content) != CODING_WRITTEN;
 	entry_unlock(entry, content);
 	return err ? -EUCLEAN : 0;
 }
@@ -139,6 +141,13 @@ static int check_totals(struct store *store, const struct census *census, char *
 			 "%llu pages are counted in the backing store, the table has %llu",
 			 (unsigned long long)store_counter(store, COUNT_BACKED),
 			 (unsigned long long)census->backed);
+		return -EUCLEAN;
+	}
+	if (store_counter(store, COUNT_IDLE) != census->idle) {
+		snprintf(why, why_size,
+			 "%llu pages are counted in the codec for idle pages, the table has %llu",
+			 (unsigned long long)store_counter(store, COUNT_IDLE),
+			 (unsigned long long)census->idle);
 		return -EUCLEAN;
 	}
 	return check_backing_totals(store, census, why, why_size);

@@ -4,20 +4,11 @@
 #include <string.h>
 
 #include "store/age.h"
+#include "store/coding.h"
 #include "store/fetch.h"
 #include "store/object.h"
 #include "store/shortage.h"
 #include "store/trace.h"
-
-static int decode_payload(const struct store *store, const void *payload, uint32_t length,
-			  void *page, size_t slack)
-{
-	if (length == STORE_PAGE_SIZE) {
-		memcpy(page, payload, STORE_PAGE_SIZE);
-		return 0;
-	}
-	return store->codec->decompress(payload, length, page, slack) ? -EIO : 0;
-}
 
 static int fetch(const struct store *store, uint64_t number, uint64_t content,
 		 const struct backing_range *near, void *payload)
@@ -34,7 +25,8 @@ int backed_decode(const struct store *store, uint64_t number, uint64_t content, 
 	unsigned char payload[STORE_PAGE_SIZE];
 	int err = fetch(store, number, content, NULL, payload);
 
-	return err ? err : decode_payload(store, payload, entry_length(content), page, slack);
+	return err ? err
+		   : coding_decode(store, content, payload, entry_length(content), page, slack);
 }
 
 /* The range with the record in it, unless that makes it too long. */
@@ -86,7 +78,7 @@ static uint64_t promote(struct request *req, uint64_t content, const void *paylo
 	if (store->trace)
 		store_trace_alloc(store, pool, handle, length);
 	memcpy(xv_map(pools_get(&store->pools, pool), handle), payload, length);
-	new = entry_make(kind, pool, handle);
+	new = entry_with_coding(entry_make(kind, pool, handle), entry_coding(content));
 	page_account(req, content, -1);
 	page_account(req, new, 1);
 	page_free(store, content);
@@ -100,7 +92,8 @@ int backed_read(struct request *req, uint64_t number, uint64_t *content, void *p
 	int err = fetch(req->store, number, *content, &req->near, payload);
 
 	if (!err)
-		err = decode_payload(req->store, payload, entry_length(*content), page, slack);
+		err = coding_decode(req->store, *content, payload, entry_length(*content), page,
+				    slack);
 	if (!err && age_of(req->store, *content) <= AGE_TICKS_HOT && memory_is_roomy(req->store))
 		*content = promote(req, *content, payload);
 	return err;

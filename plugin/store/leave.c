@@ -42,12 +42,21 @@ int backed_append(struct store *store, uint64_t number, table_entry *entry)
 /* The entry of a page that has left.  Its memory is still to be freed. */
 static uint64_t entry_left(struct store *store, const struct backing_record *record, uint64_t old)
 {
-	uint64_t new = entry_make_backed(record->location, record->length);
+	uint64_t new = entry_with_coding(entry_make_backed(record->location, record->length),
+					 entry_coding(old));
 	unsigned int present = atomic_load_explicit(&store->age, memory_order_relaxed);
 
 	if (age_of(store, old) > AGE_TICKS_HOT)
 		return entry_with_age(new, entry_age(old));
 	return entry_with_age(new, present - AGE_TICKS_HOT - 1);
+}
+
+/* The entry of a page whose record was copied to another place. */
+static uint64_t entry_moved(const struct backing_record *record, uint64_t old)
+{
+	uint64_t new = entry_make_backed(record->location, record->length);
+
+	return entry_with_age(entry_with_coding(new, entry_coding(old)), entry_age(old));
 }
 
 /* Whether the page is marked; only these two kinds have the bit. */
@@ -81,8 +90,7 @@ static void publish_record(struct request *req, table_entry *entry,
 		goto stale;
 	}
 	if (moved)
-		new = entry_with_age(entry_make_backed(record->location, record->length),
-				     entry_age(old));
+		new = entry_moved(record, old);
 	else
 		new = entry_left(store, record, old);
 	page_account(req, old, -1);

@@ -28,6 +28,12 @@ int request_alloc(struct request *req, size_t size, unsigned int *pool, uint32_t
 	return pools_alloc_inside(&store->pools, req->turn, size, pool, handle);
 }
 
+static void account_coding(struct request *req, uint64_t entry, int sign)
+{
+	if (entry_coding(entry) != CODING_WRITTEN)
+		req->count[COUNT_IDLE] += sign;
+}
+
 void page_account(struct request *req, uint64_t entry, int sign)
 {
 	switch (entry_kind(entry)) {
@@ -50,6 +56,7 @@ void page_account(struct request *req, uint64_t entry, int sign)
 		req->count[COUNT_STORED] += sign;
 		if (object_size(req->store, entry) <= STORE_PAGE_SIZE / 2)
 			req->count[COUNT_GOOD] += sign;
+		account_coding(req, entry, sign);
 		break;
 	case KIND_BACKED:
 		req->count[COUNT_STORED] += sign;
@@ -58,6 +65,7 @@ void page_account(struct request *req, uint64_t entry, int sign)
 			req->count[COUNT_BACKED_RAW] += sign;
 		else if (entry_length(entry) <= STORE_PAGE_SIZE / 2)
 			req->count[COUNT_GOOD] += sign;
+		account_coding(req, entry, sign);
 		break;
 	}
 }

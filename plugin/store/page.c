@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/age.h"
+#include "store/coding.h"
 #include "store/fetch.h"
 #include "store/object.h"
 #include "store/page.h"
@@ -58,10 +59,8 @@ int page_decode(const struct store *store, uint64_t number, uint64_t entry, void
 		memcpy(page, object_map(store, entry), STORE_PAGE_SIZE);
 		return 0;
 	case KIND_PAYLOAD:
-		if (store->codec->decompress(object_map(store, entry), object_size(store, entry),
-					     page, slack))
-			return -EIO;
-		return 0;
+		return coding_decode(store, entry, object_map(store, entry),
+				     object_size(store, entry), page, slack);
 	case KIND_BACKED:
 		return backed_decode(store, number, entry, page, slack);
 	}
@@ -73,6 +72,7 @@ int page_read(struct request *req, struct table_ref *ref, table_entry *entry, vo
 {
 	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
 	uint64_t number = table_page_number(ref, entry);
+	bool backed;
 	int err;
 
 	if (entry_kind(content) < KIND_SAME_OBJ)
@@ -80,10 +80,13 @@ int page_read(struct request *req, struct table_ref *ref, table_entry *entry, vo
 	if (entry_kind(content) == KIND_BACKED && slack >= STORE_PAGE_SIZE)
 		backed_look_ahead(req, ref, entry, slack / STORE_PAGE_SIZE);
 	content = entry_lock(entry);
-	if (entry_kind(content) == KIND_BACKED)
+	backed = entry_kind(content) == KIND_BACKED;
+	if (backed)
 		err = backed_read(req, number, &content, page, slack);
 	else
 		err = page_decode(req->store, number, content, page, slack);
+	if (!err && !backed)
+		content = coding_after_read(req, content, page);
 	entry_unlock(entry, entry_touched(req->store, content));
 	if (err)
 		req->count[COUNT_FAILED_READS] = 1;

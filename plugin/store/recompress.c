@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Recompression: pages that nobody has touched for a while are encoded again, with
- * more time.  The same decoder reads both, so nothing else has to know.
+ * more time, by a codec of their own (coding.h).  Pages stored raw are tried too: what is
+ * too much for a fast codec, like ascending numbers, need not be for a dense one.
  *
  * A page is copied out under its lock and encoded without it; ENTRY_BUSY, which no
  * write leaves standing, tells afterwards whether the copy is still the page.
@@ -39,16 +40,36 @@
 /* More requests than this since the last step: the disk is at work, not idle. */
 #define LOADED_REQUESTS 16
 
+/* Reading is what requests do: so many at once as there are processors, and one that is preempted. */
+static int prepare_readers(struct store *store)
+{
+	struct recompression *re = &store->recompress;
+	const struct codec *codec = store->idle_codec;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	int policy, err;
+	size_t size;
+
+	if (re->readers_size || !codec->prepare)
+		return 0;
+	policy = store->pools.locked ? urgent_begin() : URGENT_LEFT_ALONE;
+	size = codec->prepare((unsigned int)(processors < 1 ? 1 : processors) + 1);
+	urgent_end(policy);
+	err = span_budget_charge(&store->budget, size);
+	if (!err)
+		re->readers_size = size;
+	return err;
+}
+
 /* The workspace is large and only some stores need it.  Resident at once, like an encoder's. */
 static int prepare(struct store *store)
 {
 	struct recompression *re = &store->recompress;
-	const size_t *sizes = store->codec->workspace_size;
+	const size_t *sizes = store->idle_codec->workspace_size;
 	size_t size = sizes[CODEC_MAX] > sizes[CODEC_DENSE] ? sizes[CODEC_MAX] : sizes[CODEC_DENSE];
-	int err, policy;
+	int policy, err = prepare_readers(store);
 
-	if (re->workspace || size == 0)
-		return 0;
+	if (err || re->workspace || size == 0)
+		return err;
 	err = span_budget_charge(&store->budget, size);
 	if (err)
 		return err;
@@ -120,6 +141,20 @@ static size_t copy_out(struct store *store, table_entry *entry, unsigned int tic
 	return size;
 }
 
+/* The entry of a payload that takes the place of an old one. */
+static uint64_t entry_recompressed(struct store *store, uint64_t old, uint32_t handle)
+{
+	enum entry_coding coding = store->idle_codec == store->codec ? CODING_WRITTEN : CODING_IDLE;
+	unsigned int present = atomic_load_explicit(&store->age, memory_order_relaxed);
+	uint64_t new = entry_make(KIND_PAYLOAD, entry_pool(old), handle) | done_flags(store);
+
+	new = entry_with_coding(new, coding);
+	/* The next read is not to take it for one that is read often. */
+	if (coding != CODING_WRITTEN && age_of(store, old) <= AGE_TICKS_HOT)
+		return entry_with_age(new, present - AGE_TICKS_HOT - 1);
+	return entry_with_age(new, entry_age(old));
+}
+
 /* Puts the smaller payload in the page's place, unless the page has changed. */
 static bool put_back(struct request *req, table_entry *entry, size_t size)
 {
@@ -140,8 +175,7 @@ static bool put_back(struct request *req, table_entry *entry, size_t size)
 	memcpy(xv_map(pool, handle), re->payload, size);
 	if (handle == entry_handle(old))
 		xv_shrink(pool, handle, size);
-	new = entry_make(KIND_PAYLOAD, entry_pool(old), handle) | done_flags(store);
-	new = entry_with_age(new, entry_age(old));
+	new = entry_recompressed(store, old, handle);
 	page_account(req, new, 1);
 	entry_unlock(entry, new);
 	if (handle != entry_handle(old)) {
@@ -164,24 +198,40 @@ static void mark_dense(const struct store *store, table_entry *entry)
 	entry_unlock(entry, old);
 }
 
+/*
+ * The page as a payload.  Its length, or 0 if it does not become one.  What takes so long to
+ * make may be looked at once more, before the only copy goes.
+ */
+static size_t encode(struct store *store)
+{
+	struct recompression *re = &store->recompress;
+	const struct codec *codec = store->idle_codec;
+	int len = codec->compress(re->effort, re->workspace, re->page, re->payload);
+
+	if (len <= 0 || len > (int)PAYLOAD_MAX ||
+	    codec->decompress(re->payload, (size_t)len, re->back, 0) ||
+	    memcmp(re->back, re->page, STORE_PAGE_SIZE) != 0)
+		return 0;
+	return (size_t)len;
+}
+
 static void recompress_entry(struct request *req, table_entry *entry, unsigned int ticks)
 {
 	struct store *store = req->store;
 	struct recompression *re = &store->recompress;
-	size_t had = copy_out(store, entry, ticks);
-	int len;
+	size_t had = copy_out(store, entry, ticks), len;
 
 	if (had == 0)
 		return;
-	len = store->codec->compress(re->effort, re->workspace, re->page, re->payload);
-	if (len <= 0 || len > (int)PAYLOAD_MAX || (size_t)len + GAIN_MIN > had) {
+	len = encode(store);
+	if (len == 0 || len + GAIN_MIN > had) {
 		mark_dense(store, entry);
 		return;
 	}
-	if (!put_back(req, entry, (size_t)len))
+	if (!put_back(req, entry, len))
 		return;
 	atomic_fetch_add_explicit(&re->pages, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&re->bytes, had - (size_t)len, memory_order_relaxed);
+	atomic_fetch_add_explicit(&re->bytes, had - len, memory_order_relaxed);
 }
 
 /*

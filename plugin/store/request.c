@@ -134,6 +134,20 @@ struct encoder *request_encoder(struct request *req)
 	return req->encoder;
 }
 
+struct encoder *request_try_encoder(struct request *req)
+{
+	struct encoders *encoders = &req->store->encoders;
+
+	if (req->encoder)
+		return req->encoder;
+	pthread_mutex_lock(&encoders->lock);
+	req->encoder = encoders->top;
+	if (req->encoder)
+		encoders->top = req->encoder->next;
+	pthread_mutex_unlock(&encoders->lock);
+	return req->encoder;
+}
+
 void request_release_encoder(struct request *req)
 {
 	if (req->encoder)

@@ -38,6 +38,9 @@ void request_end(struct request *req);
 /* The request's encoder; waits for one if all are at work. */
 struct encoder *request_encoder(struct request *req);
 
+/* The same, but NULL if all are at work.  An entry may be locked. */
+struct encoder *request_try_encoder(struct request *req);
+
 /* Gives the encoder back, if the request has one: others may wait for it. */
 void request_release_encoder(struct request *req);
 

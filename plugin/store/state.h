@@ -57,6 +57,7 @@ enum store_counter {
 	COUNT_RAW, /* in memory */
 	COUNT_BACKED,
 	COUNT_BACKED_RAW, /* of them, pages that do not compress */
+	COUNT_IDLE,	  /* in the codec for idle pages, in memory or behind it */
 	STORE_COUNTERS,
 };
 
@@ -107,21 +108,24 @@ struct compaction {
 
 struct recompression {
 	pthread_mutex_t lock;
-	unsigned int idle_seconds;   /* 0: only when asked to */
-	unsigned int cpu_percent;    /* of one processor */
-	uint64_t rest_until;	     /* milliseconds of clock_ms */
-	uint64_t cursor;	     /* the next page of the disk */
-	enum codec_effort effort;    /* of the walk */
-	uint64_t quiet_since;	     /* milliseconds: no request since then */
-	double own_load;	     /* what of the load average is our own work */
-	uint64_t own_ms, own_ns;     /* the time, and ns, when that was worked out */
-	uint64_t requests_seen;	     /* when it was last asked whether the disk is at work */
-	atomic_uint_least64_t pages; /* made smaller since the start */
-	atomic_uint_least64_t bytes; /* won by that */
-	atomic_uint_least64_t ns;    /* processor time taken */
+	unsigned int idle_seconds;	/* 0: only when asked to */
+	unsigned int cpu_percent;	/* of one processor */
+	uint64_t rest_until;		/* milliseconds of clock_ms */
+	uint64_t cursor;		/* the next page of the disk */
+	enum codec_effort effort;	/* of the walk */
+	uint64_t quiet_since;		/* milliseconds: no request since then */
+	double own_load;		/* what of the load average is our own work */
+	uint64_t own_ms, own_ns;	/* the time, and ns, when that was worked out */
+	uint64_t requests_seen;		/* when it was last asked whether the disk is at work */
+	atomic_uint_least64_t pages;	/* made smaller since the start */
+	atomic_uint_least64_t bytes;	/* won by that */
+	atomic_uint_least64_t ns;	/* processor time taken */
+	atomic_uint_least64_t returned; /* pages that were read often, encoded for speed again */
 	unsigned char *workspace;
 	size_t workspace_size;
+	size_t readers_size; /* what the codec for idle pages made ready, charged */
 	_Alignas(CACHE_LINE) unsigned char page[STORE_PAGE_SIZE];
+	_Alignas(CACHE_LINE) unsigned char back[STORE_PAGE_SIZE];
 	_Alignas(CACHE_LINE) unsigned char payload[CODEC_BOUND_MAX];
 };
 
@@ -151,7 +155,8 @@ struct store {
 	uint64_t pages;
 	_Atomic uint64_t memlimit;
 	uint64_t reserve;
-	const struct codec *codec;
+	const struct codec *codec;	/* of what is written */
+	const struct codec *idle_codec; /* of what is recompressed; may be the same */
 	struct span_budget budget;
 	struct table table;
 	struct pools pools;

@@ -63,6 +63,8 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 	stats->pages_recompressed = atomic_load(&store->recompress.pages);
 	stats->recompress_bytes = atomic_load(&store->recompress.bytes);
 	stats->recompress_seconds = atomic_load(&store->recompress.ns) / 1000000000;
+	stats->pages_idle_codec = store_counter(store, COUNT_IDLE);
+	stats->pages_returned = atomic_load(&store->recompress.returned);
 	pool_stats(store, stats);
 	writeback_get_stats(store, stats);
 }

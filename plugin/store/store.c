@@ -87,6 +87,7 @@ int store_create(struct store **storep, const struct store_config *config)
 	store->memlimit = config->memlimit;
 	store->reserve = config->reserve;
 	store->codec = config->codec ? config->codec : codecs[0];
+	store->idle_codec = config->idle_codec ? config->idle_codec : store->codec;
 	store->trace = config->trace;
 	pthread_mutex_init(&store->trace_lock, NULL);
 	pthread_mutex_init(&store->compact.lock, NULL);
@@ -149,6 +150,7 @@ void store_reset(struct store *store)
 	atomic_store(&store->recompress.pages, 0);
 	atomic_store(&store->recompress.bytes, 0);
 	atomic_store(&store->recompress.ns, 0);
+	atomic_store(&store->recompress.returned, 0);
 	atomic_store(&store->budget.peak, atomic_load(&store->budget.used));
 }
 

@@ -39,6 +39,7 @@ struct store_config {
 	uint64_t memlimit;		 /* bytes of memory at most, or STORE_NO_LIMIT */
 	uint64_t reserve;		 /* bytes kept committed and resident ahead of need */
 	const struct codec *codec;	 /* NULL for the first of the table */
+	const struct codec *idle_codec;	 /* for pages that are recompressed; NULL for codec */
 	unsigned int encoders;		 /* compressions at once; 0 for 2 per processor */
 	unsigned int recompress_seconds; /* pages untouched for so long; 0 for never */
 	unsigned int recompress_percent; /* of one processor at most; 0 for 100 */

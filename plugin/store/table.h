@@ -5,10 +5,10 @@
  * of 8 bytes a table page (directory.h).
  *
  *	directory entry	 63..32 table page's unit + 1 | 31..16 pins | 15..0 live + bias
- *	table entry	 63..32 handle | 31..30 - | 29 densest | 28..17 pool | 16 leaving | 15 busy
- *			 14..6 age | 5 dense | 4..2 kind | 1 waiters | 0 lock
- *	 of a page behind the pool: 63..32 location | 28..17 length - 1 | rest as above
- *	 of a same-filled page: 63..5 the word, sign-extended from 59 bits | 4..0 as above
+ *	table entry	 63..32 handle | 31..30 coding | 29 densest | 28..17 pool | 16 leaving | 15
+ *busy 14..6 age | 5 dense | 4..2 kind | 1 waiters | 0 lock of a page behind the pool: 63..32
+ *location | 28..17 length - 1 | rest as above of a same-filled page: 63..5 the word, sign-extended
+ *from 59 bits | 4..0 as above
  *
  * A table page cannot go away while it is pinned; it goes when nobody pins it and
  * none of its entries is live.
@@ -44,6 +44,12 @@ enum table_kind {
 	KIND_BACKED,   /* the payload (the page, if as long) is in the backing store */
 };
 
+/* How a payload was made, in memory or behind the pool. */
+enum entry_coding {
+	CODING_WRITTEN, /* as one that is written: by the codec for speed */
+	CODING_IDLE,	/* by the codec for idle pages */
+};
+
 #define ENTRY_LOCK UINT64_C(1)
 #define ENTRY_WAITERS UINT64_C(2)
 #define ENTRY_KIND_SHIFT 2
@@ -55,11 +61,14 @@ enum table_kind {
 #define ENTRY_AGE_MASK (((UINT64_C(1) << ENTRY_AGE_BITS) - 1) << ENTRY_AGE_SHIFT)
 #define ENTRY_BUSY (UINT64_C(1) << 15)	  /* being compressed again; gone if rewritten */
 #define ENTRY_LEAVING (UINT64_C(1) << 16) /* being written to the backing store; the same */
+#define ENTRY_CODING_SHIFT 30		  /* see enum entry_coding */
+#define ENTRY_CODING_MASK (UINT64_C(3) << ENTRY_CODING_SHIFT)
 #define ENTRY_POOL_SHIFT 17
 #define ENTRY_POOL_BITS 12
 #define ENTRY_HANDLE_SHIFT 32
 #define ENTRY_WORD_SHIFT 5
 
+_Static_assert(ENTRY_CODING_MASK < UINT64_C(1) << ENTRY_HANDLE_SHIFT, "fields overlap");
 _Static_assert(ENTRY_POOL_SHIFT + ENTRY_POOL_BITS <= ENTRY_HANDLE_SHIFT, "fields overlap");
 _Static_assert(KIND_BACKED <= ENTRY_KIND_MASK >> ENTRY_KIND_SHIFT, "kinds do not fit");
 
@@ -94,6 +103,22 @@ static inline uint64_t entry_make(enum table_kind kind, unsigned int pool, uint3
 static inline uint64_t entry_make_backed(uint32_t location, uint32_t length)
 {
 	return entry_make(KIND_BACKED, length - 1, location);
+}
+
+/* Whether the entry has a coding: a page that is, or may be, a payload. */
+static inline bool entry_is_coded(uint64_t entry)
+{
+	return entry_kind(entry) == KIND_PAYLOAD || entry_kind(entry) == KIND_BACKED;
+}
+
+static inline enum entry_coding entry_coding(uint64_t entry)
+{
+	return (enum entry_coding)((entry & ENTRY_CODING_MASK) >> ENTRY_CODING_SHIFT);
+}
+
+static inline uint64_t entry_with_coding(uint64_t entry, enum entry_coding coding)
+{
+	return (entry & ~ENTRY_CODING_MASK) | (uint64_t)coding << ENTRY_CODING_SHIFT;
 }
 
 static inline uint32_t entry_location(uint64_t entry)

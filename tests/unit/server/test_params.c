@@ -67,6 +67,31 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_in_range(params->reserve, MIB, 16 * MIB);
 }
 
+static void idle_pages_are_in_zstd_where_it_is_and_does_not_weigh(void **state)
+{
+	struct params *params = *state;
+
+	if (!codec_find("zstd")) {
+		print_message("built without zstd\n");
+		skip();
+	}
+	complete(params);
+	assert_string_equal(params->idle_codec->name, "zstd");
+	params_init(params, 4 * GIB);
+	set(params, "memlimit", "4M");
+	complete(params);
+	assert_string_equal(params->idle_codec->name, "lzo");
+	params_init(params, 4 * GIB);
+	set(params, "algorithm", "zstd:3");
+	complete(params);
+	assert_string_equal(params->idle_codec->name, "zstd:3");
+	params_init(params, 4 * GIB);
+	set(params, "recompress", "60:zstd:9");
+	set(params, "memlimit", "4M");
+	complete(params);
+	assert_string_equal(params->idle_codec->name, "zstd:9");
+}
+
 static void every_parameter_takes_its_values(void **state)
 {
 	struct params *params = *state;
@@ -95,6 +120,10 @@ static void every_parameter_takes_its_values(void **state)
 	assert_int_equal(params->recompress_seconds, 600);
 	set(params, "recompress", "off");
 	assert_int_equal(params->recompress_seconds, 0);
+	assert_null(params->idle_codec);
+	set(params, "recompress", "600:lzo");
+	assert_int_equal(params->recompress_seconds, 600);
+	assert_string_equal(params->idle_codec->name, "lzo");
 	set(params, "recompress-cpu", "35%");
 	assert_int_equal(params->recompress_percent, 35);
 	set(params, "control", "/run/x");
@@ -121,6 +150,11 @@ static void bad_values_are_refused_and_change_nothing(void **state)
 	refused(params, "recompress", "0");
 	refused(params, "recompress", "-1");
 	refused(params, "recompress", "soon");
+	refused(params, "recompress", "600:");
+	refused(params, "recompress", "600:LZO");
+	refused(params, "recompress", ":lzo");
+	refused(params, "recompress", "0:lzo");
+	refused(params, "recompress", "00000000000000000000000000000000600");
 	refused(params, "recompress-cpu", "0");
 	refused(params, "recompress-cpu", "101%");
 }
@@ -182,6 +216,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_defaults_are_those_of_the_manual, setup),
+		cmocka_unit_test_setup(idle_pages_are_in_zstd_where_it_is_and_does_not_weigh,
+				       setup),
 		cmocka_unit_test_setup(every_parameter_takes_its_values, setup),
 		cmocka_unit_test_setup(bad_values_are_refused_and_change_nothing, setup),
 		cmocka_unit_test_setup(an_unknown_parameter_is_told_from_a_bad_value, setup),
