@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,11 +39,46 @@ uint64_t machine_room(const struct machine_memory *memory, bool swaps_to_it)
 	return memory->available + (swaps_to_it ? memory->swappable : 0);
 }
 
-bool machine_swaps_to_nbd(int swaps)
+int machine_swaps_open(void)
 {
-	char text[4096];
-	ssize_t len = swaps < 0 ? 0 : pread(swaps, text, sizeof(text) - 1, 0);
+	int fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+#define SWAPS_MAX 4096
+
+static void read_swaps(int swaps, char text[SWAPS_MAX])
+{
+	ssize_t len = swaps < 0 ? 0 : pread(swaps, text, SWAPS_MAX - 1, 0);
 
 	text[len > 0 ? len : 0] = '\0';
+}
+
+bool machine_swap_area(int swaps, const char *device, uint64_t *size, uint64_t *used)
+{
+	size_t name = strlen(device);
+	char text[SWAPS_MAX];
+
+	read_swaps(swaps, text);
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		unsigned long long size_kb, used_kb;
+
+		line += *line == '\n';
+		if (!strncmp(line, device, name) &&
+		    sscanf(line + name, " %*s %llu %llu", &size_kb, &used_kb) == 2) {
+			*size = (uint64_t)size_kb << 10;
+			*used = (uint64_t)used_kb << 10;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool machine_swaps_to_nbd(int swaps)
+{
+	char text[SWAPS_MAX];
+
+	read_swaps(swaps, text);
 	return strstr(text, "/nbd") != NULL;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How much memory this machine has left, and whether it swaps to an nbd device. */
+/*
+ * How much memory this machine has left, and where it swaps to: the only reader of /proc/meminfo
+ * and of /proc/swaps.  Both are opened once, while there is memory to open a file.
+ */
 #ifndef RAMZSWAP_MACHINE_H
 #define RAMZSWAP_MACHINE_H
 
@@ -25,6 +28,15 @@ void machine_memory(int meminfo, struct machine_memory *memory);
  * machine swaps to gets a page only when the machine has one less.  UINT64_MAX if not known.
  */
 uint64_t machine_room(const struct machine_memory *memory, bool swaps_to_it);
+
+/* A file descriptor of /proc/swaps, to be closed by the caller, or a negative errno. */
+int machine_swaps_open(void);
+
+/*
+ * Size of the swap area on a device and what is used of it, in bytes.  False, and both untouched,
+ * if nobody swaps there.  No allocation; any thread.
+ */
+bool machine_swap_area(int swaps, const char *device, uint64_t *size, uint64_t *used);
 
 /*
  * Whether this machine swaps to an nbd device: perhaps to us.  swaps is a file descriptor of

@@ -189,18 +189,14 @@ static void run_check(const struct control_ops *ops, void *opaque, const char *a
 }
 
 static const struct control_command commands[] = {
-	{ .name = "stats", .run = run_stats },
-	{ .name = "memlimit", .needs = "a size, or none for no limit", .run = run_memlimit },
-	{ .name = "backing", .needs = "budget SIZE or rate SIZE", .run = run_backing },
-	{ .name = "compact", .slow = true, .run = run_compact },
-	{ .name = "recompress", .slow = true, .run = run_recompress },
-	{ .name = "writeback",
-	  .needs = "idle SECONDS, huge or all",
-	  .alone = true,
-	  .slow = true,
-	  .run = run_writeback },
-	{ .name = "reset", .slow = true, .run = run_reset },
-	{ .name = "check", .slow = true, .run = run_check },
+#define COMMAND(name_, words_, needs_, alone_, slow_, help_) \
+	{ .name = #name_,                                    \
+	  .needs = (needs_),                                 \
+	  .alone = (alone_),                                 \
+	  .slow = (slow_),                                   \
+	  .run = run_##name_ },
+	CONTROL_COMMANDS(COMMAND)
+#undef COMMAND
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -208,7 +204,7 @@ const struct control_command *control_command_find(char *line, const char **argu
 						   struct control_reply *reply)
 {
 	const struct control_command *command = commands;
-	char *blank;
+	char names[CONTROL_NAMES_MAX], *blank;
 
 	for (const char *c = line; *c; c++) {
 		if (*c < ' ' || *c > '~') {
@@ -222,10 +218,8 @@ const struct control_command *control_command_find(char *line, const char **argu
 	while (command < commands + COMMAND_COUNT && strcmp(line, command->name) != 0)
 		command++;
 	if (command == commands + COMMAND_COUNT) {
-		answer(reply,
-		       "error unknown command \"%s\": use stats, memlimit, compact, recompress, "
-		       "writeback, backing, reset or check\n",
-		       line);
+		control_command_names(names);
+		answer(reply, "error unknown command \"%s\": use %s\n", line, names);
 		return NULL;
 	}
 	if (blank && !command->needs) {

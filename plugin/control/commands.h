@@ -10,14 +10,6 @@
 #include <stddef.h>
 
 #include "control/control.h"
-#include "base/stats.h"
-
-#define CONTROL_OK "ok\n"
-
-#define CONTROL_STATS_MAX (sizeof(CONTROL_OK) - 1 + STATS_PLAIN_MAX)
-#define CONTROL_ERROR_MAX (sizeof("error \n") + CONTROL_WHY_MAX)
-#define CONTROL_REPLY_MAX \
-	(CONTROL_STATS_MAX > CONTROL_ERROR_MAX ? CONTROL_STATS_MAX : CONTROL_ERROR_MAX)
 
 struct control_reply {
 	size_t len;

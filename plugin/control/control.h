@@ -3,19 +3,7 @@
  * The control socket: a Unix stream socket on which rzscontrol asks for
  * statistics and gives orders.
  *
- * One request a connection: a line "COMMAND" or "COMMAND ARGUMENT", ended by a
- * newline.  The answer is a line "ok", and behind it whatever the command has to
- * say, or a line "error TEXT"; then the server closes.
- *
- *	stats		 the plain form of stats.h
- *	compact		 a line for people: what was given back
- *	memlimit SIZE	 nothing; SIZE as in size.h, shares of RAM too, or none
- *	recompress	 a line for people: what was won
- *	writeback	 a line for people: what was moved; alone what policy wants moved,
- *			 or with huge, all, or idle SECONDS
- *	backing budget SIZE, backing rate SIZE	nothing; SIZE, or none
- *	reset		 nothing
- *	check		 a line for people
+ * protocol.h says what crosses it, client.h is for the other end of it.
  *
  * Two threads serve it.  One talks to all clients and never waits for any of
  * them; it answers what is quick.  The other carries out what may take long, one
@@ -30,14 +18,13 @@
 #include <stdint.h>
 
 #include "base/stats.h"
+#include "control/client.h"
+#include "control/protocol.h"
 
 struct control;
 
 /* What set_memlimit gets for "none". */
 #define CONTROL_NO_LIMIT UINT64_MAX
-
-/* Room for the one line of why that an operation or control_bind may leave. */
-#define CONTROL_WHY_MAX 512
 
 /* What writeback is to move to the backing store. */
 enum control_writeback {

@@ -4,13 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "guard/ballast.h"
-#include "control/commands.h"
+#include "base/machine.h"
 #include "guard/log.h"
 
 #ifndef MADV_PAGEOUT
@@ -37,70 +36,18 @@
 /* Not zero: a zero page might never get a slot. */
 #define WORD 0x5a
 
-bool area_read(const char *device, uint64_t *size, uint64_t *used)
+static bool read_stats(struct ballast *ballast, struct ramzswap_stats *stats)
 {
-	static char text[4096];
-	size_t name = strlen(device);
-	ssize_t length;
-	char *line;
-	int fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	const char *body = NULL, *error;
+	int fd = control_connect(ballast->socket, ANSWER_TIMEOUT_S);
 
 	if (fd < 0)
 		return false;
-	length = read(fd, text, sizeof(text) - 1);
+	if (control_send(fd, "stats") == 0 &&
+	    control_receive(fd, ANSWER_TIMEOUT_S, ballast->answer, sizeof(ballast->answer)) == 0)
+		body = control_body(ballast->answer, &error);
 	close(fd);
-	text[length > 0 ? length : 0] = '\0';
-	for (line = text; line; line = strchr(line, '\n')) {
-		unsigned long long size_kb, used_kb;
-
-		line += *line == '\n';
-		if (!strncmp(line, device, name) &&
-		    sscanf(line + name, " %*s %llu %llu", &size_kb, &used_kb) == 2) {
-			*size = (uint64_t)size_kb << 10;
-			*used = (uint64_t)used_kb << 10;
-			return true;
-		}
-	}
-	return false;
-}
-
-static int connect_to(const char *path)
-{
-	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd;
-
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static bool read_stats(const char *path, struct ramzswap_stats *stats)
-{
-	static const char request[] = "stats\n", ok[] = CONTROL_OK;
-	static char answer[CONTROL_STATS_MAX + 1];
-	size_t length = 0;
-	ssize_t got = 0;
-	int fd = connect_to(path);
-
-	if (fd < 0)
-		return false;
-	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) == sizeof(request) - 1) {
-		while (length < sizeof(answer) - 1 &&
-		       (got = recv(fd, answer + length, sizeof(answer) - 1 - length, 0)) > 0)
-			length += (size_t)got;
-	}
-	close(fd);
-	answer[length] = '\0';
-	return !strncmp(answer, ok, sizeof(ok) - 1) &&
-	       stats_parse_plain(stats, answer + sizeof(ok) - 1) == 0;
+	return body && stats_parse_plain(stats, body) == 0;
 }
 
 /* Whether a step is in memory, by its first pages; not in the swap cache alone. */
@@ -127,10 +74,12 @@ static bool take_step(struct ballast *ballast)
 	uint64_t size, before, after;
 	char *step = ballast->memory + ballast->held;
 
-	if (ballast->held + STEP > ballast->size || !area_read(ballast->device, &size, &before))
+	if (ballast->held + STEP > ballast->size ||
+	    !machine_swap_area(ballast->swaps, ballast->device, &size, &before))
 		return false;
 	memset(step, WORD, STEP);
-	if (madvise(step, STEP, MADV_PAGEOUT) == 0 && area_read(ballast->device, &size, &after) &&
+	if (madvise(step, STEP, MADV_PAGEOUT) == 0 &&
+	    machine_swap_area(ballast->swaps, ballast->device, &size, &after) &&
 	    (after > before || size - after < STEP) && !is_resident(ballast, step)) {
 		ballast->held += STEP;
 		return true;
@@ -163,7 +112,8 @@ unsigned int ballast_look(struct ballast *ballast)
 			  ballast->device);
 		return LOOK_MS;
 	}
-	if (!area_read(ballast->device, &size, &used) || !read_stats(ballast->socket, &stats))
+	if (!machine_swap_area(ballast->swaps, ballast->device, &size, &used) ||
+	    !read_stats(ballast, &stats))
 		return IDLE_LOOK_MS;
 	machine_memory(ballast->meminfo, &memory);
 	wanted = ballast_plan_look(&ballast->plan, &stats, &memory, size - used, held);
@@ -186,7 +136,7 @@ unsigned int ballast_look(struct ballast *ballast)
 	return IDLE_LOOK_MS;
 }
 
-int ballast_init(struct ballast *ballast, const char *device, const char *socket)
+int ballast_init(struct ballast *ballast, const char *device, const char *socket, int swaps)
 {
 	struct ramzswap_stats stats;
 	uint64_t size, used;
@@ -194,12 +144,13 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 	memset(ballast, 0, sizeof(*ballast));
 	if (strlen(socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return -ENAMETOOLONG;
-	if (!read_stats(socket, &stats))
-		return -ECONNREFUSED;
-	if (!area_read(device, &size, &used))
-		return -ENODEV;
 	ballast->device = device;
 	ballast->socket = socket;
+	ballast->swaps = swaps;
+	if (!read_stats(ballast, &stats))
+		return -ECONNREFUSED;
+	if (!machine_swap_area(ballast->swaps, device, &size, &used))
+		return -ENODEV;
 	ballast->meminfo = machine_open();
 	ballast->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	ballast->size = size - size % STEP;

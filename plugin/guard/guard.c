@@ -40,6 +40,7 @@
 
 #include "guard/ballast.h"
 #include "base/kernel.h"
+#include "base/machine.h"
 #include "guard/log.h"
 
 /* Between two tries of swapoff, and how many: a minute in all. */
@@ -133,13 +134,13 @@ static void report(const char *device, bool off)
 	}
 }
 
-static void bury(const char *device)
+static void bury(const char *device, int swaps)
 {
 	struct utsname kernel;
 	bool safe = uname(&kernel) == 0 && kernel_marks_lost_pages(kernel.release);
 	uint64_t size, used;
 
-	for (int i = 0; i < TRIES && area_read(device, &size, &used); i++) {
+	for (int i = 0; i < TRIES && machine_swap_area(swaps, device, &size, &used); i++) {
 		/* Without it swapoff would wait for what the server took along, without end. */
 		if (disconnect(device) && (!safe || take_swap_away(device))) {
 			report(device, safe);
@@ -182,7 +183,7 @@ static bool ends_within(int server, int ms)
  * In a process of its own: whoever makes ballast waits for memory and for pages to be written,
  * which a dead server does not write before it is buried.  Ends with its parent.
  */
-static pid_t start_undertaker(int server, const char *device)
+static pid_t start_undertaker(int server, const char *device, int swaps)
 {
 	pid_t parent = getpid(), child = fork();
 
@@ -194,7 +195,7 @@ static pid_t start_undertaker(int server, const char *device)
 	protect();
 	while (!ends_within(server, -1))
 		;
-	bury(device);
+	bury(device, swaps);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -204,7 +205,7 @@ static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
 	uint64_t size, used;
 	bool ready = false;
 
-	while (area_read(ballast->device, &size, &used)) {
+	while (machine_swap_area(ballast->swaps, ballast->device, &size, &used)) {
 		unsigned int ms = ballast_look(ballast);
 
 		if (ms > 0 && !ready) {
@@ -224,7 +225,7 @@ int main(int argc, char **argv)
 {
 	struct ballast ballast;
 	pid_t undertaker;
-	int server, err;
+	int server, swaps, err;
 
 	guard_log_open(_PATH_LOG);
 	if (argc < 4)
@@ -232,12 +233,15 @@ int main(int argc, char **argv)
 	server = (int)syscall(SYS_pidfd_open, atoi(argv[3]), 0);
 	if (server < 0)
 		fail(argv[3], strerror(errno));
+	swaps = machine_swaps_open();
+	if (swaps < 0)
+		fail("/proc/swaps", strerror(-swaps));
 	keep_in_memory(argv + 4);
-	undertaker = start_undertaker(server, argv[1]);
+	undertaker = start_undertaker(server, argv[1], swaps);
 	if (undertaker < 0)
 		fail("fork", strerror(errno));
 	protect();
-	err = ballast_init(&ballast, argv[1], argv[2]);
+	err = ballast_init(&ballast, argv[1], argv[2], swaps);
 	if (err)
 		fail(argv[1], strerror(-err));
 	keep_ballast(&ballast, server, undertaker);

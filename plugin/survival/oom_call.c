@@ -21,7 +21,7 @@ void oom_call_prepare(struct oom_call *oom_call)
 	memset(oom_call, 0, sizeof(*oom_call));
 	oom_call->trigger = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
 	oom_call->meminfo = machine_open();
-	oom_call->swaps = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	oom_call->swaps = machine_swaps_open();
 	/* The kernel makes its buffers for these at the first read. */
 	machine_memory(oom_call->meminfo, &memory);
 	(void)oom_call_swap_is_on(oom_call);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * rzscontrol: statistics of a running disk, and orders to it, over its control
- * socket (control.h has the protocol).
+ * socket (control/protocol.h).
  */
 #include <errno.h>
 #include <getopt.h>
@@ -11,11 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control/commands.h"
+#include "control/control.h"
 #include "base/stats.h"
 
 #define DEFAULT_SOCKET "/run/ramzswap/control"
@@ -31,33 +30,37 @@
 
 typedef int (*stats_writer)(const struct ramzswap_stats *stats, FILE *out);
 
+struct command {
+	const char *name;
+	int words; /* of its argument, at most */
+	bool slow; /* waited for as long as it takes */
+};
+
+#define COMMAND(name, words, needs, alone, slow, help) { #name, words, slow },
+static const struct command commands[] = { CONTROL_COMMANDS(COMMAND) };
+#undef COMMAND
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
 struct invocation {
 	const char *socket;
-	const char *command;
+	const struct command *command;
 	char argument[64];   /* what stands behind the command, or empty */
 	stats_writer writer; /* of stats, else NULL */
 };
 
+#define HELP(name, words, needs, alone, slow, help) help
 static const char usage[] =
 	"Usage: rzscontrol [-c SOCKET] COMMAND\n"
 	"\n"
-	"Commands:\n"
-	"  stats [--json|--prometheus]  show the statistics\n"
-	"  compact                      give free memory in the pool back to the system\n"
-	"  memlimit SIZE|none           change the memory limit (512M, 1.5G, 25% of RAM)\n"
-	"  recompress                   make idle pages smaller now\n"
-	"  writeback [idle SECONDS|huge|all]  move pages to the backing store now\n"
-	"  backing                      show how the backing store is used\n"
-	"  backing budget|rate SIZE|none  change what may be written to it a day or a second\n"
-	"  reset                        forget all data (refused while a client is connected)\n"
-	"  check                        verify the page table and the pool\n"
-	"\n"
-	"Options:\n"
-	"  -c, --control=SOCKET  the server's control socket; else $RAMZSWAP_CONTROL,\n"
-	"                        else " DEFAULT_SOCKET "\n"
-	"      --stats, --reset  the same as the commands\n"
-	"  -h, --help            show this text\n"
-	"  -V, --version         show the version\n";
+	"Commands:\n" CONTROL_COMMANDS(HELP) "\n"
+					     "Options:\n"
+					     "  -c, --control=SOCKET  the server's control socket; "
+					     "else $RAMZSWAP_CONTROL,\n"
+					     "                        else " DEFAULT_SOCKET "\n"
+					     "      --stats, --reset  the same as the commands\n"
+					     "  -h, --help            show this text\n"
+					     "  -V, --version         show the version\n";
+#undef HELP
 
 static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
@@ -85,22 +88,12 @@ static void print_and_exit(const char *text)
 
 static int connect_to(const char *path)
 {
-	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd;
+	int fd = control_connect(path, ANSWER_TIMEOUT_S);
 
-	if (strlen(path) == 0 || strlen(path) >= sizeof(address.sun_path))
+	switch (-fd) {
+	case ENAMETOOLONG:
 		fail("the socket's path is %zu bytes long: it has 1 to %zu", strlen(path),
-		     sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		fail("cannot create a socket: %m");
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-
-	switch (errno) {
+		     sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 	case ENOENT:
 		fail("%s does not exist: start the server with control=%s, or name its socket "
 		     "with -c",
@@ -111,53 +104,42 @@ static int connect_to(const char *path)
 		fail("no permission for %s: be root, or the user that started the server", path);
 	case EAGAIN:
 		fail("the server at %s is too busy to answer", path);
-	default:
-		fail("cannot connect to %s: %m", path);
 	}
+	if (fd < 0)
+		fail("cannot connect to %s: %s", path, strerror(-fd));
+	return fd;
 }
 
 static void send_request(int fd, const struct invocation *invocation)
 {
 	char request[128];
-	int len = snprintf(request, sizeof(request), "%s%s%s\n", invocation->command,
-			   *invocation->argument ? " " : "", invocation->argument);
+	int err;
 
-	if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
-		fail("cannot send to %s: %m", invocation->socket);
+	snprintf(request, sizeof(request), "%s%s%s", invocation->command->name,
+		 *invocation->argument ? " " : "", invocation->argument);
+	err = control_send(fd, request);
+	if (err)
+		fail("cannot send to %s: %s", invocation->socket, strerror(-err));
 }
 
-/* The whole answer, up to the end that the server makes. */
-static void receive_answer(int fd, const struct invocation *invocation, char *answer)
+static void receive_answer(int fd, const struct invocation *invocation, char *answer, size_t size)
 {
-	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
-	bool quick = invocation->writer || strcmp(invocation->command, "memlimit") == 0 ||
-		     strcmp(invocation->command, "backing") == 0;
-	size_t used = 0;
+	unsigned int seconds = invocation->command->slow ? CONTROL_PATIENT : ANSWER_TIMEOUT_S;
+	int err = control_receive(fd, seconds, answer, size);
 
-	if (quick)
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	while (used < ANSWER_MAX) {
-		ssize_t got = recv(fd, answer + used, ANSWER_MAX - used, 0);
-
-		if (got == 0)
-			break;
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && errno == EAGAIN)
-			fail("no answer from %s within %d seconds", invocation->socket,
-			     ANSWER_TIMEOUT_S);
-		if (got < 0 && !(errno == ECONNRESET && used > 0))
-			fail("no answer from %s: %m", invocation->socket);
-		if (got < 0)
-			break;
-		used += (size_t)got;
-	}
-	if (used == ANSWER_MAX || memchr(answer, '\0', used))
+	switch (-err) {
+	case 0:
+		return;
+	case ETIMEDOUT:
+		fail("no answer from %s within %d seconds", invocation->socket, ANSWER_TIMEOUT_S);
+	case EPROTO:
 		fail("what listens on %s is no ramzswap", invocation->socket);
-	answer[used] = '\0';
-	if (used == 0 || answer[used - 1] != '\n')
+	case EPIPE:
 		fail("the server at %s went away before its answer was complete",
 		     invocation->socket);
+	default:
+		fail("no answer from %s: %s", invocation->socket, strerror(-err));
+	}
 }
 
 static void show_stats(const struct invocation *invocation, const char *body)
@@ -175,30 +157,45 @@ static void show_stats(const struct invocation *invocation, const char *body)
 	}
 }
 
+static char answer[ANSWER_MAX + 1];
+
 static void ask(const struct invocation *invocation)
 {
-	static char answer[ANSWER_MAX + 1];
-	static const char error[] = "error ";
+	const char *body, *error;
 	int fd = connect_to(invocation->socket);
 
 	send_request(fd, invocation);
-	receive_answer(fd, invocation, answer);
+	receive_answer(fd, invocation, answer, sizeof(answer));
 	close(fd);
 
-	if (strncmp(answer, error, strlen(error)) == 0)
-		fail("%.*s", (int)strcspn(answer + strlen(error), "\n"), answer + strlen(error));
-	if (strncmp(answer, CONTROL_OK, strlen(CONTROL_OK)) != 0)
+	body = control_body(answer, &error);
+	if (error)
+		fail("%s", error);
+	if (!body)
 		fail("what listens on %s is no ramzswap", invocation->socket);
 	if (!invocation->writer)
-		print_and_exit(answer + strlen(CONTROL_OK));
-	show_stats(invocation, answer + strlen(CONTROL_OK));
+		print_and_exit(body);
+	show_stats(invocation, body);
 }
 
-static void set_command(struct invocation *invocation, const char *command)
+static const struct command *find_command(const char *name)
+{
+	const struct command *command = commands;
+	char names[CONTROL_NAMES_MAX];
+
+	while (command < commands + COMMAND_COUNT && strcmp(command->name, name) != 0)
+		command++;
+	if (command < commands + COMMAND_COUNT)
+		return command;
+	control_command_names(names);
+	fail("unknown command %s: use %s", name, names);
+}
+
+static void set_command(struct invocation *invocation, const char *name)
 {
 	if (invocation->command)
-		fail("one command at a time, not both %s and %s", invocation->command, command);
-	invocation->command = command;
+		fail("one command at a time, not both %s and %s", invocation->command->name, name);
+	invocation->command = find_command(name);
 }
 
 static void set_writer(struct invocation *invocation, stats_writer writer)
@@ -257,10 +254,9 @@ static void parse_options(int argc, char **argv, struct invocation *invocation)
 /* The words behind a command, as the server wants them: what they say is for it to judge. */
 static void parse_arguments(int count, char **words, struct invocation *invocation)
 {
-	bool size = strcmp(invocation->command, "memlimit") == 0;
-	bool writeback = strcmp(invocation->command, "writeback") == 0;
-	bool backing = strcmp(invocation->command, "backing") == 0;
-	int most = size ? 1 : writeback || backing ? 2 : 0;
+	const char *name = invocation->command->name;
+	bool size = strcmp(name, "memlimit") == 0, backing = strcmp(name, "backing") == 0;
+	int most = invocation->command->words;
 	size_t used = 0;
 
 	if (size && (count == 0 || strchr(words[0], '\n')))
@@ -268,7 +264,7 @@ static void parse_arguments(int count, char **words, struct invocation *invocati
 	if (backing && count == 1)
 		fail("backing %s needs a size such as 512M, or none for no limit", words[0]);
 	if (count > most)
-		fail("%s does not take \"%s\"", invocation->command, words[most]);
+		fail("%s does not take \"%s\"", name, words[most]);
 	for (int i = 0; i < count; i++) {
 		int len = snprintf(invocation->argument + used, sizeof(invocation->argument) - used,
 				   "%s%s", i ? " " : "", words[i]);
@@ -278,12 +274,12 @@ static void parse_arguments(int count, char **words, struct invocation *invocati
 		if (!fits && size)
 			fail("memlimit takes a size such as 512M, or none");
 		if (!fits || strchr(words[i], '\n'))
-			fail("%s does not take \"%s\"", invocation->command, words[i]);
+			fail("%s does not take \"%s\"", name, words[i]);
 		used += (size_t)len;
 	}
 	/* What it shows is made of the statistics. */
 	if (backing && count == 0) {
-		invocation->command = "stats";
+		invocation->command = find_command("stats");
 		invocation->writer = stats_write_backing;
 	}
 }
@@ -291,32 +287,24 @@ static void parse_arguments(int count, char **words, struct invocation *invocati
 /* The command that is not an option, its argument, and whether all go together. */
 static void parse_command(int count, char **words, struct invocation *invocation)
 {
-	static const char *const known[] = { "stats",	   "compact",	"memlimit",
-					     "recompress", "writeback", "backing",
-					     "reset",	   "check",	NULL };
-	int i;
+	char names[CONTROL_NAMES_MAX];
 
 	if (count > 0) {
 		set_command(invocation, words[0]);
 		words++;
 		count--;
 	}
-	if (!invocation->command)
-		fail("no command: use stats, compact, memlimit, recompress, writeback, "
-		     "backing, reset or check");
-	for (i = 0; known[i] && strcmp(invocation->command, known[i]) != 0; i++)
-		;
-	if (!known[i])
-		fail("unknown command %s: use stats, compact, memlimit, recompress, "
-		     "writeback, backing, reset or check",
-		     invocation->command);
-
+	if (!invocation->command) {
+		control_command_names(names);
+		fail("no command: use %s", names);
+	}
 	parse_arguments(count, words, invocation);
-	if (strcmp(invocation->command, "stats") == 0) {
+	if (strcmp(invocation->command->name, "stats") == 0) {
 		if (!invocation->writer)
 			invocation->writer = stats_write_text;
 	} else if (invocation->writer) {
-		fail("--json and --prometheus are for stats, not for %s", invocation->command);
+		fail("--json and --prometheus are for stats, not for %s",
+		     invocation->command->name);
 	}
 }
 

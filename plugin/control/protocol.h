@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What crosses the control socket, for both ends of it.
+ *
+ * One request a connection: a line "COMMAND" or "COMMAND ARGUMENT", ended by a
+ * newline.  The answer is a line "ok", and behind it whatever the command has to
+ * say, or a line "error TEXT"; then the server closes.
+ *
+ *	stats		 the plain form of stats.h
+ *	compact		 a line for people: what was given back
+ *	memlimit SIZE	 nothing; SIZE as in size.h, shares of RAM too, or none
+ *	recompress	 a line for people: what was won
+ *	writeback	 a line for people: what was moved; alone what policy wants moved,
+ *			 or with huge, all, or idle SECONDS
+ *	backing budget SIZE, backing rate SIZE	nothing; SIZE, or none
+ *	reset		 nothing
+ *	check		 a line for people
+ */
+#ifndef RAMZSWAP_CONTROL_PROTOCOL_H
+#define RAMZSWAP_CONTROL_PROTOCOL_H
+
+#include "base/stats.h"
+
+/*
+ * The only list of the commands.  X(name, words, needs, alone, slow, help): of words an argument
+ * has at most so many, 0 for a command without one; needs says what it is to be; alone: the
+ * server does without it, too; slow: may take long; help: its lines in rzscontrol --help.
+ * The server runs run_NAME of commands.c.
+ */
+#define CONTROL_COMMANDS(X)                                                                        \
+	X(stats, 0, NULL, true, false, "  stats [--json|--prometheus]  show the statistics\n")     \
+	X(compact, 0, NULL, true, true,                                                            \
+	  "  compact                      give free memory in the pool back to the system\n")      \
+	X(memlimit, 1, "a size, or none for no limit", false, false,                               \
+	  "  memlimit SIZE|none           change the memory limit (512M, 1.5G, 25% of RAM)\n")     \
+	X(recompress, 0, NULL, true, true,                                                         \
+	  "  recompress                   make idle pages smaller now\n")                          \
+	X(writeback, 2, "idle SECONDS, huge or all", true, true,                                   \
+	  "  writeback [idle SECONDS|huge|all]  move pages to the backing store now\n")            \
+	X(backing, 2, "budget SIZE or rate SIZE", false, false,                                    \
+	  "  backing                      show how the backing store is used\n"                    \
+	  "  backing budget|rate SIZE|none  change what may be written to it a day or a second\n") \
+	X(reset, 0, NULL, true, true,                                                              \
+	  "  reset                        forget all data (refused while a client is "             \
+	  "connected)\n")                                                                          \
+	X(check, 0, NULL, true, true,                                                              \
+	  "  check                        verify the page table and the pool\n")
+
+#define CONTROL_OK "ok\n"
+
+/* "stats, compact, ... or check": all commands, for who asked for another. */
+#define CONTROL_NAMES_MAX 256
+void control_command_names(char text[CONTROL_NAMES_MAX]);
+
+/* Room for the one line of why that an operation or control_bind may leave. */
+#define CONTROL_WHY_MAX 512
+
+/* Bytes of an answer. */
+#define CONTROL_STATS_MAX (sizeof(CONTROL_OK) - 1 + STATS_PLAIN_MAX)
+#define CONTROL_ERROR_MAX (sizeof("error \n") + CONTROL_WHY_MAX)
+#define CONTROL_REPLY_MAX \
+	(CONTROL_STATS_MAX > CONTROL_ERROR_MAX ? CONTROL_STATS_MAX : CONTROL_ERROR_MAX)
+
+#endif
