@@ -130,15 +130,17 @@ static void ramzswap_dump_plugin(void)
 	}
 }
 
+/* Said once. */
+static atomic_flag warned_of_tcp = ATOMIC_FLAG_INIT, warned_of_tls = ATOMIC_FLAG_INIT;
+
 /* The kernel may drop what it sends over loopback when memory is short, and swap stops. */
 static void warn_of_tcp(void)
 {
-	static atomic_flag warned = ATOMIC_FLAG_INIT;
 	struct sockaddr_storage peer;
 	socklen_t length = sizeof(peer);
 
 	if (nbdkit_peer_name((struct sockaddr *)&peer, &length) < 0 || peer.ss_family == AF_UNIX ||
-	    atomic_flag_test_and_set(&warned))
+	    atomic_flag_test_and_set(&warned_of_tcp))
 		return;
 	nbdkit_error("warning: a client over TCP: not safe as swap of this machine, which needs a "
 		     "Unix socket (nbdkit -U); swap=off for a disk for others");
@@ -147,9 +149,7 @@ static void warn_of_tcp(void)
 /* The kernel's client has no TLS: a program speaks it, which may be swapped out, to us. */
 static void warn_of_tls(void)
 {
-	static atomic_flag warned = ATOMIC_FLAG_INIT;
-
-	if (nbdkit_is_tls() <= 0 || atomic_flag_test_and_set(&warned))
+	if (nbdkit_is_tls() <= 0 || atomic_flag_test_and_set(&warned_of_tls))
 		return;
 	nbdkit_error("warning: a client over TLS: not safe as swap of this machine, which needs a "
 		     "Unix socket without it (--tls=off); swap=off for a disk for others");
@@ -217,12 +217,12 @@ static int can_cache(void *handle)
  * preloaded that sees to it as it sends.  Elsewhere the thread is urgent from the end of
  * one callback to the beginning of the next: nbdkit sends in between.
  */
-extern const char ramzswap_cork[] __attribute__((weak));
+extern const char ramzswap_replies[] __attribute__((weak));
 static __thread int reply_policy = URGENT_LEFT_ALONE;
 
 static void begin_reply(void)
 {
-	if (!ramzswap_cork && atomic_load_explicit(&server.swap_is_on, memory_order_relaxed))
+	if (!ramzswap_replies && atomic_load_explicit(&server.swap_is_on, memory_order_relaxed))
 		reply_policy = urgent_begin_if_short();
 }
 

@@ -23,7 +23,7 @@
 #define HEAD_MAX 64
 
 /* Tells the plugin that replies are seen to. */
-__attribute__((visibility("default"))) const char ramzswap_cork[] = "replies do not wait";
+__attribute__((visibility("default"))) const char ramzswap_replies[] = "replies do not wait";
 
 /* A thread of nbdkit sends whole replies, one at a time. */
 struct head {

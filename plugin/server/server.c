@@ -181,31 +181,28 @@ int server_prepare(struct server *server, char *why, size_t why_size)
  * memory is wanted.  nbd-client's -persist, which replaces a lost one, has done so by the next
  * look.  From connect to swapon it cannot be told whose swap is on: a connection counts at once.
  */
-static bool may_hold_swap(unsigned int clients)
+static bool may_hold_swap(struct server *server, unsigned int clients)
 {
-	static unsigned int looks_alone;
-
-	looks_alone = clients > 0 ? 0 : looks_alone + 1;
-	return looks_alone < 2 && protection_swap_is_on();
+	server->looks_alone = clients > 0 ? 0 : server->looks_alone + 1;
+	return server->looks_alone < 2 && protection_swap_is_on();
 }
 
 /* A server that swap depends on does not go away because it is asked to. */
 static void quit_if_wanted(struct server *server)
 {
-	static bool said;
 	unsigned int clients;
 
 	if (!server->signals_held || !protection_quit_wanted())
 		return;
 	/* Nobody may come between the look and the end: swap could be theirs. */
 	clients = clients_hold(&server->clients);
-	if (may_hold_swap(clients)) {
+	if (may_hold_swap(server, clients)) {
 		clients_release(&server->clients);
-		if (said || clients == 0)
+		if (server->quit_put_off || clients == 0)
 			return;
 		server->log("asked to quit, but this machine swaps to an nbd device: "
 			    "going on until swapoff, or until no client is connected");
-		said = true;
+		server->quit_put_off = true;
 		return;
 	}
 	clients_close(&server->clients);
@@ -233,7 +230,6 @@ static void tell_of_relief(struct server *server)
 
 static void tell_what_changed(struct server *server)
 {
-	static struct fullness fullness;
 	struct ramzswap_stats stats = { 0 };
 	struct machine_memory memory;
 	char line[FULLNESS_LINE_MAX];
@@ -243,7 +239,7 @@ static void tell_what_changed(struct server *server)
 	machine_memory(server->meminfo, &memory);
 	room = machine_room(&memory, server->swap_is_on);
 	tell_of_relief(server);
-	if (fullness_look(&fullness, &stats, room, line, sizeof(line)))
+	if (fullness_look(&server->fullness, &stats, room, line, sizeof(line)))
 		server->log(line);
 	if (store_backing_news(server->store, line, sizeof(line)))
 		server->log(line);

@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 #include "server/clients.h"
+#include "server/fullness.h"
 #include "server/params.h"
-#include "survival/oom_call.h"
-#include "survival/protection.h"
+#include "survival/survival.h"
 
 struct backing;
 struct control;
@@ -42,7 +42,10 @@ struct server {
 	struct clients clients;
 	unsigned int clients_trimmed; /* of clients_have_gone, for the heap */
 	atomic_uint_least64_t invalid_io;
-	uint64_t started; /* by clock_uptime_seconds */
+	uint64_t started;	  /* by clock_uptime_seconds */
+	struct fullness fullness; /* of the teller, as the next two are */
+	unsigned int looks_alone; /* in a row, at which no client was there */
+	bool quit_put_off;	  /* and it was said so */
 	atomic_bool signals_held;
 	atomic_bool swap_is_on; /* to an nbd device, perhaps to us; false with swap=off */
 

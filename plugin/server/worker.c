@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "survival/protection.h"
+#include "survival/survival.h"
 #include "server/worker.h"
 
 /* Enough for the dense encoders; small because all of it may be locked. */

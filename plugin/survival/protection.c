@@ -204,16 +204,18 @@ int protection_populate(struct protection *protection)
 	return 0;
 }
 
+/* Of this thread, that have been counted. */
+static __thread uint64_t faults_noted;
+
 void protection_note_background_faults(void)
 {
-	static __thread uint64_t noted;
 	uint64_t minor_faults, major_faults;
 
 	if (!count_faults(RUSAGE_THREAD, &minor_faults, &major_faults))
 		return;
-	atomic_fetch_add_explicit(&background_faults, minor_faults + major_faults - noted,
+	atomic_fetch_add_explicit(&background_faults, minor_faults + major_faults - faults_noted,
 				  memory_order_relaxed);
-	noted = minor_faults + major_faults;
+	faults_noted = minor_faults + major_faults;
 }
 
 void protection_get_faults(struct protection_faults *faults)
@@ -248,7 +250,7 @@ bool protection_quit_wanted(void)
 
 bool protection_swap_is_on(void)
 {
-	int swaps = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	int swaps = machine_swaps_open();
 	bool on = machine_swaps_to_nbd(swaps);
 
 	if (swaps >= 0)

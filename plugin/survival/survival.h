@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What keeps a server alive that holds its machine's swap: what this room shows to others. */
+#ifndef RAMZSWAP_SURVIVAL_H
+#define RAMZSWAP_SURVIVAL_H
+
+#include "survival/oom_call.h"
+#include "survival/protection.h"
+
+#endif
