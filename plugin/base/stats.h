@@ -30,6 +30,9 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(failed_writes, "FailedWrites", COUNT, COUNTER, "Write requests that failed")             \
 	X(invalid_io, "InvalidIO", COUNT, COUNTER, "Requests outside the disk")                    \
 	X(notify_free, "NotifyFree", COUNT, COUNTER, "Pages freed by trim or zero requests")       \
+	X(freed_notices, "FreedNotices", COUNT, COUNTER,                                           \
+	  "Swap slots that the kernel freed, by its notices")                                      \
+	X(stale_pages, "StalePages", COUNT, GAUGE, "Pages of freed slots that are still stored")   \
 	X(pages_zero, "ZeroPages", COUNT, GAUGE, "Pages stored that hold only zeroes")             \
 	X(same_pages, "SamePages", COUNT, GAUGE,                                                   \
 	  "Pages stored that repeat one word, zero included")                                      \

@@ -6,6 +6,7 @@
 #include "store/age.h"
 #include "store/coding.h"
 #include "store/fetch.h"
+#include "store/freed.h"
 #include "store/object.h"
 #include "store/page.h"
 #include "store/trace.h"
@@ -218,6 +219,7 @@ static int store_image(struct request *req, struct table_ref *ref, table_entry *
 	if (err == -ENOSPC || err == -ENOMEM) {
 		if (squeeze_image(req, old, page, image, &new) == 0) {
 			page_account(req, new, 1);
+			freed_clear(req->store, table_page_number(ref, entry));
 			entry_unlock(entry, new);
 			return 0;
 		}
@@ -229,12 +231,16 @@ static int store_image(struct request *req, struct table_ref *ref, table_entry *
 	}
 	page_account(req, new, 1);
 	count_change(req, ref, old, new);
+	freed_clear(req->store, table_page_number(ref, entry));
 	entry_unlock(entry, new);
 	page_free(req->store, old);
 	return 0;
 }
 
-/* Gives an entry new content, whoever has it locked; returns the old. */
+/*
+ * Gives an entry new content, whoever has it locked; returns the old.  For an empty page only: a
+ * bit of freed.h that stands may drop that, and nothing changes.
+ */
 static uint64_t entry_swap(struct request *req, table_entry *entry, uint64_t new)
 {
 	uint64_t old = atomic_load_explicit(entry, memory_order_relaxed);

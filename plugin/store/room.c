@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Room for a write that found none. */
 #include "store/compact.h"
+#include "store/freed.h"
 #include "store/room.h"
 #include "store/writeback.h"
 
@@ -21,6 +22,8 @@ static bool make_room(struct store *store)
 {
 	bool backing = store->writeback.backing != NULL;
 
+	if (freed_make_room(store))
+		return true;
 	if (backing && !fragmented(store) && writeback_make_room(store))
 		return true;
 	return compact_make_room(store) || (backing && writeback_make_room(store));

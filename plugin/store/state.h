@@ -4,6 +4,7 @@
  * of its own that says what it does for others; docs/ARCHITECTURE.md says who stands above whom.
  *
  * Lock order, outermost first:
+ *	freed.lock	one thread forgets what the kernel has freed at a time
  *	writeback.lock	one thread writes to the backing store at a time
  *	recompress.lock	one thread recompresses at a time
  *	compact.lock	one thread compacts at a time
@@ -150,6 +151,16 @@ struct writeback {
 	bool read_error_said;
 };
 
+/* What freed.h is about. */
+struct freed {
+	_Atomic(_Atomic uint64_t *) bits; /* NULL before the first time that they are heeded */
+	pthread_mutex_t lock;
+	bool heeded;
+	bool charged;		     /* the budget is, for the bits */
+	uint64_t cursor;	     /* the next word */
+	atomic_uint_least64_t pages; /* forgotten since the start */
+};
+
 struct store {
 	uint64_t size;
 	uint64_t pages;
@@ -165,6 +176,7 @@ struct store {
 	struct compaction compact;
 	struct writeback writeback;
 	struct recompression recompress;
+	struct freed freed;
 	atomic_uint age;		    /* the present age, ENTRY_AGE_BITS of it count */
 	unsigned int tick_ms;		    /* it grows by one in this time */
 	atomic_uint_least64_t next_tick_ms; /* of clock_ms */

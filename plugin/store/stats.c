@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What there is to say of a store. */
 #include "store/backing_stats.h"
+#include "store/freed.h"
 #include "store/request.h"
 
 static uint64_t source_metadata(struct span_source *source)
@@ -65,6 +66,7 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 	stats->recompress_seconds = atomic_load(&store->recompress.ns) / 1000000000;
 	stats->pages_idle_codec = store_counter(store, COUNT_IDLE);
 	stats->pages_returned = atomic_load(&store->recompress.returned);
+	stats->stale_pages = freed_stale(store);
 	pool_stats(store, stats);
 	writeback_get_stats(store, stats);
 }

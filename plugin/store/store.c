@@ -6,6 +6,7 @@
 
 #include "store/age.h"
 #include "store/compact.h"
+#include "store/freed.h"
 #include "store/recompress.h"
 #include "store/request.h"
 #include "store/reserve.h"
@@ -91,6 +92,7 @@ int store_create(struct store **storep, const struct store_config *config)
 	store->trace = config->trace;
 	pthread_mutex_init(&store->trace_lock, NULL);
 	pthread_mutex_init(&store->compact.lock, NULL);
+	freed_init(store);
 	span_budget_init(&store->budget, budget_limit(config->memlimit));
 	err = init_parts(store, config);
 	if (err) {
@@ -154,14 +156,21 @@ void store_reset(struct store *store)
 	atomic_store(&store->budget.peak, atomic_load(&store->budget.used));
 }
 
+static unsigned int sooner(unsigned int one, unsigned int other)
+{
+	return one < other ? one : other;
+}
+
 unsigned int store_work(struct store *store)
 {
-	unsigned int compaction, recompression;
+	unsigned int forgetting, compaction, recompression;
 
 	age_work(store);
 	if (store_refill(store))
 		return 0;
+	/* First: what is dropped need be neither moved nor encoded again. */
+	forgetting = freed_step(store);
 	compaction = compact_step(store);
 	recompression = recompress_step(store);
-	return compaction < recompression ? compaction : recompression;
+	return sooner(forgetting, sooner(compaction, recompression));
 }

@@ -15,6 +15,7 @@
 #ifndef RAMZSWAP_STORE_H
 #define RAMZSWAP_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -113,6 +114,21 @@ int store_recompress(struct store *store, uint64_t *bytes);
  * on: the store is about to be destroyed.
  */
 void store_interrupt(struct store *store);
+
+/*
+ * Has the store heed notices of pages that nobody needs any more: bits, one for each page of the
+ * disk, from bit 0 of the first word on, that their owner sets.  A page is forgotten, and its bit
+ * cleared, by and by after it was set; a page that is written clears its bit.  Who sets a bit has
+ * to do so before he lets anybody write the page anew.
+ *
+ * All that is set at the first look counts: bits must come in as zeroes.  They must stay mapped
+ * until store_destroy, and be at one address each time; NULL for no more notices.  0, or
+ * -ENOSPC where the limit has no room for them.
+ */
+int store_heed_freed(struct store *store, _Atomic uint64_t *bits);
+
+/* One step of forgetting such pages, which store_work does.  How many it forgot. */
+unsigned int store_forget_freed(struct store *store);
 
 /*
  * Brings the reserve nearer to its size, by a batch.  Blocks in system calls: for a

@@ -87,15 +87,23 @@ static uint64_t entry_lock_slow(table_entry *entry)
 	}
 }
 
-uint64_t entry_lock(table_entry *entry)
+bool entry_try_lock(table_entry *entry, uint64_t *content)
 {
 	uint64_t seen = atomic_load_explicit(entry, memory_order_relaxed);
 
-	if (!(seen & ENTRY_LOCK) &&
-	    atomic_compare_exchange_strong_explicit(entry, &seen, seen | ENTRY_LOCK,
-						    memory_order_acquire, memory_order_relaxed))
-		return seen & ~(ENTRY_LOCK | ENTRY_WAITERS);
-	return entry_lock_slow(entry);
+	if ((seen & ENTRY_LOCK) ||
+	    !atomic_compare_exchange_strong_explicit(entry, &seen, seen | ENTRY_LOCK,
+						     memory_order_acquire, memory_order_relaxed))
+		return false;
+	*content = seen & ~(ENTRY_LOCK | ENTRY_WAITERS);
+	return true;
+}
+
+uint64_t entry_lock(table_entry *entry)
+{
+	uint64_t content;
+
+	return entry_try_lock(entry, &content) ? content : entry_lock_slow(entry);
 }
 
 void entry_unlock(table_entry *entry, uint64_t content)

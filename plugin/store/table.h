@@ -164,6 +164,9 @@ static inline bool entry_word_fits(uint64_t word)
  */
 uint64_t entry_lock(table_entry *entry);
 
+/* The same if nobody holds it; does not wait.  Whether it is locked, and *content valid. */
+bool entry_try_lock(table_entry *entry, uint64_t *content);
+
 /* Unlocks an entry and gives it new content (lock bits clear in it). */
 void entry_unlock(table_entry *entry, uint64_t content);
 
