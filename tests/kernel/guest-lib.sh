@@ -90,6 +90,19 @@ start_ramzswap()
 	[ "$SWAP" != no-flusher ] || echo -1000 >"/proc/$(cat "$RAMZSWAP_RUN/pid")/oom_score_adj"
 }
 
+# choose_zram_codec [:CODEC]: and says which it is then
+choose_zram_codec()
+{
+	codecs=/sys/block/zram0/comp_algorithm
+	[ -e $codecs ] || failed "zram: this kernel has none"
+	if [ -n "$1" ]; then
+		echo "${1#:}" >$codecs 2>/dev/null
+		grep -qF "[${1#:}]" $codecs ||
+			failed "zram: this kernel has no ${1#:}, only: $(cat $codecs)"
+	fi
+	put "zram_codec=$(sed 's/.*\[\(.*\)\].*/\1/' $codecs)"
+}
+
 start_swap()
 {
 	case $SWAP in
@@ -99,9 +112,9 @@ start_swap()
 			start_ramzswap "$disk"
 		done
 		server=$(cat "$(run_of 1)/pid") ;;
-	zram)
+	zram | zram:*)
 		insert zsmalloc zram
-		echo lzo >/sys/block/zram0/comp_algorithm
+		choose_zram_codec "${SWAP#zram}"
 		echo "${SIZE}M" >/sys/block/zram0/disksize
 		[ -z "$ZRAM_LIMIT" ] || echo "$ZRAM_LIMIT" >/sys/block/zram0/mem_limit
 		mkswap /dev/zram0 >/dev/null && swapon --discard /dev/zram0 ||
@@ -124,7 +137,7 @@ stop_swap()
 		done ;;
 	disk)
 		swapoff "$DISK" || put "stop_failed=swapoff" ;;
-	zram)
+	zram*)
 		# It may be gone already, by an event.
 		! grep -q '^/dev/zram0 ' /proc/swaps || swapoff /dev/zram0 ||
 			put "stop_failed=swapoff"

@@ -25,6 +25,37 @@ megabytes()
 	echo "$((${1:-0} >> 20)) MB"
 }
 
+# A test that an error of its own ends early would end with 0: it has to come to finish.  Sets
+# scratch, a directory that is gone at the end.
+begin()
+{
+	scratch=$(mktemp -d "${TMPDIR:-/tmp}/ramzswap-test.XXXXXX") || exit 1
+	trap 'end_of_test $?' EXIT
+}
+
+end_of_test()
+{
+	rm -rf "$scratch"
+	[ "$1" != 0 ] || [ -n "$finished" ] || { echo "FAILED: the test broke off" >&2; exit 1; }
+}
+
+finished=
+finish()
+{
+	finished=1
+	exit $((failures > 0))
+}
+
+# guest_ended RESULTS STATUS-OF-THE-RIG: skips where there is no such guest, and fails where one
+# did not run to the end; what it found is judged by others
+guest_ended()
+{
+	[ "$2" != 77 ] || exit 77
+	expect "the guest lives to the end" "$2" = 0
+	expect "init of the guest says so" "$(value "$1" alive)" = 1
+	[ -e "$1/init" ] || tail -n 20 "$1/console" >&2
+}
+
 # expect WHAT FOUND OPERATOR RIGHT: counts in failures what is not as it has to be
 failures=0
 expect()
@@ -89,20 +120,21 @@ row()
 	printf '  %-34s %s\n' "$1" "$2"
 }
 
-# The table that a person reads: report RESULTS
+# The table that a person reads: report RESULTS.  What a guest did not come to is 0.
 report()
 {
-	local load original payload memory bad=0 n
-	load=$(sed -n 's/^pages=//p' "$1/load1")
+	local load original payload memory kilobytes bad=0 n
+	load=$(sed -n 's/^pages=//p' "$1/load1" 2>/dev/null)
 	original=$(value "$1" orig_data_size)
 	payload=$(value "$1" compr_data_size)
 	memory=$(value "$1" mem_used_total)
+	kilobytes=$(value "$1" memory_kb)
 	for n in $(all_values "$1" mismatches); do
 		bad=$((bad + n))
 	done
 	echo
-	row "memory of the machine" "$(($(value "$1" memory_kb) / 1024)) MB"
-	row "load" "$((load / 256)) MB"
+	row "memory of the machine" "$((${kilobytes:-0} / 1024)) MB"
+	row "load" "$((${load:-0} / 256)) MB"
 	row "pages swapped out" "$(value "$1" pages_out)"
 	row "pages swapped in" "$(value "$1" pages_in)"
 	row "pages touched per second" "$(value "$1" touches_per_second)"
