@@ -75,10 +75,20 @@ bool machine_swap_area(int swaps, const char *device, uint64_t *size, uint64_t *
 	return false;
 }
 
-bool machine_swaps_to_nbd(int swaps)
+static bool swaps_to(int swaps, const char *name)
 {
 	char text[SWAPS_MAX];
 
 	read_swaps(swaps, text);
-	return strstr(text, "/nbd") != NULL;
+	return strstr(text, name) != NULL;
+}
+
+bool machine_swaps_to_nbd(int swaps)
+{
+	return swaps_to(swaps, "/nbd");
+}
+
+bool machine_swaps_to_ublk(int swaps)
+{
+	return swaps_to(swaps, "/ublkb");
 }

@@ -44,4 +44,7 @@ bool machine_swap_area(int swaps, const char *device, uint64_t *size, uint64_t *
  */
 bool machine_swaps_to_nbd(int swaps);
 
+/* The same of a ublk device. */
+bool machine_swaps_to_ublk(int swaps);
+
 #endif

@@ -347,6 +347,7 @@ static struct nbdkit_plugin plugin = {
 		"                      or this codec (default off).\n"
 		"recompress-cpu=N%     Processor time that may take (default 20%).\n"
 		"swap=auto|strict|off  Protections for swap on this machine.\n"
+		"ublk=auto|N|off       Serve /dev/ublkbN of this machine, too (default off).\n"
 		"control=PATH          Control socket for rzscontrol.\n"
 		"backing=FILE|DEVICE|URI|none  Store for what memory has no room for.\n"
 		"backing-size=SIZE     Bytes of it to use; of a file that is made (default size).\n"

@@ -9,6 +9,7 @@
 #include "server/request_memory.h"
 #include "server/server.h"
 #include "store/store.h"
+#include "ublk/ublk.h"
 
 static void get_stats(void *opaque, struct ramzswap_stats *stats)
 {
@@ -74,8 +75,18 @@ static int reset(void *opaque, char *why, size_t why_size)
 			clients);
 		return -EBUSY;
 	}
+	if (server->ublk && ublk_door_claim(server->ublk) != 0) {
+		clients_release(&server->clients);
+		snprintf(why, why_size,
+			 "/dev/ublkb%d is swap of this machine, or mounted: swapoff or umount "
+			 "first",
+			 ublk_door_number(server->ublk));
+		return -EBUSY;
+	}
 	/* Who comes meanwhile waits: what he is told was written must not be walked over. */
 	store_reset(server->store);
+	if (server->ublk)
+		ublk_door_release(server->ublk);
 	clients_release(&server->clients);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "server/params.h"
 #include "base/size.h"
 #include "store/store.h"
+#include "ublk/ublk.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -58,6 +59,7 @@ void params_init(struct params *params, uint64_t ram)
 	params->reserve = UINT64_MAX;
 	params->codec = codecs[0];
 	params->swap = SWAP_AUTO;
+	params->ublk = UBLK_OFF;
 	params->recompress_percent = RECOMPRESS_PERCENT_DEFAULT;
 	params->backing_encrypt = true;
 	params->backing_timeout = BACKING_TIMEOUT_DEFAULT;
@@ -188,6 +190,27 @@ static int set_recompress(struct params *params, const char *value, char *why, s
 	return err;
 }
 
+static int set_ublk(struct params *params, const char *value, char *why, size_t why_size)
+{
+	char *end;
+	unsigned long number;
+
+	if (strcmp(value, "off") == 0 || strcmp(value, "auto") == 0) {
+		params->ublk = *value == 'a' ? UBLK_ANY : UBLK_OFF;
+		return 0;
+	}
+	errno = 0;
+	number = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || errno || number > UBLK_NUMBER_MAX) {
+		snprintf(why, why_size,
+			 "ublk: '%s' is none of auto, off, and the number of a device, 0 to %d",
+			 value, UBLK_NUMBER_MAX);
+		return -EINVAL;
+	}
+	params->ublk = (int)number;
+	return 0;
+}
+
 static int set_control(struct params *params, const char *value, char *why, size_t why_size)
 {
 	if (*value == '\0') {
@@ -263,6 +286,8 @@ int params_set(struct params *params, const char *key, const char *value, char *
 		return set_swap(params, value, why, why_size);
 	if (strcmp(key, "control") == 0)
 		return set_control(params, value, why, why_size);
+	if (strcmp(key, "ublk") == 0)
+		return set_ublk(params, value, why, why_size);
 	if (strncmp(key, "backing", strlen("backing")) == 0)
 		return set_backing(params, key, value, why, why_size);
 	snprintf(why, why_size, "there is no parameter '%s'", key);

@@ -31,6 +31,7 @@ struct params {
 	enum swap_mode swap;
 	unsigned int recompress_seconds; /* 0 for off */
 	unsigned int recompress_percent;
+	int ublk;		      /* number of the device, UBLK_ANY or UBLK_OFF */
 	const char *control;	      /* path, or NULL; the caller keeps the text */
 	const char *backing;	      /* file, block device or NBD URI, or NULL; the same */
 	uint64_t backing_size;	      /* bytes; 0 for what is there */

@@ -10,9 +10,12 @@
 #include "base/machine.h"
 #include "server/server.h"
 #include "store/store.h"
+#include "server/block_device.h"
 #include "server/fullness.h"
+#include "server/quit.h"
 #include "server/worker.h"
 #include "survival/heap.h"
+#include "ublk/ublk.h"
 
 /*
  * Two buffers of a segment are held in memory: small where memlimit is, at most this
@@ -163,6 +166,8 @@ int server_prepare(struct server *server, char *why, size_t why_size)
 	int err;
 
 	err = check_backing(&server->params, why, why_size);
+	if (!err && server->params.ublk != UBLK_OFF)
+		err = ublk_door_check(server->params.ublk, why, why_size);
 	if (!err)
 		err = get_protections(server, why, why_size);
 	if (!err)
@@ -173,41 +178,6 @@ int server_prepare(struct server *server, char *why, size_t why_size)
 	if (err)
 		snprintf(why, why_size, "control: %s", reason);
 	return err;
-}
-
-/*
- * Swap that this machine has on may be another server's, but no nbd device swaps to a server
- * without a connection: what was stored through one that is lost the kernel has given up, and
- * memory is wanted.  nbd-client's -persist, which replaces a lost one, has done so by the next
- * look.  From connect to swapon it cannot be told whose swap is on: a connection counts at once.
- */
-static bool may_hold_swap(struct server *server, unsigned int clients)
-{
-	server->looks_alone = clients > 0 ? 0 : server->looks_alone + 1;
-	return server->looks_alone < 2 && protection_swap_is_on();
-}
-
-/* A server that swap depends on does not go away because it is asked to. */
-static void quit_if_wanted(struct server *server)
-{
-	unsigned int clients;
-
-	if (!server->signals_held || !protection_quit_wanted())
-		return;
-	/* Nobody may come between the look and the end: swap could be theirs. */
-	clients = clients_hold(&server->clients);
-	if (may_hold_swap(server, clients)) {
-		clients_release(&server->clients);
-		if (server->quit_put_off || clients == 0)
-			return;
-		server->log("asked to quit, but this machine swaps to an nbd device: "
-			    "going on until swapoff, or until no client is connected");
-		server->quit_put_off = true;
-		return;
-	}
-	clients_close(&server->clients);
-	server->signals_held = false;
-	server->quit();
 }
 
 /* The log may need memory: what is done without any is told by another thread. */
@@ -366,6 +336,8 @@ static void populate_code(const struct server *server)
 		libraries[count++] = "libsodium.so";
 		libraries[count++] = "libnbd.so";
 	}
+	if (server->params.ublk != UBLK_OFF)
+		libraries[count++] = "liburing.so";
 	protection_populate_code(&server->protection, libraries, count);
 }
 
@@ -421,16 +393,24 @@ int server_start(struct server *server, char *why, size_t why_size)
 		snprintf(why, why_size, "%s: %s", step, strerror(-err));
 		return err;
 	}
-	if (server->params.swap != SWAP_OFF) {
+	err = block_device_open(server, why, why_size);
+	if (err)
+		return err;
+	/* Of a device that ends with swap on swapoff would not know the name any more. */
+	if (server->params.swap != SWAP_OFF || server->ublk) {
 		protection_hold_signals();
 		server->signals_held = true;
-		tell_protections(server);
 	}
+	if (server->params.swap != SWAP_OFF)
+		tell_protections(server);
 	return 0;
 }
 
 void server_stop(struct server *server)
 {
+	/* First, while all that it uses is there. */
+	ublk_door_close(server->ublk);
+	server->ublk = NULL;
 	if (server->store)
 		store_interrupt(server->store);
 	control_stop(server->control);

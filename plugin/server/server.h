@@ -20,6 +20,7 @@
 struct backing;
 struct control;
 struct store;
+struct ublk_door;
 struct worker;
 
 /* Room for what server_prepare and server_start leave. */
@@ -39,6 +40,7 @@ struct server {
 	atomic_uint oom_calls;		 /* of oom_call, that the kernel took */
 	atomic_int relieved;		 /* and not told yet: 1, or why not, a negative errno */
 	struct control *control;	 /* NULL without control= */
+	struct ublk_door *ublk;		 /* NULL with ublk=off */
 	struct clients clients;
 	unsigned int clients_trimmed; /* of clients_have_gone, for the heap */
 	atomic_uint_least64_t invalid_io;

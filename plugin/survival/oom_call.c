@@ -79,7 +79,7 @@ bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view
 
 bool oom_call_swap_is_on(const struct oom_call *oom_call)
 {
-	return machine_swaps_to_nbd(oom_call->swaps);
+	return machine_swaps_to_nbd(oom_call->swaps) || machine_swaps_to_ublk(oom_call->swaps);
 }
 
 int oom_call_make(struct oom_call *oom_call)

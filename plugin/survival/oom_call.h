@@ -54,7 +54,7 @@ void oom_call_finish(struct oom_call *oom_call);
  */
 bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view);
 
-/* Whether this machine swaps to an nbd device: perhaps to us. */
+/* Whether this machine swaps to an nbd or ublk device: perhaps to us. */
 bool oom_call_swap_is_on(const struct oom_call *oom_call);
 
 /* Asks the kernel to end a program.  0 or a negative errno.  No allocation. */

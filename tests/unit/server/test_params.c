@@ -11,6 +11,7 @@
 #include "codec.h"
 #include "server/params.h"
 #include "store/store.h"
+#include "ublk/ublk.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -62,6 +63,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_true(params->memlimit == STORE_NO_LIMIT);
 	assert_string_equal(params->codec->name, "lzo");
 	assert_int_equal(params->swap, SWAP_AUTO);
+	assert_int_equal(params->ublk, UBLK_OFF);
 	assert_null(params->control);
 	assert_int_equal(params->recompress_seconds, 0);
 	assert_in_range(params->reserve, MIB, 16 * MIB);
@@ -114,6 +116,14 @@ static void every_parameter_takes_its_values(void **state)
 	assert_string_equal(params->codec->name, "none");
 	set(params, "swap", "strict");
 	assert_int_equal(params->swap, SWAP_STRICT);
+	set(params, "ublk", "auto");
+	assert_int_equal(params->ublk, UBLK_ANY);
+	set(params, "ublk", "1048575");
+	assert_int_equal(params->ublk, 1048575);
+	set(params, "ublk", "0");
+	assert_int_equal(params->ublk, 0);
+	set(params, "ublk", "off");
+	assert_int_equal(params->ublk, UBLK_OFF);
 	set(params, "swap", "off");
 	assert_int_equal(params->swap, SWAP_OFF);
 	set(params, "recompress", "600");
@@ -146,6 +156,12 @@ static void bad_values_are_refused_and_change_nothing(void **state)
 	refused(params, "algorithm", "lzma");
 	refused(params, "algorithm", "");
 	refused(params, "swap", "yes");
+	refused(params, "ublk", "");
+	refused(params, "ublk", "-1");
+	refused(params, "ublk", "1048576");
+	refused(params, "ublk", "99999999999999999999");
+	refused(params, "ublk", "0x1");
+	refused(params, "ublk", "on");
 	refused(params, "control", "");
 	refused(params, "recompress", "0");
 	refused(params, "recompress", "-1");

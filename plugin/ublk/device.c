@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ublk/device.h"
+
+#define NO_DEVICE UINT32_MAX
+
+static int command(struct ublk_control *control, unsigned int operation,
+		   const struct ublk_control_command *what)
+{
+	struct io_uring_sqe *submission = io_uring_get_sqe(&control->ring);
+	struct io_uring_cqe *completion;
+	int err;
+
+	if (!submission)
+		return -EBUSY;
+	memset(submission, 0, 2 * sizeof(*submission));
+	submission->opcode = IORING_OP_URING_CMD;
+	submission->fd = control->fd;
+	submission->cmd_op = operation;
+	memcpy(submission->cmd, what, sizeof(*what));
+	do
+		err = io_uring_submit_and_wait(&control->ring, 1);
+	while (err == -EINTR);
+	if (err < 0)
+		return err;
+	do
+		err = io_uring_wait_cqe(&control->ring, &completion);
+	while (err == -EINTR);
+	if (err < 0)
+		return err;
+	err = completion->res;
+	io_uring_cqe_seen(&control->ring, completion);
+	return err < 0 ? err : 0;
+}
+
+static int command_of_device(struct ublk_control *control, unsigned int operation, uint32_t device,
+			     void *buffer, size_t length, uint64_t data)
+{
+	const struct ublk_control_command what = {
+		.device = device,
+		.queue = UINT16_MAX,
+		.length = (uint16_t)length,
+		.address = (uint64_t)(uintptr_t)buffer,
+		.data = data,
+	};
+
+	return command(control, operation, &what);
+}
+
+int ublk_control_open(struct ublk_control *control, bool *no_ring)
+{
+	struct io_uring_params params = { .flags = IORING_SETUP_SQE128 };
+	uint64_t features;
+	int err;
+
+	*no_ring = false;
+	control->fd = open(UBLK_CONTROL_PATH, O_RDWR | O_CLOEXEC);
+	if (control->fd < 0)
+		return -errno;
+	err = io_uring_queue_init_params(2, &control->ring, &params);
+	if (err) {
+		*no_ring = true;
+		close(control->fd);
+		return err;
+	}
+	/* The kernel carries commands out in a thread that it makes for the first. */
+	(void)ublk_features(control, &features);
+	return 0;
+}
+
+void ublk_control_close(struct ublk_control *control)
+{
+	io_uring_queue_exit(&control->ring);
+	close(control->fd);
+}
+
+int ublk_features(struct ublk_control *control, uint64_t *features)
+{
+	uint64_t got = 0;
+	int err = command_of_device(control, UBLK_GET_FEATURES, NO_DEVICE, &got, sizeof(got), 0);
+
+	if (!err)
+		*features = got;
+	return err;
+}
+
+int ublk_info(struct ublk_control *control, uint32_t device, struct ublk_device_info *info)
+{
+	struct ublk_device_info got = { 0 };
+	int err = command_of_device(control, UBLK_GET_INFO, device, &got, sizeof(got), 0);
+
+	if (!err)
+		*info = got;
+	return err;
+}
+
+int ublk_add(struct ublk_control *control, struct ublk_device_info *info)
+{
+	struct ublk_device_info added = *info;
+	int err =
+		command_of_device(control, UBLK_ADD_DEVICE, info->device, &added, sizeof(added), 0);
+
+	if (!err)
+		*info = added;
+	return err;
+}
+
+int ublk_set_parameters(struct ublk_control *control, uint32_t device,
+			struct ublk_parameters *parameters)
+{
+	return command_of_device(control, UBLK_SET_PARAMETERS, device, parameters,
+				 sizeof(*parameters), 0);
+}
+
+int ublk_start(struct ublk_control *control, uint32_t device)
+{
+	return command_of_device(control, UBLK_START_DEVICE, device, NULL, 0, (uint64_t)getpid());
+}
+
+int ublk_stop(struct ublk_control *control, uint32_t device)
+{
+	return command_of_device(control, UBLK_STOP_DEVICE, device, NULL, 0, 0);
+}
+
+int ublk_delete(struct ublk_control *control, uint32_t device)
+{
+	return command_of_device(control, UBLK_DELETE_DEVICE, device, NULL, 0, 0);
+}
+
+int ublk_recovery_begin(struct ublk_control *control, uint32_t device)
+{
+	return command_of_device(control, UBLK_START_RECOVERY, device, NULL, 0, 0);
+}
+
+int ublk_recovery_end(struct ublk_control *control, uint32_t device)
+{
+	return command_of_device(control, UBLK_END_RECOVERY, device, NULL, 0, (uint64_t)getpid());
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A ublk device as its owner sees it: made, started, handed to another server, taken away.  Each
+ * function is one command to the kernel and waits for its end.  Whoever serves the device's
+ * requests (queue.h) must be another thread for starting and stopping, which need it.
+ *
+ * Of one thread at a time.
+ */
+#ifndef RAMZSWAP_UBLK_DEVICE_H
+#define RAMZSWAP_UBLK_DEVICE_H
+
+#include <liburing.h>
+#include <stdint.h>
+
+#include "ublk/uapi.h"
+
+/* A way to the kernel's ublk driver. */
+struct ublk_control {
+	int fd;
+	struct io_uring ring;
+};
+
+/*
+ * Opens it.  All that the commands need is made here, also the kernel's worker for them, so that
+ * a command needs little memory later.  0; -ENOENT without a driver, -EACCES or -EPERM without
+ * privilege; -ENOSYS or -EPERM where *no_ring says that it is io_uring that cannot be had; or
+ * another negative errno.
+ */
+int ublk_control_open(struct ublk_control *control, bool *no_ring);
+
+void ublk_control_close(struct ublk_control *control);
+
+/* UBLK_FEATURE_..., of the kernel.  0; -EOPNOTSUPP or another negative errno before Linux 6.5. */
+int ublk_features(struct ublk_control *control, uint64_t *features);
+
+/* 0; -ENODEV where there is no device of that number; or another negative errno. */
+int ublk_info(struct ublk_control *control, uint32_t device, struct ublk_device_info *info);
+
+/*
+ * Makes the device that info describes, and fills in what the kernel chose.  0; -EEXIST where its
+ * number is taken; or another negative errno.
+ */
+int ublk_add(struct ublk_control *control, struct ublk_device_info *info);
+
+/* Before ublk_start. */
+int ublk_set_parameters(struct ublk_control *control, uint32_t device,
+			struct ublk_parameters *parameters);
+
+/* Makes /dev/ublkbN; waits until the calling process has fetched all tags of the queue. */
+int ublk_start(struct ublk_control *control, uint32_t device);
+
+/* Takes /dev/ublkbN away, and all tags with it; requests under way fail. */
+int ublk_stop(struct ublk_control *control, uint32_t device);
+
+/* Takes away what is left; waits until /dev/ublkcN is closed. */
+int ublk_delete(struct ublk_control *control, uint32_t device);
+
+/*
+ * A device made with UBLK_FEATURE_RECOVERY whose server has ended gets the calling process: after
+ * begin it opens /dev/ublkcN and fetches all tags, then calls end.  begin: -EBUSY as long as
+ * the kernel has not done with the old one.
+ */
+int ublk_recovery_begin(struct ublk_control *control, uint32_t device);
+int ublk_recovery_end(struct ublk_control *control, uint32_t device);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ublk/queue.h"
+#include "urgent.h"
+
+#ifndef IORING_SETUP_SINGLE_ISSUER /* Linux 6.0 */
+#define IORING_SETUP_SINGLE_ISSUER (1U << 12)
+#endif
+#ifndef IORING_SETUP_DEFER_TASKRUN /* Linux 6.1 */
+#define IORING_SETUP_DEFER_TASKRUN (1U << 13)
+#endif
+
+static int64_t now_ns(void)
+{
+	return (int64_t)clock_ns();
+}
+
+static unsigned char *buffer_of(const struct ublk_queue *queue, unsigned int tag)
+{
+	return queue->one_buffer ? queue->buffers : queue->buffers + tag * queue->request_bytes;
+}
+
+static size_t whole_pages(size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (bytes + page - 1) / page * page;
+}
+
+static int map_memory(struct ublk_queue *queue)
+{
+	void *memory;
+
+	queue->descriptors_size = whole_pages(queue->depth * sizeof(struct ublk_descriptor));
+	memory = mmap(NULL, queue->descriptors_size, PROT_READ, MAP_SHARED | MAP_POPULATE,
+		      queue->fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	queue->descriptors = memory;
+	queue->buffers_size = queue->request_bytes * (queue->one_buffer ? 1 : queue->depth);
+	memory = mmap(NULL, queue->buffers_size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	queue->buffers = memory;
+	return 0;
+}
+
+static int make_ring(struct ublk_queue *queue)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			 IORING_SETUP_TASKRUN_FLAG,
+	};
+	int err = io_uring_queue_init_params(queue->depth, &queue->ring, &params);
+
+	if (err)
+		return err;
+	/* Both spare the kernel a search at each call. */
+	(void)io_uring_register_ring_fd(&queue->ring);
+	queue->fixed_file = io_uring_register_files(&queue->ring, &queue->fd, 1) == 0;
+	return 0;
+}
+
+static void unmap_memory(struct ublk_queue *queue)
+{
+	if (queue->buffers)
+		munmap(queue->buffers, queue->buffers_size);
+	if (queue->descriptors)
+		munmap((void *)queue->descriptors, queue->descriptors_size);
+}
+
+int ublk_queue_open(struct ublk_queue *queue, const struct ublk_queue_config *config)
+{
+	int err;
+
+	memset(queue, 0, sizeof(*queue));
+	queue->depth = config->depth;
+	queue->request_bytes = config->request_bytes;
+	queue->one_buffer = config->one_buffer;
+	queue->patience.longest_ns = config->poll_us * INT64_C(1000);
+	queue->fd = open(config->path, O_RDWR | O_CLOEXEC);
+	if (queue->fd < 0)
+		return -errno;
+	err = map_memory(queue);
+	if (!err)
+		err = make_ring(queue);
+	if (err) {
+		unmap_memory(queue);
+		close(queue->fd);
+	}
+	return err;
+}
+
+void ublk_queue_close(struct ublk_queue *queue)
+{
+	io_uring_queue_exit(&queue->ring);
+	unmap_memory(queue);
+	close(queue->fd);
+}
+
+/* 0, or -EBUSY without room in the ring, which cannot be: no tag has two commands. */
+static int give(struct ublk_queue *queue, unsigned int operation, unsigned int tag, int32_t result)
+{
+	const struct ublk_request_command what = {
+		.tag = (uint16_t)tag,
+		.result = result,
+		.address = (uint64_t)(uintptr_t)buffer_of(queue, tag),
+	};
+	struct io_uring_sqe *submission = io_uring_get_sqe(&queue->ring);
+
+	if (!submission)
+		return -EBUSY;
+	memset(submission, 0, sizeof(*submission));
+	submission->opcode = IORING_OP_URING_CMD;
+	submission->fd = queue->fixed_file ? 0 : queue->fd;
+	submission->flags = queue->fixed_file ? IOSQE_FIXED_FILE : 0;
+	submission->cmd_op = operation;
+	submission->user_data = tag;
+	memcpy(submission->cmd, &what, sizeof(what));
+	return 0;
+}
+
+/* Whether a call that failed so is to be made again: nothing is lost by that. */
+static bool is_passing(int err)
+{
+	return err == -EINTR || err == -EAGAIN || err == -EBUSY || err == -ENOMEM;
+}
+
+/*
+ * Hands over what was given, and has the kernel do what there is to do for this queue.  The memory
+ * for that is there (see the header).  Where it is not all the same, it is urgent.
+ */
+static int submit(struct ublk_queue *queue)
+{
+	int policy = URGENT_LEFT_ALONE, err;
+
+	while (is_passing(err = io_uring_submit_and_get_events(&queue->ring)) ||
+	       io_uring_sq_ready(&queue->ring)) {
+		if (err < 0 && !is_passing(err))
+			break;
+		if (policy == URGENT_LEFT_ALONE && err != -EINTR)
+			policy = urgent_begin();
+	}
+	urgent_end(policy);
+	return err < 0 ? err : 0;
+}
+
+int ublk_queue_fetch(struct ublk_queue *queue)
+{
+	int err = 0;
+
+	for (unsigned int tag = 0; tag < queue->depth && !err; tag++)
+		err = give(queue, UBLK_FETCH, tag, 0);
+	queue->held = queue->depth;
+	return err ? err : submit(queue);
+}
+
+/* 0, or why the kernel refuses a tag: then no request will ever come by it. */
+static int answer_all(struct ublk_queue *queue, ublk_answer *answer, void *opaque)
+{
+	struct io_uring_cqe *completion;
+	unsigned int head, count = 0;
+	int err = 0;
+
+	io_uring_for_each_cqe(&queue->ring, head, completion)
+	{
+		unsigned int tag = (unsigned int)completion->user_data;
+
+		count++;
+		if (completion->res == 0) {
+			int32_t result =
+				answer(opaque, &queue->descriptors[tag], buffer_of(queue, tag));
+
+			err = give(queue, UBLK_COMMIT_AND_FETCH, tag, result) ?: err;
+			continue;
+		}
+		queue->held--;
+		if (completion->res != -ENODEV) /* the end of the device */
+			err = completion->res;
+	}
+	io_uring_cq_advance(&queue->ring, count);
+	return err;
+}
+
+/* Reads memory only. */
+static bool something_came(struct ublk_queue *queue)
+{
+	return io_uring_cq_ready(&queue->ring) ||
+	       IO_URING_READ_ONCE(*queue->ring.sq.kflags) & IORING_SQ_TASKRUN;
+}
+
+/* Whether something came in the while that the queue has patience for. */
+static bool ask(struct ublk_queue *queue, int64_t start)
+{
+	int64_t asked = start, now = start;
+
+	if (!patience_is_left(&queue->patience))
+		return false;
+	do {
+		asked = now;
+		if (something_came(queue))
+			return true;
+		/* Whoever else wants this processor may have it. */
+		sched_yield();
+		now = now_ns();
+	} while (patience_goes_on(&queue->patience, start, asked, now));
+	return false;
+}
+
+static int sleep_until_some(struct ublk_queue *queue, int wait_ms)
+{
+	struct __kernel_timespec time = { wait_ms / 1000, (long long)(wait_ms % 1000) * 1000000 };
+	struct io_uring_cqe *completion;
+	int err;
+
+	if (wait_ms < 0)
+		err = io_uring_submit_and_wait(&queue->ring, 1);
+	else
+		err = io_uring_submit_and_wait_timeout(&queue->ring, &completion, 1, &time, NULL);
+	return err == -ETIME || is_passing(err) || err >= 0 ? 0 : err;
+}
+
+/* Until there are completions, or the time is over. */
+static int wait(struct ublk_queue *queue, int wait_ms)
+{
+	int64_t start;
+	int err;
+
+	if (io_uring_cq_ready(&queue->ring)) /* says nothing about how long the next one takes */
+		return 0;
+	start = now_ns();
+	err = ask(queue, start) ? submit(queue) : sleep_until_some(queue, wait_ms);
+	if (wait_ms < 0)
+		patience_learn(&queue->patience, now_ns() - start);
+	return err;
+}
+
+int ublk_queue_round(struct ublk_queue *queue, ublk_answer *answer, void *opaque, int wait_ms)
+{
+	int refused = answer_all(queue, answer, opaque);
+	int err = 0;
+
+	if (io_uring_sq_ready(&queue->ring))
+		err = submit(queue);
+	if (!err)
+		err = refused;
+	if (err || queue->held == 0)
+		return err;
+	err = wait(queue, wait_ms);
+	return err ? err : 1;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/store.h"
+#include "ublk/device.h"
+#include "ublk/queue.h"
+#include "ublk/request.h"
+#include "ublk/ublk.h"
+
+/* The kernel's block of swap and of file systems. */
+#define PAGE_SHIFT 12
+#define SECTOR_SHIFT 9
+
+/* One request to forget a range must not keep readers waiting for long. */
+#define DISCARD_BYTES (4u << 20)
+
+#define NEEDED (UBLK_FEATURE_IOCTL_CODES | UBLK_FEATURE_RECOVERY)
+
+struct ublk_door {
+	struct store *store;
+	void (*log)(const char *line);
+	unsigned int poll_us;
+	struct ublk_control control;
+	struct ublk_device_info info;
+	pthread_t thread;
+	sem_t fetched; /* posted once: result is valid */
+	int result;
+	atomic_bool closing;
+	int claim;		 /* file descriptor, or -1 */
+	struct ublk_queue queue; /* the thread's */
+};
+
+static int say(int err, char *why, size_t why_size, const char *text)
+{
+	snprintf(why, why_size, "ublk: %s", text);
+	return err;
+}
+
+static int say_no_control(int err, bool no_ring, char *why, size_t why_size)
+{
+	if (no_ring && err == -ENOSYS)
+		return say(err, why, why_size, "this kernel has no io_uring");
+	if (no_ring && err == -EPERM)
+		return say(err, why, why_size,
+			   "io_uring is switched off: sysctl kernel.io_uring_disabled=0 allows it");
+	if (no_ring) {
+		snprintf(why, why_size, "ublk: io_uring: %s", strerror(-err));
+		return err;
+	}
+	if (err == -ENOENT || err == -ENODEV || err == -ENXIO)
+		return say(err, why, why_size,
+			   "this kernel has no ublk driver, or it is not loaded: there is "
+			   "no " UBLK_CONTROL_PATH " (modprobe ublk_drv)");
+	if (err == -EACCES || err == -EPERM)
+		return say(err, why, why_size, UBLK_CONTROL_PATH ": needs root");
+	snprintf(why, why_size, "ublk: %s: %s", UBLK_CONTROL_PATH, strerror(-err));
+	return err;
+}
+
+static int open_control(struct ublk_control *control, char *why, size_t why_size)
+{
+	bool no_ring;
+	int err = ublk_control_open(control, &no_ring);
+
+	return err ? say_no_control(err, no_ring, why, why_size) : 0;
+}
+
+/* Sets features to those of the kernel if they are enough. */
+static int check_features(struct ublk_control *control, uint64_t *features, char *why,
+			  size_t why_size)
+{
+	uint64_t got;
+	int err = ublk_features(control, &got);
+
+	if (err == -EPERM || err == -EACCES)
+		return say(err, why, why_size, "needs the capability CAP_SYS_ADMIN");
+	if (err || (got & NEEDED) != NEEDED)
+		return say(-EOPNOTSUPP, why, why_size,
+			   "this kernel is too old: it takes Linux 6.5 or later");
+	*features = got;
+	return 0;
+}
+
+static int say_taken(int number, char *why, size_t why_size)
+{
+	snprintf(why, why_size,
+		 "ublk: there is a device %d already (ublk=auto takes a free number)", number);
+	return -EEXIST;
+}
+
+int ublk_door_check(int number, char *why, size_t why_size)
+{
+	struct ublk_control control;
+	struct ublk_device_info info;
+	uint64_t features;
+	int err = open_control(&control, why, why_size);
+
+	if (err)
+		return err;
+	err = check_features(&control, &features, why, why_size);
+	if (!err && number != UBLK_ANY && ublk_info(&control, (uint32_t)number, &info) == 0)
+		err = say_taken(number, why, why_size);
+	ublk_control_close(&control);
+	return err;
+}
+
+static int32_t answer(void *opaque, const struct ublk_descriptor *request, unsigned char *data)
+{
+	const struct ublk_door *door = opaque;
+
+	return ublk_request_carry_out(door->store, request, data, door->info.request_bytes);
+}
+
+static unsigned int poll_us_of(const struct ublk_door *door)
+{
+	cpu_set_t processors;
+
+	if (sched_getaffinity(0, sizeof(processors), &processors) != 0 ||
+	    CPU_COUNT(&processors) < 2)
+		return 0;
+	return door->poll_us;
+}
+
+static int open_queue(struct ublk_door *door)
+{
+	char path[32];
+	const struct ublk_queue_config config = {
+		.path = path,
+		.depth = door->info.depth,
+		.request_bytes = door->info.request_bytes,
+		.poll_us = poll_us_of(door),
+	};
+	int err;
+
+	snprintf(path, sizeof(path), "/dev/ublkc%u", door->info.device);
+	err = ublk_queue_open(&door->queue, &config);
+	if (err)
+		return err;
+	err = ublk_queue_fetch(&door->queue);
+	if (err)
+		ublk_queue_close(&door->queue);
+	return err;
+}
+
+static void tell_of_end(const struct ublk_door *door, int err)
+{
+	char line[UBLK_WHY_MAX];
+
+	if (atomic_load(&door->closing))
+		return;
+	if (err)
+		snprintf(line, sizeof(line), "ublk: /dev/ublkb%u is served no more: %s",
+			 door->info.device, strerror(-err));
+	else
+		snprintf(line, sizeof(line),
+			 "ublk: somebody else has taken /dev/ublkb%u away: what is swapped out "
+			 "there cannot be read any more",
+			 door->info.device);
+	door->log(line);
+}
+
+static void *serve(void *opaque)
+{
+	struct ublk_door *door = opaque;
+	int err = open_queue(door);
+	bool opened = !err;
+
+	door->result = err;
+	sem_post(&door->fetched);
+	if (!opened)
+		return NULL;
+	do
+		err = ublk_queue_round(&door->queue, answer, door, -1);
+	while (err > 0);
+	ublk_queue_close(&door->queue);
+	tell_of_end(door, err);
+	return NULL;
+}
+
+/* All signals are for other threads: a wait in the ring would end by them. */
+static int start_thread(struct ublk_door *door)
+{
+	char name[16];
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = -pthread_create(&door->thread, NULL, serve, door);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), "ublk%u", door->info.device);
+	(void)pthread_setname_np(door->thread, name);
+	while (sem_wait(&door->fetched) != 0)
+		;
+	if (door->result)
+		pthread_join(door->thread, NULL);
+	return door->result;
+}
+
+static int add(struct ublk_door *door, const struct ublk_config *config, char *why, size_t why_size)
+{
+	uint64_t features;
+	int err = check_features(&door->control, &features, why, why_size);
+
+	if (err)
+		return err;
+	door->info = (struct ublk_device_info){
+		.queues = 1,
+		.depth = UBLK_DEPTH,
+		.request_bytes = UBLK_REQUEST_BYTES,
+		.device = config->number == UBLK_ANY ? UINT32_MAX : (uint32_t)config->number,
+		.flags = NEEDED | (features & UBLK_FEATURE_FAIL_WITHOUT),
+	};
+	err = ublk_add(&door->control, &door->info);
+	if (err == -EEXIST)
+		return say_taken(config->number, why, why_size);
+	if (err == -EPERM || err == -EACCES)
+		return say(err, why, why_size, "needs the capability CAP_SYS_ADMIN");
+	if (err)
+		snprintf(why, why_size, "ublk: a device cannot be made: %s", strerror(-err));
+	return err;
+}
+
+static int set_parameters(struct ublk_door *door, uint64_t size)
+{
+	struct ublk_parameters parameters = {
+		.length = sizeof(parameters),
+		.types = UBLK_PARAMETERS_BASIC | UBLK_PARAMETERS_DISCARD,
+		.basic = {
+			.logical_shift = PAGE_SHIFT,
+			.physical_shift = PAGE_SHIFT,
+			.optimal_shift = PAGE_SHIFT,
+			.minimum_shift = PAGE_SHIFT,
+			.request_sectors = door->info.request_bytes >> SECTOR_SHIFT,
+			.sectors = size >> PAGE_SHIFT << (PAGE_SHIFT - SECTOR_SHIFT),
+		},
+		.discard = {
+			.granularity = 1u << PAGE_SHIFT,
+			.discard_sectors = DISCARD_BYTES >> SECTOR_SHIFT,
+			.zero_sectors = DISCARD_BYTES >> SECTOR_SHIFT,
+			.segments = 1,
+		},
+	};
+
+	return ublk_set_parameters(&door->control, door->info.device, &parameters);
+}
+
+static void end_thread(struct ublk_door *door)
+{
+	atomic_store(&door->closing, true);
+	/* The tags come back by this, and the thread ends when all are there. */
+	(void)ublk_stop(&door->control, door->info.device);
+	pthread_join(door->thread, NULL);
+}
+
+static int start(struct ublk_door *door, uint64_t size)
+{
+	int err = set_parameters(door, size);
+
+	if (!err)
+		err = start_thread(door);
+	if (err)
+		return err;
+	err = ublk_start(&door->control, door->info.device);
+	if (err)
+		end_thread(door);
+	return err;
+}
+
+static int make(struct ublk_door *door, const struct ublk_config *config, char *why,
+		size_t why_size)
+{
+	int err = open_control(&door->control, why, why_size);
+
+	if (err)
+		return err;
+	err = add(door, config, why, why_size);
+	if (!err) {
+		err = start(door, config->size);
+		if (!err)
+			return 0;
+		snprintf(why, why_size, "ublk: /dev/ublkb%u cannot be started: %s",
+			 door->info.device, strerror(-err));
+		(void)ublk_delete(&door->control, door->info.device);
+	}
+	ublk_control_close(&door->control);
+	return err;
+}
+
+int ublk_door_open(struct ublk_door **doorp, const struct ublk_config *config, char *why,
+		   size_t why_size)
+{
+	struct ublk_door *door = calloc(1, sizeof(*door));
+	int err;
+
+	if (!door)
+		return say(-ENOMEM, why, why_size, "no memory");
+	door->store = config->store;
+	door->log = config->log;
+	door->poll_us = config->poll_us;
+	door->claim = -1;
+	sem_init(&door->fetched, 0, 0);
+	err = make(door, config, why, why_size);
+	if (err) {
+		sem_destroy(&door->fetched);
+		free(door);
+		return err;
+	}
+	*doorp = door;
+	return 0;
+}
+
+void ublk_door_close(struct ublk_door *door)
+{
+	if (!door)
+		return;
+	end_thread(door);
+	ublk_door_release(door);
+	(void)ublk_delete(&door->control, door->info.device);
+	ublk_control_close(&door->control);
+	sem_destroy(&door->fetched);
+	free(door);
+}
+
+int ublk_door_claim(struct ublk_door *door)
+{
+	char path[32];
+
+	if (door->claim >= 0)
+		return 0;
+	snprintf(path, sizeof(path), "/dev/ublkb%u", door->info.device);
+	/* The kernel lets one user at a time have a device so: a swap area, a mount. */
+	door->claim = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (door->claim >= 0 || errno == ENOENT || errno == ENXIO || errno == ENODEV)
+		return 0;
+	return -errno;
+}
+
+void ublk_door_release(struct ublk_door *door)
+{
+	if (door->claim >= 0)
+		close(door->claim);
+	door->claim = -1;
+}
+
+int ublk_door_number(const struct ublk_door *door)
+{
+	return (int)door->info.device;
+}
