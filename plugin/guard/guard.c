@@ -3,6 +3,7 @@
  * ramzswap-guard: keeps the kernel from writing without end to swap that takes no write.
  *
  * usage: ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID [FILE...]
+ *        ramzswap-guard --bury /dev/ublkbN
  *
  * Started and ended by ramzswap(8) beside its server.  While the server lives it keeps the
  * swap area as full as the pool is (ballast.h).  When the server is dead, all the kernel's
@@ -38,9 +39,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
 #include "guard/ballast.h"
 #include "base/kernel.h"
 #include "base/machine.h"
+#include "guard/heir.h"
 #include "guard/log.h"
 
 /* Between two tries of swapoff, and how many: a minute in all. */
@@ -95,24 +101,50 @@ static bool disconnect(const char *device)
 }
 
 /*
+ * What is left of a server: its device, whose requests must come to an end, or nobody can take
+ * swap away.  heir is NULL for nbd.
+ */
+struct remains {
+	const char *device;
+	int swaps; /* of machine_swaps_open */
+	struct heir *heir;
+};
+
+/* Whether requests that the server took along end, and new ones fail. */
+static bool silence(const struct remains *remains)
+{
+	return remains->heir ? heir_take_over(remains->heir) : disconnect(remains->device);
+}
+
+static void pass_time(const struct remains *remains, unsigned int ms)
+{
+	if (remains->heir)
+		heir_pass_time(remains->heir, ms);
+	else
+		rest(ms);
+}
+
+/*
  * In a child, since the OOM killer's first choice is whoever is at swapoff, whatever its
  * score.  The pages in the kernel's swap cache come back, all others are marked as lost.
  */
-static bool take_swap_away(const char *device)
+static bool take_swap_away(const struct remains *remains)
 {
 	int status = 0;
 	unsigned int waited = 0;
 	pid_t ended, child = fork();
 
-	if (child == 0)
-		_exit(swapoff(device) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+	if (child == 0) {
+		(void)prctl(PR_SET_IO_FLUSHER, 0, 0, 0, 0);
+		_exit(swapoff(remains->device) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
 	if (child < 0)
 		return false;
 	/* It waits for requests: should one have come between, it ends by another disconnect. */
 	while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
-		rest(RETRY_MS);
+		pass_time(remains, RETRY_MS);
 		if (++waited % 10 == 0)
-			disconnect(device);
+			silence(remains);
 	}
 	return ended == child && status == 0;
 }
@@ -134,20 +166,37 @@ static void report(const char *device, bool off)
 	}
 }
 
-static void bury(const char *device, int swaps)
+/* Whether all that should be gone is. */
+static bool bury(const struct remains *remains)
 {
 	struct utsname kernel;
 	bool safe = uname(&kernel) == 0 && kernel_marks_lost_pages(kernel.release);
 	uint64_t size, used;
 
-	for (int i = 0; i < TRIES && machine_swap_area(swaps, device, &size, &used); i++) {
+	for (int i = 0;
+	     i < TRIES && machine_swap_area(remains->swaps, remains->device, &size, &used); i++) {
 		/* Without it swapoff would wait for what the server took along, without end. */
-		if (disconnect(device) && (!safe || take_swap_away(device))) {
-			report(device, safe);
-			return;
+		if (silence(remains) && (!safe || take_swap_away(remains))) {
+			report(remains->device, safe);
+			break;
 		}
-		rest(RETRY_MS);
+		pass_time(remains, RETRY_MS);
 	}
+	return remains->heir && !machine_swap_area(remains->swaps, remains->device, &size, &used) &&
+	       heir_finish(remains->heir) == 0;
+}
+
+/* Where it cannot be had the device is as good as one of nbd whose disconnect fails. */
+static void prepare_heir(struct remains *remains)
+{
+	int err;
+
+	if (!heir_is_for(remains->device))
+		return;
+	err = heir_prepare(&remains->heir, remains->device);
+	if (err)
+		guard_log(LOG_WARNING, "%s cannot be taken over from a dead server: %s",
+			  remains->device, strerror(-err));
 }
 
 /*
@@ -185,6 +234,7 @@ static bool ends_within(int server, int ms)
  */
 static pid_t start_undertaker(int server, const char *device, int swaps)
 {
+	struct remains remains = { .device = device, .swaps = swaps };
 	pid_t parent = getpid(), child = fork();
 
 	if (child != 0)
@@ -192,11 +242,36 @@ static pid_t start_undertaker(int server, const char *device, int swaps)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE);
+	prepare_heir(&remains);
+	/* Memory that it waits for must not wait for the dead server's device. */
+	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	protect();
 	while (!ends_within(server, -1))
 		;
-	bury(device, swaps);
+	bury(&remains);
 	_exit(EXIT_SUCCESS);
+}
+
+/* What ramzswap(8) asks for where no guard was there when the server died. */
+static int bury_now(const char *device)
+{
+	struct remains remains = { .device = device, .swaps = machine_swaps_open() };
+	int err;
+
+	if (!heir_is_for(device))
+		fail(device, "not the path of a ublk device");
+	err = heir_prepare(&remains.heir, device);
+	if (err == -ENODEV)
+		return EXIT_SUCCESS;
+	if (err)
+		fail(device, strerror(-err));
+	if (heir_owner_lives(remains.heir))
+		fail(device, "its server lives");
+	protect();
+	if (bury(&remains))
+		return EXIT_SUCCESS;
+	fail(device, "cannot be deleted");
+	return EXIT_FAILURE;
 }
 
 /* Until the area is gone, or the server. */
@@ -228,6 +303,8 @@ int main(int argc, char **argv)
 	int server, swaps, err;
 
 	guard_log_open(_PATH_LOG);
+	if (argc == 3 && strcmp(argv[1], "--bury") == 0)
+		return bury_now(argv[2]);
 	if (argc < 4)
 		fail("usage", "ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID [FILE...]");
 	server = (int)syscall(SYS_pidfd_open, atoi(argv[3]), 0);

@@ -34,25 +34,6 @@ static size_t whole_pages(size_t bytes)
 	return (bytes + page - 1) / page * page;
 }
 
-static int map_memory(struct ublk_queue *queue)
-{
-	void *memory;
-
-	queue->descriptors_size = whole_pages(queue->depth * sizeof(struct ublk_descriptor));
-	memory = mmap(NULL, queue->descriptors_size, PROT_READ, MAP_SHARED | MAP_POPULATE,
-		      queue->fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	queue->descriptors = memory;
-	queue->buffers_size = queue->request_bytes * (queue->one_buffer ? 1 : queue->depth);
-	memory = mmap(NULL, queue->buffers_size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	queue->buffers = memory;
-	return 0;
-}
-
 static int make_ring(struct ublk_queue *queue)
 {
 	struct io_uring_params params = {
@@ -61,48 +42,63 @@ static int make_ring(struct ublk_queue *queue)
 	};
 	int err = io_uring_queue_init_params(queue->depth, &queue->ring, &params);
 
-	if (err)
-		return err;
-	/* Both spare the kernel a search at each call. */
-	(void)io_uring_register_ring_fd(&queue->ring);
-	queue->fixed_file = io_uring_register_files(&queue->ring, &queue->fd, 1) == 0;
-	return 0;
+	if (!err) /* spares the kernel a search at each call */
+		(void)io_uring_register_ring_fd(&queue->ring);
+	return err;
 }
 
-static void unmap_memory(struct ublk_queue *queue)
+int ublk_queue_make(struct ublk_queue *queue, const struct ublk_queue_config *config)
 {
-	if (queue->buffers)
-		munmap(queue->buffers, queue->buffers_size);
-	if (queue->descriptors)
-		munmap((void *)queue->descriptors, queue->descriptors_size);
-}
-
-int ublk_queue_open(struct ublk_queue *queue, const struct ublk_queue_config *config)
-{
+	void *memory;
 	int err;
 
 	memset(queue, 0, sizeof(*queue));
+	queue->fd = -1;
 	queue->depth = config->depth;
 	queue->request_bytes = config->request_bytes;
 	queue->one_buffer = config->one_buffer;
 	queue->patience.longest_ns = config->poll_us * INT64_C(1000);
-	queue->fd = open(config->path, O_RDWR | O_CLOEXEC);
-	if (queue->fd < 0)
+	queue->buffers_size = queue->request_bytes * (queue->one_buffer ? 1 : queue->depth);
+	memory = mmap(NULL, queue->buffers_size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (memory == MAP_FAILED)
 		return -errno;
-	err = map_memory(queue);
-	if (!err)
-		err = make_ring(queue);
-	if (err) {
-		unmap_memory(queue);
-		close(queue->fd);
-	}
+	queue->buffers = memory;
+	err = make_ring(queue);
+	if (err)
+		munmap(queue->buffers, queue->buffers_size);
 	return err;
+}
+
+int ublk_queue_attach(struct ublk_queue *queue, const char *path)
+{
+	void *memory;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	queue->descriptors_size = whole_pages(queue->depth * sizeof(struct ublk_descriptor));
+	memory = mmap(NULL, queue->descriptors_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (memory == MAP_FAILED) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	queue->fd = fd;
+	queue->descriptors = memory;
+	/* Spares the kernel another search. */
+	queue->fixed_file = io_uring_register_files(&queue->ring, &fd, 1) == 0;
+	return 0;
 }
 
 void ublk_queue_close(struct ublk_queue *queue)
 {
 	io_uring_queue_exit(&queue->ring);
-	unmap_memory(queue);
+	munmap(queue->buffers, queue->buffers_size);
+	if (queue->fd < 0)
+		return;
+	munmap((void *)queue->descriptors, queue->descriptors_size);
 	close(queue->fd);
 }
 

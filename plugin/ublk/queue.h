@@ -44,7 +44,6 @@ struct ublk_queue {
 };
 
 struct ublk_queue_config {
-	const char *path; /* of /dev/ublkcN */
 	unsigned int depth;
 	size_t request_bytes;
 	unsigned int poll_us; /* longest while in which a request is asked for before sleeping */
@@ -58,8 +57,19 @@ struct ublk_queue_config {
 typedef int32_t ublk_answer(void *opaque, const struct ublk_descriptor *request,
 			    unsigned char *data);
 
-/* 0 or a negative errno.  By the thread that will call all the others. */
-int ublk_queue_open(struct ublk_queue *queue, const struct ublk_queue_config *config);
+/*
+ * Makes all that needs no device: ring and buffers.  0 or a negative errno.  By the thread that
+ * will call all the others.
+ */
+int ublk_queue_make(struct ublk_queue *queue, const struct ublk_queue_config *config);
+
+/*
+ * Opens the device at path, /dev/ublkcN, which nobody else may have open.  0 or a negative errno;
+ * to be tried again then, or closed.
+ */
+int ublk_queue_attach(struct ublk_queue *queue, const char *path);
+
+/* What was made or attached. */
 void ublk_queue_close(struct ublk_queue *queue);
 
 /* Gives the kernel all tags.  0 or a negative errno. */

@@ -135,7 +135,6 @@ static int open_queue(struct ublk_door *door)
 {
 	char path[32];
 	const struct ublk_queue_config config = {
-		.path = path,
 		.depth = door->info.depth,
 		.request_bytes = door->info.request_bytes,
 		.poll_us = poll_us_of(door),
@@ -143,10 +142,12 @@ static int open_queue(struct ublk_door *door)
 	int err;
 
 	snprintf(path, sizeof(path), "/dev/ublkc%u", door->info.device);
-	err = ublk_queue_open(&door->queue, &config);
+	err = ublk_queue_make(&door->queue, &config);
 	if (err)
 		return err;
-	err = ublk_queue_fetch(&door->queue);
+	err = ublk_queue_attach(&door->queue, path);
+	if (!err)
+		err = ublk_queue_fetch(&door->queue);
 	if (err)
 		ublk_queue_close(&door->queue);
 	return err;

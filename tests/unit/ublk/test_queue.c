@@ -35,7 +35,6 @@ static int32_t answer(void *opaque, const struct ublk_descriptor *request, unsig
 static int setup_with(unsigned int poll_us, bool one_buffer)
 {
 	const struct ublk_queue_config config = {
-		.path = fake_begin(),
 		.depth = FAKE_DEPTH,
 		.request_bytes = FAKE_REQUEST_BYTES,
 		.poll_us = poll_us,
@@ -44,7 +43,9 @@ static int setup_with(unsigned int poll_us, bool one_buffer)
 
 	memset(&asked, 0, sizeof(asked));
 	asked.result = FAKE_REQUEST_BYTES;
-	assert_int_equal(ublk_queue_open(&queue, &config), 0);
+	assert_int_equal(ublk_queue_make(&queue, &config), 0);
+	assert_int_equal(ublk_queue_attach(&queue, "/dev/null/nothing"), -ENOTDIR);
+	assert_int_equal(ublk_queue_attach(&queue, fake_begin()), 0);
 	assert_int_equal(ublk_queue_fetch(&queue), 0);
 	return 0;
 }

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "guard/heir.h"
+#include "ublk/device.h"
+#include "ublk/queue.h"
+
+#define PREFIX "/dev/ublkb"
+
+struct heir {
+	struct ublk_control control;
+	struct ublk_device_info info;
+	struct ublk_queue queue;
+	bool attached; /* the queue to the device */
+	bool took_over;
+};
+
+static uint32_t number_of(const char *device)
+{
+	return (uint32_t)strtoul(device + strlen(PREFIX), NULL, 10);
+}
+
+bool heir_is_for(const char *device)
+{
+	return strncmp(device, PREFIX, strlen(PREFIX)) == 0;
+}
+
+static int get_ready(struct heir *heir, uint32_t device)
+{
+	struct ublk_queue_config config = { .one_buffer = true };
+	int err = ublk_info(&heir->control, device, &heir->info);
+
+	if (err)
+		return err;
+	config.depth = heir->info.depth;
+	config.request_bytes = heir->info.request_bytes;
+	return ublk_queue_make(&heir->queue, &config);
+}
+
+int heir_prepare(struct heir **heirp, const char *device)
+{
+	struct heir *heir = calloc(1, sizeof(*heir));
+	bool no_ring;
+	int err;
+
+	if (!heir)
+		return -ENOMEM;
+	err = ublk_control_open(&heir->control, &no_ring);
+	if (!err) {
+		err = get_ready(heir, number_of(device));
+		if (!err) {
+			*heirp = heir;
+			return 0;
+		}
+		ublk_control_close(&heir->control);
+	}
+	free(heir);
+	return err;
+}
+
+bool heir_owner_lives(const struct heir *heir)
+{
+	return heir->info.state == UBLK_LIVE && kill(heir->info.server, 0) == 0;
+}
+
+static bool attach(struct heir *heir)
+{
+	char path[32];
+	int err;
+
+	snprintf(path, sizeof(path), "/dev/ublkc%u", heir->info.device);
+	err = ublk_queue_attach(&heir->queue, path);
+	if (!err)
+		err = ublk_queue_fetch(&heir->queue);
+	return err == 0;
+}
+
+bool heir_take_over(struct heir *heir)
+{
+	if (heir->took_over)
+		return true;
+	if (!heir->attached) {
+		if (ublk_recovery_begin(&heir->control, heir->info.device) != 0)
+			return false;
+		heir->attached = attach(heir);
+	}
+	heir->took_over = heir->attached &&
+			  ublk_recovery_end(&heir->control, heir->info.device) == 0;
+	return heir->took_over;
+}
+
+static int32_t fail_request(void *opaque, const struct ublk_descriptor *request,
+			    unsigned char *data)
+{
+	return -EIO;
+}
+
+void heir_pass_time(struct heir *heir, unsigned int ms)
+{
+	uint64_t end = clock_ms() + ms, now;
+	struct timespec rest = clock_timespec((uint64_t)ms * 1000000);
+
+	while (heir->took_over && (now = clock_ms()) < end) {
+		if (ublk_queue_round(&heir->queue, fail_request, NULL, (int)(end - now)) <= 0)
+			heir->took_over = false; /* the device has been deleted */
+	}
+	if (!heir->took_over)
+		nanosleep(&rest, NULL);
+}
+
+int heir_finish(struct heir *heir)
+{
+	int err;
+
+	/* Without anybody to answer, all that is left fails as the device stops. */
+	ublk_queue_close(&heir->queue);
+	err = ublk_stop(&heir->control, heir->info.device);
+	if (!err || err == -ENODEV)
+		err = ublk_delete(&heir->control, heir->info.device);
+	ublk_control_close(&heir->control);
+	free(heir);
+	return err == -ENODEV ? 0 : err;
+}
