@@ -18,6 +18,7 @@
 #include "server/server.h"
 #include "base/size.h"
 #include "store/store.h"
+#include "ublk/ublk.h"
 #include "urgent.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
@@ -113,6 +114,8 @@ static void ramzswap_unload(void)
 
 static void ramzswap_dump_plugin(void)
 {
+	char why[UBLK_WHY_MAX];
+
 	printf("ramzswap_page_size=%u\n", STORE_PAGE_SIZE);
 	printf("ramzswap_default_size=%llu\n", (unsigned long long)size_of_ram() / 4);
 	printf("ramzswap_size_max=%llu\n", (unsigned long long)STORE_SIZE_MAX);
@@ -121,6 +124,8 @@ static void ramzswap_dump_plugin(void)
 	for (size_t i = 0; codecs[i]; i++)
 		printf("%s%s", i ? " " : "", codecs[i]->name);
 	printf("\n");
+	printf("ramzswap_ublk=%s\n",
+	       ublk_door_check(UBLK_ANY, why, sizeof(why)) == 0 ? "yes" : why);
 	if (server.params.swap != SWAP_OFF) {
 		protection_prepare(&server.protection, server_memory_at_most(&server.params));
 		printf("ramzswap_locked=%d\n", server.protection.locked);
