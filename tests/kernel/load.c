@@ -2,7 +2,7 @@
 /*
  * A load on memory that verifies what comes back from swap.
  *
- * usage: load touch|cycles|fork|hold [mem=SIZE] [seconds=N] [touches=N]
+ * usage: load touch|cycles|fork|work|hold [mem=SIZE] [seconds=N] [touches=N]
  *             [ratio=N.N] [write=PERCENT] [chunk=SIZE] [children=N] [seed=N]
  *
  * Fills mem bytes of anonymous memory with pages that carry their own number and
@@ -13,6 +13,9 @@
  *   cycles  chunks at random: verified, given back to the kernel, filled anew, so
  *           that swap slots are freed by the cluster and discards come
  *   fork    children that verify and rewrite pages of their own copy
+ *   work    programs that do what programs do: each has a share of mem, a timer that interrupts
+ *           it every two milliseconds, and children of its own; several times a second one is
+ *           killed, and another starts in its place
  *   hold    fills, sleeps until the time is up, verifies
  *
  * Ends when the time or the number of touches is reached, whichever comes first;
@@ -26,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +37,8 @@
 #include "filler.h"
 
 #define CHILDREN_MAX 64
+#define TIMER_US 2000
+#define LIFE_US 300000
 
 struct load {
 	struct filler filler;
@@ -71,6 +77,18 @@ static uint64_t random_below(struct load *load, uint64_t bound)
 	load->state ^= load->state >> 7;
 	load->state ^= load->state << 17;
 	return (load->state >> 11) % bound;
+}
+
+static void *map(size_t size, int flags)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+
+	if (memory == MAP_FAILED) {
+		perror("load: mmap");
+		exit(2);
+	}
+	return memory;
 }
 
 static unsigned char *page_at(const struct load *load, uint64_t number)
@@ -221,6 +239,91 @@ static void run_fork(struct load *load)
 	}
 }
 
+static void on_timer(int signal)
+{
+}
+
+/* The child of one of the programs of work: it reads some pages and ends. */
+static void fork_reader(struct load *load)
+{
+	pid_t pid = fork();
+	int status, i;
+
+	if (pid == 0) {
+		for (i = 0; i < 64; i++)
+			verify_page(load, random_below(load, load->pages));
+		_exit(0);
+	}
+	if (pid < 0)
+		return;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		count(&load->counts->children_failed);
+}
+
+/* One of the programs of work: until the time is up, if nobody kills it before. */
+static void program(struct load *load, uint64_t number)
+{
+	const struct itimerval timer = { .it_interval = { .tv_usec = TIMER_US },
+					 .it_value = { .tv_usec = TIMER_US } };
+	uint64_t i;
+
+	load->filler.seed += (number + 1) << 32;
+	load->state ^= (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	memset(load->versions, 0, load->pages * sizeof(*load->versions));
+	load->memory = map(load->pages * FILLER_PAGE, MAP_PRIVATE);
+	signal(SIGALRM, on_timer);
+	if (setitimer(ITIMER_REAL, &timer, NULL))
+		_exit(2);
+	for (i = 0; i < load->pages && !time_is_up(load); i++) {
+		fill_page(load, i);
+		count(&load->counts->touches);
+	}
+	for (i = 1; !time_is_up(load); i++) {
+		touch_page(load, random_below(load, load->pages));
+		if (i % 512 == 0)
+			fork_reader(load);
+	}
+	_exit(0);
+}
+
+/* Puts a program in the place, where one may be that is killed first; pid is 0 for none. */
+static void start_anew(struct load *load, pid_t *pid)
+{
+	int status;
+
+	if (*pid && !kill(*pid, SIGKILL) && waitpid(*pid, &status, 0) == *pid &&
+	    (WIFEXITED(status) ? WEXITSTATUS(status) != 0 : WTERMSIG(status) != SIGKILL))
+		count(&load->counts->children_failed);
+	*pid = 0;
+	if (time_is_up(load))
+		return;
+	*pid = fork();
+	if (*pid == 0)
+		program(load, load->counts->forks);
+	if (*pid < 0) {
+		perror("load: fork");
+		exit(2);
+	}
+	count(&load->counts->forks);
+}
+
+static void run_work(struct load *load)
+{
+	pid_t programs[CHILDREN_MAX] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < load->children; i++)
+		start_anew(load, &programs[i]);
+	while (!time_is_up(load)) {
+		usleep(LIFE_US);
+		start_anew(load, &programs[random_below(load, load->children)]);
+	}
+	for (i = 0; i < load->children; i++)
+		start_anew(load, &programs[i]);
+}
+
 static void run_hold(struct load *load)
 {
 	while (!time_is_up(load))
@@ -231,10 +334,8 @@ static const struct mode {
 	const char *name;
 	void (*run)(struct load *load);
 } modes[] = {
-	{ "touch", run_touch },
-	{ "cycles", run_cycles },
-	{ "fork", run_fork },
-	{ "hold", run_hold },
+	{ "touch", run_touch }, { "cycles", run_cycles }, { "fork", run_fork },
+	{ "work", run_work },	{ "hold", run_hold },
 };
 
 static uint64_t parse_size(const char *word, const char *value)
@@ -297,7 +398,7 @@ static void parse_word(struct load *load, const char *word)
 #undef IS
 }
 
-static void check_bounds(const struct load *load)
+static void check_bounds(const struct load *load, const struct mode *mode)
 {
 	const char *wrong = NULL;
 
@@ -313,22 +414,12 @@ static void check_bounds(const struct load *load)
 		wrong = "children= must be 1 to 64";
 	else if (!load->seconds && !load->touches_max)
 		wrong = "seconds= or touches= must be given";
+	else if (!load->seconds && mode->run == run_work)
+		wrong = "seconds= must be given for work";
 	if (wrong) {
 		fprintf(stderr, "load: %s\n", wrong);
 		exit(2);
 	}
-}
-
-static void *map(size_t size, int flags)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-
-	if (memory == MAP_FAILED) {
-		perror("load: mmap");
-		exit(2);
-	}
-	return memory;
 }
 
 /* Only what is safe in a signal handler. */
@@ -389,12 +480,15 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], modes[i].name))
 			mode = &modes[i];
 	if (!mode) {
-		fprintf(stderr, "load: the first word must be touch, cycles, fork or hold\n");
+		fprintf(stderr, "load: the first word must be touch, cycles, fork, work or hold\n");
 		return 2;
 	}
 	for (arg = 2; arg < argc; arg++)
 		parse_word(&load, argv[arg]);
-	check_bounds(&load);
+	check_bounds(&load, mode);
+	/* Its programs have a share each, as it has itself. */
+	if (mode->run == run_work)
+		load.pages = load.pages / (load.children + 1) + 1;
 
 	signal(SIGBUS, on_bus_error);
 	load.state = load.filler.seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
