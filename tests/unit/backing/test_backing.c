@@ -25,7 +25,7 @@ static uint32_t rnd(uint32_t below)
 	return (uint32_t)(seed >> 33) % below;
 }
 
-static void start(bool encrypt)
+static void begin_test(bool encrypt)
 {
 	char why[WHY_MAX] = "";
 
@@ -36,7 +36,7 @@ static void start(bool encrypt)
 	assert_int_equal(backing_start(backing, false), 0);
 }
 
-static void stop(void)
+static void end_test(void)
 {
 	assert_int_equal(fake->misaligned, 0);
 	backing_destroy(backing);
@@ -82,14 +82,14 @@ static void test_a_payload_comes_back(void **state)
 	static const uint32_t lengths[] = { 1, 7, 8, 100, 488, 1000, 4000, 4095, 4096 };
 
 	for (int encrypt = 0; encrypt < 2; encrypt++) {
-		start(encrypt);
+		begin_test(encrypt);
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
 			struct backing_record record =
 				put((UINT64_C(1) << 38) - 1 - i, 3, lengths[i]);
 
 			assert_int_equal(get(&record, 3), 0);
 		}
-		stop();
+		end_test();
 	}
 }
 
@@ -106,11 +106,11 @@ static void test_only_encryption_hides_payload_and_page(void **state)
 
 	make_payload(payload, 0x123456, 1, sizeof(payload));
 	for (int encrypt = 0; encrypt < 2; encrypt++) {
-		start(encrypt);
+		begin_test(encrypt);
 		(void)put(0x123456, 1, sizeof(payload));
 		assert_int_equal(medium_holds(payload, 16), !encrypt);
 		assert_int_equal(medium_holds(header, sizeof(header)), !encrypt);
-		stop();
+		end_test();
 	}
 }
 
@@ -119,7 +119,7 @@ static void test_the_same_payload_is_never_sealed_the_same_way(void **state)
 	unsigned char payload[64] = { 0 }, seen[2][64];
 	struct backing_record first, again;
 
-	start(true);
+	begin_test(true);
 	first = put(1, 0, 64);
 	memcpy(seen[0], fake->bytes + ((uint64_t)first.location << 4), 64);
 	/* What is thrown away used up its numbers too. */
@@ -132,7 +132,7 @@ static void test_the_same_payload_is_never_sealed_the_same_way(void **state)
 		assert_memory_not_equal(seen[0], seen[1], 16);
 		first = again;
 	}
-	stop();
+	end_test();
 }
 
 static void test_a_damaged_record_is_refused_and_the_next_is_not(void **state)
@@ -142,7 +142,7 @@ static void test_a_damaged_record_is_refused_and_the_next_is_not(void **state)
 		struct backing_stats stats;
 		unsigned char payload[500];
 
-		start(encrypt);
+		begin_test(encrypt);
 		make_payload(payload, 1, 1, 500);
 		assert_int_equal(backing_append(backing, 1, payload, 500, BACKING_FROM_MEMORY), 0);
 		make_payload(payload, 2, 1, 500);
@@ -162,7 +162,7 @@ static void test_a_damaged_record_is_refused_and_the_next_is_not(void **state)
 		assert_int_equal(get(&one, 1), 0);
 		backing_get_stats(backing, &stats);
 		assert_int_equal(stats.failed_reads, encrypt ? 40 : 41);
-		stop();
+		end_test();
 	}
 }
 
@@ -172,7 +172,7 @@ static void test_a_misplaced_or_older_record_is_refused(void **state)
 		struct backing_record old, new, other;
 		unsigned char *place, saved[1024];
 
-		start(encrypt);
+		begin_test(encrypt);
 		old = put(5, 1, 1000);
 		place = fake->bytes + ((uint64_t)old.location << 4);
 		memcpy(saved, place, sizeof(saved));
@@ -189,7 +189,7 @@ static void test_a_misplaced_or_older_record_is_refused(void **state)
 		assert_int_equal(get(&new, 2), -EBADMSG);
 		memcpy(place, fake->bytes + ((uint64_t)other.location << 4), sizeof(saved));
 		assert_int_equal(get(&new, 2), -EBADMSG);
-		stop();
+		end_test();
 	}
 }
 
@@ -197,13 +197,13 @@ static void test_a_failing_read_is_an_error_of_that_read(void **state)
 {
 	struct backing_record record;
 
-	start(true);
+	begin_test(true);
 	record = put(1, 1, 4096);
 	fake->read_error = EIO;
 	assert_int_equal(get(&record, 1), -EIO);
 	fake->read_error = 0;
 	assert_int_equal(get(&record, 1), 0);
-	stop();
+	end_test();
 }
 
 static void test_a_segment_that_fails_is_replaced_by_another(void **state)
@@ -211,7 +211,7 @@ static void test_a_segment_that_fails_is_replaced_by_another(void **state)
 	struct backing_record records[SEGMENTS];
 	struct backing_stats stats;
 
-	start(true);
+	begin_test(true);
 	fake->bad_from = 3 * SEGMENT;
 	fake->bad_to = 4 * SEGMENT;
 	for (unsigned int i = 0; i < SEGMENTS - 2; i++)
@@ -222,7 +222,7 @@ static void test_a_segment_that_fails_is_replaced_by_another(void **state)
 	assert_int_equal(stats.segments_bad, 1);
 	assert_int_equal(stats.failed_writes, 1);
 	assert_int_equal(stats.pages, SEGMENTS - 2);
-	stop();
+	end_test();
 }
 
 static void test_records_stay_until_a_write_succeeds(void **state)
@@ -231,7 +231,7 @@ static void test_records_stay_until_a_write_succeeds(void **state)
 	struct backing_record record;
 	struct backing_stats stats;
 
-	start(true);
+	begin_test(true);
 	make_payload(payload, 9, 1, sizeof(payload));
 	fake->write_error = ENOSPC;
 	fake->write_fails = -1;
@@ -250,14 +250,14 @@ static void test_records_stay_until_a_write_succeeds(void **state)
 	record = *backing_record(backing, 0);
 	backing_done(backing);
 	assert_int_equal(get(&record, 1), 0);
-	stop();
+	end_test();
 }
 
 static void test_a_segment_given_up_is_tried_again_when_no_other_is_left(void **state)
 {
 	struct backing_stats stats;
 
-	start(true);
+	begin_test(true);
 	fake->bad_from = 2 * SEGMENT;
 	fake->bad_to = 3 * SEGMENT;
 	for (unsigned int i = 0; i < SEGMENTS - 2; i++)
@@ -266,7 +266,7 @@ static void test_a_segment_given_up_is_tried_again_when_no_other_is_left(void **
 	(void)put(100, 1, 900);
 	backing_get_stats(backing, &stats);
 	assert_int_equal(stats.segments_bad, 0);
-	stop();
+	end_test();
 }
 
 static void test_a_medium_that_is_smaller_than_it_says_is_refused(void **state)
@@ -405,7 +405,7 @@ static void test_random_use_against_a_model(void **state)
 	for (int encrypt = 0; encrypt < 2; encrypt++) {
 		struct backing_stats stats;
 
-		start(encrypt);
+		begin_test(encrypt);
 		memset(owners, 0, sizeof(owners));
 		/* Two thirds full: room is found only by cleaning. */
 		for (int round = 0; round < 40; round++) {
@@ -430,7 +430,7 @@ static void test_random_use_against_a_model(void **state)
 		assert_int_equal(stats.bytes, 0);
 		backing_discard_free(backing);
 		assert_true(fake->discards > SEGMENTS / 2);
-		stop();
+		end_test();
 	}
 }
 
@@ -440,7 +440,7 @@ static void test_a_full_store_takes_no_more_and_keeps_what_it_has(void **state)
 	uint32_t page = 0;
 	int err = 0;
 
-	start(true);
+	begin_test(true);
 	memset(owners, 0, sizeof(owners));
 	while (!err) {
 		make_payload(payload, page, 1, 4000);
@@ -468,7 +468,7 @@ static void test_a_full_store_takes_no_more_and_keeps_what_it_has(void **state)
 	while (backing_free_segments(backing) == 0)
 		assert_true(clean_some());
 	verify_model();
-	stop();
+	end_test();
 }
 
 int main(void)

@@ -25,7 +25,7 @@ static struct backing *backing;
 static struct backing_record records[RECORDS];
 static uint32_t versions[RECORDS];
 
-static void start(void)
+static void begin_test(void)
 {
 	char why[MEDIUM_WHY_MAX] = "";
 
@@ -38,7 +38,7 @@ static void start(void)
 	fake->bytes_read = 0;
 }
 
-static void stop(void)
+static void end_test(void)
 {
 	assert_int_equal(fake->misaligned, 0);
 	backing_destroy(backing);
@@ -106,7 +106,7 @@ static uint64_t place(uint32_t i)
 
 static void test_a_row_of_records_takes_few_requests(void **state)
 {
-	start();
+	begin_test();
 	put_all(1);
 	for (uint32_t i = 0; i < RECORDS; i++)
 		assert_int_equal(get(i), 0);
@@ -114,50 +114,50 @@ static void test_a_row_of_records_takes_few_requests(void **state)
 	assert_in_range(fake->reads, RECORDS * RECORD / (32 << 10),
 			RECORDS * RECORD / (32 << 10) + 8);
 	assert_true(fake->bytes_read <= RECORDS * RECORD + (64 << 10));
-	stop();
+	end_test();
 }
 
 static void test_a_row_that_is_read_from_its_end_does_too(void **state)
 {
-	start();
+	begin_test();
 	put_all(1);
 	for (uint32_t i = RECORDS; i-- > 0;)
 		assert_int_equal(get(i), 0);
 	assert_true(fake->reads <= RECORDS * RECORD / (32 << 10) + 8);
 	assert_true(fake->bytes_read <= RECORDS * RECORD + (64 << 10));
-	stop();
+	end_test();
 }
 
 static void test_two_rows_at_once_do_not_disturb_each_other(void **state)
 {
-	start();
+	begin_test();
 	put_all(1);
 	for (uint32_t i = 0; i < RECORDS / 2; i++) {
 		assert_int_equal(get(i), 0);
 		assert_int_equal(get(RECORDS / 2 + i), 0);
 	}
 	assert_true(fake->reads <= RECORDS * RECORD / (32 << 10) + 16);
-	stop();
+	end_test();
 }
 
 static void test_a_record_far_from_others_costs_its_own_blocks_alone(void **state)
 {
 	uint32_t count = 0;
 
-	start();
+	begin_test();
 	put_all(1);
 	for (uint32_t i = 0; i < RECORDS; i += 16, count++)
 		assert_int_equal(get(i * 7 % RECORDS / 16 * 16), 0);
 	assert_int_equal(fake->reads, count);
 	assert_int_equal(fake->bytes_read, count * RECORD);
-	stop();
+	end_test();
 }
 
 static void test_records_that_are_wanted_together_are_read_together(void **state)
 {
 	struct backing_range near;
 
-	start();
+	begin_test();
 	put_all(1);
 	near = (struct backing_range){ place(100), place(108) };
 	for (uint32_t i = 100; i < 108; i++)
@@ -172,24 +172,24 @@ static void test_records_that_are_wanted_together_are_read_together(void **state
 	assert_int_equal(get_near(400, &near), 0);
 	near = (struct backing_range){ place(200), place(201) };
 	assert_int_equal(get_near(450, &near), 0);
-	stop();
+	end_test();
 }
 
 static void test_what_a_segment_does_not_hold_is_not_read(void **state)
 {
-	start();
+	begin_test();
 	put_segment(0, 5, 1);
 	for (uint32_t i = 0; i < 5; i++)
 		assert_int_equal(get(i), 0);
 	assert_int_equal(fake->bytes_read, 5 * RECORD);
-	stop();
+	end_test();
 }
 
 static void test_a_window_of_a_segment_that_was_filled_again_is_not_used(void **state)
 {
 	uint64_t places[RECORDS];
 
-	start();
+	begin_test();
 	for (uint32_t version = 1; version < 20; version += 2) {
 		put_all(version);
 		for (uint32_t i = 0; i < RECORDS; i++) {
@@ -212,14 +212,14 @@ static void test_a_window_of_a_segment_that_was_filled_again_is_not_used(void **
 		put_all(version);
 		forget_all();
 	}
-	stop();
+	end_test();
 }
 
 static void test_where_a_window_cannot_be_read_only_the_bad_record_fails(void **state)
 {
 	struct backing_stats stats;
 
-	start();
+	begin_test();
 	put_all(1);
 	fake->bad_read_from = place(20);
 	fake->bad_read_to = place(21);
@@ -230,14 +230,14 @@ static void test_where_a_window_cannot_be_read_only_the_bad_record_fails(void **
 	assert_int_equal(stats.failed_reads, 2);
 	fake->bad_read_to = 0;
 	assert_int_equal(get(20), 0);
-	stop();
+	end_test();
 }
 
 static void test_of_a_damaged_window_only_the_damaged_record_fails(void **state)
 {
 	struct backing_stats stats;
 
-	start();
+	begin_test();
 	put_all(1);
 	fake->bytes[place(20) + 500] ^= 1;
 	for (uint32_t i = 0; i < EACH; i++)
@@ -247,12 +247,12 @@ static void test_of_a_damaged_window_only_the_damaged_record_fails(void **state)
 	/* Damaged on its way to the window alone: the second try has it. */
 	fake->bytes[place(20) + 500] ^= 1;
 	assert_int_equal(get(20), 0);
-	stop();
+	end_test();
 }
 
 static void test_a_server_that_is_gone_is_not_waited_for_twice(void **state)
 {
-	start();
+	begin_test();
 	put_all(1);
 	assert_int_equal(get(0), 0);
 	fake->medium.remote = true;
@@ -262,7 +262,7 @@ static void test_a_server_that_is_gone_is_not_waited_for_twice(void **state)
 	assert_int_equal(fake->reads, 1);
 	fake->read_error = 0;
 	assert_int_equal(get(1), 0);
-	stop();
+	end_test();
 }
 
 static void *get_one(void *opaque)
@@ -296,7 +296,7 @@ static void test_a_reader_waits_for_no_window_but_its_own(void **state)
 {
 	pthread_t first, second;
 
-	start();
+	begin_test();
 	put_all(1);
 	assert_int_equal(get(0), 0);
 	assert_int_equal(get(1), 0);
@@ -318,14 +318,14 @@ static void test_a_reader_waits_for_no_window_but_its_own(void **state)
 	assert_int_equal(result_of(first), 0);
 	assert_int_equal(result_of(second), 0);
 	alarm(0);
-	stop();
+	end_test();
 }
 
 static void test_readers_of_a_window_that_fails_read_for_themselves(void **state)
 {
 	pthread_t reader[4];
 
-	start();
+	begin_test();
 	put_all(1);
 	assert_int_equal(get(0), 0);
 	assert_int_equal(get(1), 0);
@@ -343,14 +343,14 @@ static void test_readers_of_a_window_that_fails_read_for_themselves(void **state
 	fake->hold = false;
 	for (uint32_t i = 0; i < 4; i++)
 		assert_int_equal(result_of(reader[i]), i == 3 ? -EIO : 0);
-	stop();
+	end_test();
 }
 
 static void test_with_all_windows_in_use_records_are_read_alone(void **state)
 {
 	pthread_t reader[8];
 
-	start();
+	begin_test();
 	put_all(1);
 	for (uint32_t i = 0; i < 8; i++)
 		assert_int_equal(get(i * EACH), 0);
@@ -366,7 +366,7 @@ static void test_with_all_windows_in_use_records_are_read_alone(void **state)
 	fake->hold = false;
 	for (uint32_t i = 0; i < 8; i++)
 		assert_int_equal(result_of(reader[i]), 0);
-	stop();
+	end_test();
 }
 
 /*
@@ -422,7 +422,7 @@ static void test_readers_beside_a_writer_get_what_is_theirs(void **state)
 	uint32_t rounds = 5 * (scale ? (uint32_t)atoi(scale) : 100);
 	pthread_t threads[READERS];
 
-	start();
+	begin_test();
 	put_all(1);
 	for (uint32_t i = 0; i < EACH; i++)
 		pthread_mutex_init(&stripe_lock[i], NULL);
@@ -434,7 +434,7 @@ static void test_readers_beside_a_writer_get_what_is_theirs(void **state)
 	writing = false;
 	for (int i = 0; i < READERS; i++)
 		pthread_join(threads[i], NULL);
-	stop();
+	end_test();
 }
 
 int main(void)

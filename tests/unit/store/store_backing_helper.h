@@ -24,7 +24,7 @@ struct setup {
 	unsigned int recompress_seconds;
 };
 
-static inline void start(const struct setup *setup)
+static inline void begin_test(const struct setup *setup)
 {
 	struct store_config config = {
 		.size = setup->disk,
@@ -44,7 +44,7 @@ static inline void start(const struct setup *setup)
 	assert_int_equal(store_create(&store, &config), 0);
 }
 
-static inline void stop(void)
+static inline void end_test(void)
 {
 	store_done(store);
 	backing_destroy(backing);

@@ -10,7 +10,7 @@ static void test_a_disk_larger_than_memory_takes_all_its_pages(void **state)
 	uint64_t pages = setup.disk / PAGE;
 	struct ramzswap_stats stats;
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint32_t version = 1; version <= 2; version++) {
 		for (uint64_t i = 0; i < pages; i++)
 			put(i, version);
@@ -29,7 +29,7 @@ static void test_a_disk_larger_than_memory_takes_all_its_pages(void **state)
 	stats = stats_of(store);
 	assert_int_equal(stats.bd_count, 0);
 	assert_int_equal(stats.bd_segments_free, stats.bd_segments);
-	stop();
+	end_test();
 }
 
 static void test_random_requests_agree_with_a_shadow(void **state)
@@ -39,7 +39,7 @@ static void test_random_requests_agree_with_a_shadow(void **state)
 	unsigned char *shadow = calloc(1, setup.disk), *buf = malloc(setup.disk);
 	struct ramzswap_stats stats;
 
-	start(&setup);
+	begin_test(&setup);
 	rng.state = rng_seed(7);
 	for (unsigned int i = 0; i < steps; i++) {
 		uint64_t offset = rng_below(&rng, setup.disk);
@@ -78,7 +78,7 @@ static void test_random_requests_agree_with_a_shadow(void **state)
 	stats = stats_of(store);
 	assert_int_equal(stats.failed_writes + stats.failed_reads, 0);
 	assert_true(stats.bd_writes > 0 && stats.bd_reads > 0);
-	stop();
+	end_test();
 	free(shadow);
 	free(buf);
 }
@@ -91,7 +91,7 @@ static void test_overwriting_for_long_is_cleaned_up_behind(void **state)
 	uint64_t pages = setup.disk / PAGE;
 	struct ramzswap_stats stats;
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < pages; i++)
 		put(i, versions[i] = 1);
 	for (unsigned int i = 0; i < 30000 * test_scale() / 100; i++) {
@@ -107,7 +107,7 @@ static void test_overwriting_for_long_is_cleaned_up_behind(void **state)
 	assert_int_equal(stats.failed_writes, 0);
 	assert_true(stats.bd_cleaned > 0);
 	memset(versions, 0, sizeof(versions));
-	stop();
+	end_test();
 }
 
 static void test_without_room_anywhere_writes_fail_and_nothing_is_lost(void **state)
@@ -118,7 +118,7 @@ static void test_without_room_anywhere_writes_fail_and_nothing_is_lost(void **st
 	struct ramzswap_stats stats;
 	int err = 0;
 
-	start(&setup);
+	begin_test(&setup);
 	for (; !err; written++) {
 		make_page(page, written * 3, 1);
 		err = store_write(store, page, PAGE, written * 3 * PAGE);
@@ -136,7 +136,7 @@ static void test_without_room_anywhere_writes_fail_and_nothing_is_lost(void **st
 		put(i * 3, 2);
 	stats = stats_of(store);
 	assert_int_equal(stats.failed_writes, 1);
-	stop();
+	end_test();
 }
 
 static void test_pages_that_do_not_compress_leave_first(void **state)
@@ -145,7 +145,7 @@ static void test_pages_that_do_not_compress_leave_first(void **state)
 	struct ramzswap_stats stats;
 	uint64_t i = 0;
 
-	start(&setup);
+	begin_test(&setup);
 	/* Up to the high watermark and over it, the raw ones no older than the others. */
 	for (; stats_of(store).mem_used_total < setup.memlimit * 15 / 16; i++)
 		put(i, 1);
@@ -157,7 +157,7 @@ static void test_pages_that_do_not_compress_leave_first(void **state)
 	assert_true(stats.bd_bytes >= stats.bd_count * PAGE);
 	/* And it ended at the low watermark rather than when all raw pages were gone. */
 	assert_true(stats.bd_count < stats.pages_expand);
-	stop();
+	end_test();
 }
 
 static void age_by(unsigned int ms)
@@ -180,7 +180,7 @@ static void test_the_coldest_pages_leave(void **state)
 	unsigned char page[PAGE];
 	struct ramzswap_stats before, after;
 
-	start(&setup);
+	begin_test(&setup);
 	/* Old pages, among them some that are touched later; then many young ones. */
 	for (uint64_t i = 0; i < 1000; i++)
 		put(i * 3 + 1, 1);
@@ -206,7 +206,7 @@ static void test_the_coldest_pages_leave(void **state)
 		must_have(i * 3 + 1, 1);
 	after = stats_of(store);
 	assert_int_equal(after.bd_reads - before.bd_reads, before.bd_count);
-	stop();
+	end_test();
 }
 
 static void test_commands_choose_what_leaves(void **state)
@@ -218,7 +218,7 @@ static void test_commands_choose_what_leaves(void **state)
 	};
 	uint64_t bytes = 0;
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < 300; i++)
 		put(i, 1);
 	assert_int_equal(store_writeback(store, WRITEBACK_HUGE, 0, &bytes), 0);
@@ -236,7 +236,7 @@ static void test_commands_choose_what_leaves(void **state)
 	assert_int_equal(store_writeback(store, WRITEBACK_POLICY, 0, &bytes), 0);
 	for (uint64_t i = 0; i < 300; i++)
 		must_have(i, 1);
-	stop();
+	end_test();
 }
 
 /* Lets ticks pass, and the wait between two looks for idle pages. */
@@ -251,7 +251,7 @@ static void test_idle_pages_that_do_not_compress_leave_without_need(void **state
 {
 	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < 100; i++)
 		put(i * 3, 1);
 	for (uint64_t i = 0; i < 100; i++)
@@ -264,14 +264,14 @@ static void test_idle_pages_that_do_not_compress_leave_without_need(void **state
 	assert_int_equal(stats_of(store).bd_count, 90);
 	for (uint64_t i = 0; i < 100; i++)
 		must_have(i * 3, 1);
-	stop();
+	end_test();
 }
 
 static void test_of_two_copies_in_a_segment_the_last_counts(void **state)
 {
 	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < 10; i++)
 		put(i * 3, 1);
 	atomic_fetch_add(&store->age, 20);
@@ -295,7 +295,7 @@ static void test_of_two_copies_in_a_segment_the_last_counts(void **state)
 	(void)write_all_back();
 	for (uint64_t i = 0; i < 5; i++)
 		must_have(i * 3, 2);
-	stop();
+	end_test();
 }
 
 static void test_a_page_that_is_read_often_comes_back(void **state)
@@ -303,7 +303,7 @@ static void test_a_page_that_is_read_often_comes_back(void **state)
 	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 	struct ramzswap_stats stats;
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < 30; i++)
 		put(i, 1);
 	(void)write_all_back();
@@ -317,7 +317,7 @@ static void test_a_page_that_is_read_often_comes_back(void **state)
 	assert_int_equal(stats.bd_reads, 2);
 	must_have(7, 1);
 	assert_int_equal(stats_of(store).bd_reads, 2);
-	stop();
+	end_test();
 }
 
 static void test_neighbours_are_read_at_once(void **state)
@@ -326,7 +326,7 @@ static void test_neighbours_are_read_at_once(void **state)
 	unsigned char wanted[32 * PAGE], page[PAGE];
 	unsigned int before;
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < 32; i++) {
 		make_page(wanted + i * PAGE, i * 3 + 1, 1);
 		must_write(store, wanted + i * PAGE, PAGE, i * PAGE);
@@ -350,7 +350,7 @@ static void test_neighbours_are_read_at_once(void **state)
 	must_read(store, wanted + 3 * PAGE, PAGE, 3 * PAGE);
 	fake->read_error = 0;
 	must_read(store, wanted, 32 * PAGE, 0);
-	stop();
+	end_test();
 }
 
 static void test_a_part_of_a_page_behind_the_pool_is_written(void **state)
@@ -358,7 +358,7 @@ static void test_a_part_of_a_page_behind_the_pool_is_written(void **state)
 	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 	unsigned char page[PAGE];
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < 30; i++)
 		put(i, 1);
 	(void)write_all_back();
@@ -372,7 +372,7 @@ static void test_a_part_of_a_page_behind_the_pool_is_written(void **state)
 		must_read(store, page, PAGE, i * PAGE);
 	}
 	assert_int_equal(stats_of(store).bd_count, 0);
-	stop();
+	end_test();
 }
 
 int main(void)

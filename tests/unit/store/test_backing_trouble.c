@@ -27,7 +27,7 @@ static void test_a_machine_without_memory_is_asked_for_none(void **state)
 	const struct setup setup = { .disk = 16 * MIB, .memlimit = 12 * MIB, .backing = 32 * MIB };
 	uint64_t before;
 
-	start(&setup);
+	begin_test(&setup);
 	pretend_available(50);
 	for (uint64_t i = 0; i < 200; i++)
 		put(i, 1);
@@ -48,7 +48,7 @@ static void test_a_machine_without_memory_is_asked_for_none(void **state)
 	for (uint64_t i = 0; i < 2200; i++)
 		must_have(i, 1);
 	assert_int_equal(stats_of(store).failed_writes, 0);
-	stop();
+	end_test();
 }
 
 static void test_a_failing_write_keeps_pages_in_memory(void **state)
@@ -60,7 +60,7 @@ static void test_a_failing_write_keeps_pages_in_memory(void **state)
 	uint64_t written = 0;
 	int err = 0;
 
-	start(&setup);
+	begin_test(&setup);
 	assert_false(store_backing_news(store, line, sizeof(line)));
 	fake->write_error = EIO;
 	fake->write_fails = -1;
@@ -92,7 +92,7 @@ static void test_a_failing_write_keeps_pages_in_memory(void **state)
 		put(i, 1);
 	for (uint64_t i = 0; i < setup.disk / PAGE; i++)
 		must_have(i, 1);
-	stop();
+	end_test();
 }
 
 static void test_a_failing_read_is_an_error_of_that_page_alone(void **state)
@@ -102,7 +102,7 @@ static void test_a_failing_read_is_an_error_of_that_page_alone(void **state)
 	struct ramzswap_stats stats;
 	char line[256];
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < 100; i++)
 		put(i, 1);
 	(void)write_all_back();
@@ -125,7 +125,7 @@ static void test_a_failing_read_is_an_error_of_that_page_alone(void **state)
 	fake->read_error = 0;
 	for (uint64_t i = 0; i < 200; i++)
 		must_have(i, i == 6 ? 2 : 1);
-	stop();
+	end_test();
 }
 
 /* So far apart that no two threads wait for the same window. */
@@ -161,7 +161,7 @@ static void test_pages_in_memory_do_not_wait_for_a_store_that_hangs(void **state
 	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
 	pthread_t threads[9];
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < 128; i++)
 		put(i, 1);
 	(void)write_all_back();
@@ -191,7 +191,7 @@ static void test_pages_in_memory_do_not_wait_for_a_store_that_hangs(void **state
 	fake->hold = false;
 	for (int i = 0; i < 9; i++)
 		pthread_join(threads[i], NULL);
-	stop();
+	end_test();
 }
 
 static void test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room(void **state)
@@ -205,7 +205,7 @@ static void test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room(voi
 	struct ramzswap_stats stats;
 	uint64_t bytes;
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; i < 400; i++)
 		put(i * 3, 1);
 	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), -EDQUOT);
@@ -220,7 +220,7 @@ static void test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room(voi
 	stats = stats_of(store);
 	assert_int_equal(stats.failed_writes, 0);
 	assert_true(stats.bd_over_budget > MIB);
-	stop();
+	end_test();
 }
 
 static void test_the_allowance_of_a_second_paces_the_background(void **state)
@@ -234,7 +234,7 @@ static void test_the_allowance_of_a_second_paces_the_background(void **state)
 	struct ramzswap_stats stats;
 	double begin = seconds_now(), now;
 
-	start(&setup);
+	begin_test(&setup);
 	for (uint64_t i = 0; stats_of(store).mem_used_total < 31 * setup.memlimit / 32; i++)
 		put(i * 3, 1);
 	/* As long as it takes to use up what is saved up at first, and longer. */
@@ -248,7 +248,7 @@ static void test_the_allowance_of_a_second_paces_the_background(void **state)
 	/* What is saved up, what came since, and the segment that overdraws. */
 	assert_true((double)stats.bd_written_bytes <=
 		    (double)setup.rate * (1 + now - begin) + SEGMENT);
-	stop();
+	end_test();
 }
 
 /*
@@ -310,7 +310,7 @@ static void test_threads_lose_nothing(void **state)
 	};
 	pthread_t users[THREADS], workers[2];
 
-	start(&setup);
+	begin_test(&setup);
 	done = false;
 	for (uintptr_t i = 0; i < 2; i++)
 		pthread_create(&workers[i], NULL, background, (void *)i);
@@ -323,7 +323,7 @@ static void test_threads_lose_nothing(void **state)
 		pthread_join(workers[i], NULL);
 	assert_int_equal(stats_of(store).failed_writes, 0);
 	assert_true(stats_of(store).bd_writes > 0);
-	stop();
+	end_test();
 }
 
 /*
@@ -336,7 +336,7 @@ static void test_room_that_another_write_made_counts(void **state)
 	struct request overtaken;
 	uint64_t bytes;
 
-	start(&setup);
+	begin_test(&setup);
 	request_begin(&overtaken, store);
 	for (uint64_t i = 0; i < 4; i++)
 		put(3 * i, 1);
@@ -346,7 +346,7 @@ static void test_room_that_another_write_made_counts(void **state)
 	/* But once: else a write without room anywhere would never end. */
 	assert_false(request_make_room(&overtaken));
 	request_end(&overtaken);
-	stop();
+	end_test();
 }
 
 int main(void)

@@ -209,7 +209,7 @@ static void test_pages_behind_the_pool_are_forgotten(void **state)
 	const struct setup setup = { .disk = PAGES * PAGE, .backing = 16 * MIB };
 
 	memset((void *)bits, 0, sizeof(bits));
-	start(&setup);
+	begin_test(&setup);
 	assert_int_equal(store_heed_freed(store, bits), 0);
 	for (uint64_t i = 0; i < PAGES; i++)
 		put(i, 1);
@@ -221,7 +221,7 @@ static void test_pages_behind_the_pool_are_forgotten(void **state)
 	assert_int_equal(stats_of(store).bd_count, PAGES / 2);
 	for (uint64_t i = 1; i < PAGES; i += 2)
 		must_have(i, 1);
-	stop();
+	end_test();
 }
 
 static void test_a_page_that_is_on_its_way_out_is_forgotten(void **state)
@@ -229,7 +229,7 @@ static void test_a_page_that_is_on_its_way_out_is_forgotten(void **state)
 	const struct setup setup = { .disk = PAGES * PAGE, .backing = 16 * MIB };
 
 	memset((void *)bits, 0, sizeof(bits));
-	start(&setup);
+	begin_test(&setup);
 	assert_int_equal(store_heed_freed(store, bits), 0);
 	/* Too few to fill a segment: they wait in it, marked, while they are dropped. */
 	put(0, 1);
@@ -241,7 +241,7 @@ static void test_a_page_that_is_on_its_way_out_is_forgotten(void **state)
 	must_have(0, 1);
 	must_read_zeroes(store, PAGE, 3 * PAGE);
 	assert_int_equal(stats_of(store).bd_count, 1);
-	stop();
+	end_test();
 }
 
 int main(void)

@@ -152,7 +152,7 @@ static void pages_leave_and_return_in_either_codec(void **state)
 {
 	const struct setup setup = { .disk = PAGES * PAGE, .backing = 16 * MIB };
 
-	start(&setup);
+	begin_test(&setup);
 	store_destroy(store);
 	store = two_codecs(PAGES * PAGE, backing);
 	for (uint64_t i = 0; i < PAGES; i++)
@@ -180,7 +180,7 @@ static void pages_leave_and_return_in_either_codec(void **state)
 	drain();
 	for (uint64_t i = 0; i < PAGES; i++)
 		must_have(i, i % 8 != 0 ? 3 : i % 5 == 0 ? 2 : 1);
-	stop();
+	end_test();
 }
 
 int main(void)
