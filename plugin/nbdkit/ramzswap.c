@@ -16,6 +16,7 @@
 #include "nbdkit/buffers.h"
 #include "server/request_memory.h"
 #include "server/server.h"
+#include "base/request.h"
 #include "base/size.h"
 #include "store/store.h"
 #include "ublk/ublk.h"
@@ -85,7 +86,8 @@ static int ramzswap_get_ready(void)
 		nbdkit_error("%s", why);
 		return -1;
 	}
-	if (!buffers_take_over(&server.swap_is_on))
+	server.buffers_are_ours = buffers_take_over(&server.swap_is_on);
+	if (!server.buffers_are_ours)
 		note_line("warning: this nbdkit does not let its buffers be counted: a client may "
 			  "take 64 MiB for each of its threads (nbdkit -t, --filter=limit)");
 	return 0;
@@ -119,6 +121,7 @@ static void ramzswap_dump_plugin(void)
 	printf("ramzswap_page_size=%u\n", STORE_PAGE_SIZE);
 	printf("ramzswap_default_size=%llu\n", (unsigned long long)size_of_ram() / 4);
 	printf("ramzswap_size_max=%llu\n", (unsigned long long)STORE_SIZE_MAX);
+	printf("ramzswap_request_kb=%u\n", REQUEST_SWAP >> 10);
 	printf("ramzswap_swap=%s\n", swap_mode_name(server.params.swap));
 	printf("ramzswap_algorithms=");
 	for (size_t i = 0; codecs[i]; i++)
@@ -170,6 +173,7 @@ static void *ramzswap_open(int readonly)
 		nbdkit_error("the server is about to end and takes no clients any more");
 		return NULL;
 	}
+	server_expect_client(&server);
 	return NBDKIT_HANDLE_NOT_NEEDED;
 }
 
@@ -272,6 +276,10 @@ static int ramzswap_pwrite(void *handle, const void *buf, uint32_t count, uint64
 			   uint32_t flags)
 {
 	enter("write", count, offset);
+	if (!server_admits_write(&server)) {
+		nbdkit_set_error(EPERM);
+		return -1;
+	}
 	return done(store_write(server.store, buf, count, offset), "write", count, offset);
 }
 

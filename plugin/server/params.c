@@ -17,7 +17,7 @@
 
 /*
  * The reserve of a swap disk: 1/2^5 of it, within bounds.  The kernel has at most
- * 128 requests of 128 KiB under way on a device, 16 MiB, which take 4 to 6 MiB
+ * 128 requests of REQUEST_BYTES under way on a device, 16 MiB, which take 4 to 6 MiB
  * compressed; the background begins to refill when a quarter is gone.
  */
 #define RESERVE_SWAP_SHIFT 5

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "server/request_memory.h"
+#include "server/request_spares.h"
 
 /* Smaller ones are not worth a look: a connection's threads have a megabyte of them at most. */
 #define COUNTED_MIN (64u << 10)
@@ -121,6 +122,17 @@ static void settle(void *block, size_t reserved, size_t size)
 	pthread_mutex_unlock(&memory.lock);
 }
 
+/* From what was made beforehand, if that does. */
+static void *resize(void *block, size_t size)
+{
+	void *made = request_spares_take(block, size);
+
+	if (made)
+		return made;
+	request_spares_forget(block);
+	return realloc(block, size);
+}
+
 void *request_memory_resize(void *block, size_t size)
 {
 	void *made;
@@ -131,12 +143,12 @@ void *request_memory_resize(void *block, size_t size)
 		return NULL;
 	}
 	if (size < COUNTED_MIN && !worth_counting(block))
-		return realloc(block, size);
+		return resize(block, size);
 	if (!reserve(block, size, &old)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	made = realloc(block, size);
+	made = resize(block, size);
 	if (made)
 		settle(made, size, size);
 	else
@@ -151,7 +163,25 @@ void request_memory_free(void *block)
 		account(take_out(block), 0);
 		pthread_mutex_unlock(&memory.lock);
 	}
-	free(block);
+	request_spares_free(block);
+}
+
+/* The books of a process's data are in memory only as far as they were written to. */
+static void make_books_resident(void)
+{
+	pthread_mutex_lock(&memory.lock);
+	for (unsigned int i = 0; i < BLOCKS; i++) {
+		void *volatile *at = &memory.block[i].at;
+
+		*at = *at;
+	}
+	pthread_mutex_unlock(&memory.lock);
+}
+
+bool request_memory_keep(unsigned int threads, size_t bytes)
+{
+	make_books_resident();
+	return request_spares_keep(threads, bytes);
 }
 
 uint64_t request_memory_bytes(void)

@@ -8,12 +8,14 @@
 #include "backing/backing.h"
 #include "control/control.h"
 #include "base/machine.h"
+#include "base/request.h"
 #include "server/server.h"
 #include "store/store.h"
 #include "server/block_device.h"
 #include "server/fullness.h"
 #include "server/quit.h"
 #include "server/worker.h"
+#include "server/request_memory.h"
 #include "survival/heap.h"
 #include "ublk/ublk.h"
 
@@ -215,6 +217,14 @@ static void tell_what_changed(struct server *server)
 		server->log(line);
 }
 
+/* To the last client who left; what the next one will want stays. */
+static void give_requests_back(struct server *server)
+{
+	if (server->protection.locked)
+		(void)request_memory_keep(1, REQUEST_SWAP);
+	heap_trim(server->protection.locked);
+}
+
 static unsigned int work(void *opaque)
 {
 	struct server *server = opaque;
@@ -233,7 +243,8 @@ static unsigned int tell(void *opaque)
 	quit_if_wanted(server);
 	tell_what_changed(server);
 	if (clients_have_gone(&server->clients, &server->clients_trimmed))
-		heap_trim(server->protection.locked);
+		give_requests_back(server);
+	server_look_at_attachment(server);
 	return FULLNESS_MS;
 }
 
@@ -354,6 +365,9 @@ static int start(struct server *server, const char **step)
 	err = make_store(server);
 	if (err)
 		return err;
+	/* Resident as it is touched, which counts as no fault of a request yet. */
+	if (server->protection.locked)
+		(void)request_memory_keep(1, REQUEST_SWAP);
 	*step = "locking later memory";
 	err = protection_populate(&server->protection);
 	if (err && server->params.swap == SWAP_STRICT)
@@ -396,6 +410,9 @@ int server_start(struct server *server, char *why, size_t why_size)
 	err = block_device_open(server, why, why_size);
 	if (err)
 		return err;
+	if (server->params.swap != SWAP_OFF)
+		attachment_init(&server->attachment, server->params.size, server->protection.locked,
+				server->buffers_are_ours);
 	/* Of a device that ends with swap on swapoff would not know the name any more. */
 	if (server->params.swap != SWAP_OFF || server->ublk) {
 		protection_hold_signals();

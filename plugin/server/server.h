@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/attachment.h"
 #include "server/clients.h"
 #include "server/fullness.h"
 #include "server/params.h"
@@ -27,7 +28,9 @@ struct worker;
 #define SERVER_WHY_MAX 1024
 
 struct server {
-	struct params params; /* complete before server_prepare */
+	struct params params;  /* complete before server_prepare */
+	bool buffers_are_ours; /* those of requests, see server/request_memory.h; before
+				  server_start */
 	struct protection protection;
 	struct oom_call oom_call;
 	struct store *store;
@@ -43,6 +46,7 @@ struct server {
 	struct ublk_door *ublk;		 /* NULL with ublk=off */
 	struct clients clients;
 	unsigned int clients_trimmed; /* of clients_have_gone, for the heap */
+	struct attachment attachment; /* zeroed with swap=off */
 	atomic_uint_least64_t invalid_io;
 	uint64_t started;	  /* by clock_uptime_seconds */
 	struct fullness fullness; /* of the teller, as the next two are */
@@ -65,6 +69,17 @@ int server_prepare(struct server *server, char *why, size_t why_size);
 
 /* What has to be done after it: memory and threads.  0, or a negative errno with why. */
 int server_start(struct server *server, char *why, size_t why_size);
+
+/*
+ * A client has been let in: how the disk is attached is to be looked at.  Then, before each of his
+ * writes, whether it may be: with swap=strict none may before the queue of the kernel's device is
+ * set as it has to be.  That is said once.  Any thread that holds nothing.
+ */
+void server_expect_client(struct server *server);
+bool server_admits_write(struct server *server);
+
+/* Looks again while there are clients; from the background, twice a second. */
+void server_look_at_attachment(struct server *server);
 
 /* Ends and frees all that there is.  Whatever of the above was not called or failed. */
 void server_stop(struct server *server);

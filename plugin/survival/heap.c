@@ -3,17 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/request.h"
 #include "survival/heap.h"
 
 /* From here on a buffer is a mapping. */
 #define MAPPED_MIN (1024 * 1024)
 
 /*
- * nbdkit keeps a buffer of the largest request for each of a connection's threads.
- * The kernel's are at most 128 KiB.  So much heap is made resident for four of them,
- * as scripts/ramzswap has; further ones find theirs at their first request.
+ * nbdkit keeps a buffer of the largest request for each of a connection's threads.  So
+ * much heap is made resident for what else it keeps, and, where its buffers are not ours
+ * (server/request_spares.h), for four of them.
  */
-#define WARM_BYTES (4 * (128 + 4) * 1024)
+#define WARM_BYTES (4 * (REQUEST_SWAP + 4096))
 
 static void make_resident(void)
 {
