@@ -158,6 +158,10 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (ballast->memory == MAP_FAILED)
 		return -errno;
+	/*
+	 * Page by page also where the kernel would take larger folios (from Linux 6.8 of any size):
+	 * a folio that a step ends in would be split, or stay in memory for its other part.
+	 */
 	madvise(ballast->memory, ballast->size, MADV_NOHUGEPAGE);
 	/* No child is to be had here at the price of a copy of its page tables. */
 	madvise(ballast->memory, ballast->size, MADV_DONTFORK);

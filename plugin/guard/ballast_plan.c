@@ -80,6 +80,10 @@ static uint64_t room_for_pages(const struct ramzswap_stats *stats, uint64_t limi
 }
 
 /*
+ * From Linux 6.12 a page of zeroes takes a slot and never comes here: the kernel notes it beside
+ * the slot.  Such slots are neither free nor payload, so they enter none of the sums below.  What
+ * is stale may be taken for less than it is, which leaves more slots alone, not fewer.
+ *
  * Bytes of pages in the pool whose slots are free: those of a program that has just ended, until
  * the kernel discards them.  What is swapped out there takes their room.
  */
@@ -91,10 +95,10 @@ static uint64_t stale_pages(const struct ramzswap_stats *stats, uint64_t area_fr
 }
 
 /*
- * The kernel discards whole clusters of 256 free slots, and not one with a slot of ballast in it:
- * what a program had that has ended then stays in the pool, and the machine does not get its memory
- * back.  Where most of what is stored is such and stays so, the ballast is in the way.  Elsewhere
- * it has to stay: programs would have its slots at once.
+ * The kernel discards whole clusters of free slots (512 on x86, 256 where it has no huge pages), and
+ * not one with a slot of ballast in it: what a program had that has ended then stays in the pool,
+ * and the machine does not get its memory back.  Where most of what is stored is such and stays so,
+ * the ballast is in the way.  Elsewhere it has to stay: programs would have its slots at once.
  */
 static bool is_in_the_way(struct ballast_plan *plan, const struct ramzswap_stats *stats,
 			  uint64_t stale, uint64_t held)

@@ -84,6 +84,21 @@ static void slots_of_pages_that_are_still_stored_are_left(void **state)
 	assert_int_equal(ballast_plan_look(&plan, &stats, &ample, 200 * MIB, 100 * MIB), 150 * MIB);
 }
 
+static void slots_of_zero_pages_that_never_arrive_change_nothing(void **state)
+{
+	struct ballast_plan sent = { 0 }, noted = { 0 };
+	struct ramzswap_stats stats = pool(50);
+	uint64_t held;
+
+	/* 150 MiB are stored; 100 more are slots of pages that the kernel did not send. */
+	stats.disksize = 400 * MIB;
+	held = ballast_plan_look(&noted, &stats, &ample, 150 * MIB, 0);
+	assert_true(held > 0 && held < 150 * MIB);
+	/* A kernel that sends them takes as many slots, and here they are but a word. */
+	stats.pages_zero = stats.same_pages = 100 * MIB / 4096;
+	assert_int_equal(ballast_plan_look(&sent, &stats, &ample, 150 * MIB, 0), held);
+}
+
 static void slots_between_those_of_pages_nobody_has_are_given_back_after_a_while(void **state)
 {
 	struct ballast_plan plan = { 0 };
@@ -255,6 +270,7 @@ int main(void)
 			without_a_limit_what_is_free_never_exceeds_what_the_machine_can_give),
 		cmocka_unit_test(a_small_machine_gains_by_its_swap),
 		cmocka_unit_test(slots_of_pages_that_are_still_stored_are_left),
+		cmocka_unit_test(slots_of_zero_pages_that_never_arrive_change_nothing),
 		cmocka_unit_test(
 			slots_between_those_of_pages_nobody_has_are_given_back_after_a_while),
 		cmocka_unit_test(giving_back_in_vain_comes_once_in_ten_minutes_at_last),
