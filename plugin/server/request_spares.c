@@ -130,10 +130,18 @@ void *request_spares_take(void *block, size_t size)
 	return made;
 }
 
+/* Most of what is freed is no buffer: it is not worth a look. */
+static bool may_be_spare(void *block)
+{
+	return block && malloc_usable_size(block) > SMALL;
+}
+
 void request_spares_forget(void *block)
 {
 	struct spare *spare;
 
+	if (!may_be_spare(block))
+		return;
 	pthread_mutex_lock(&spares.lock);
 	spare = find_block(block);
 	if (spare)
@@ -146,6 +154,10 @@ void request_spares_free(void *block)
 	struct spare *spare;
 	bool keep = false;
 
+	if (!may_be_spare(block)) {
+		free(block);
+		return;
+	}
 	pthread_mutex_lock(&spares.lock);
 	spare = find_block(block);
 	if (spare) {
