@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/commands.h"
@@ -41,7 +42,7 @@ static void answer_failure(struct control_reply *reply, int error, const char *w
 }
 
 static void run_stats(const struct control_ops *ops, void *opaque, const char *argument,
-		      struct control_reply *reply)
+		      struct control_files *files, struct control_reply *reply)
 {
 	struct ramzswap_stats stats = { 0 };
 	int len;
@@ -55,7 +56,7 @@ static void run_stats(const struct control_ops *ops, void *opaque, const char *a
 }
 
 static void run_memlimit(const struct control_ops *ops, void *opaque, const char *argument,
-			 struct control_reply *reply)
+			 struct control_files *files, struct control_reply *reply)
 {
 	uint64_t bytes = CONTROL_NO_LIMIT;
 	char why[CONTROL_WHY_MAX] = "";
@@ -72,7 +73,7 @@ static void run_memlimit(const struct control_ops *ops, void *opaque, const char
 }
 
 static void run_compact(const struct control_ops *ops, void *opaque, const char *argument,
-			struct control_reply *reply)
+			struct control_files *files, struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
 	uint64_t bytes = 0;
@@ -85,7 +86,7 @@ static void run_compact(const struct control_ops *ops, void *opaque, const char 
 }
 
 static void run_recompress(const struct control_ops *ops, void *opaque, const char *argument,
-			   struct control_reply *reply)
+			   struct control_files *files, struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
 	uint64_t bytes = 0;
@@ -120,7 +121,7 @@ static int parse_writeback(const char *argument, enum control_writeback *what,
 }
 
 static void run_writeback(const struct control_ops *ops, void *opaque, const char *argument,
-			  struct control_reply *reply)
+			  struct control_files *files, struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
 	enum control_writeback what;
@@ -141,7 +142,7 @@ static void run_writeback(const struct control_ops *ops, void *opaque, const cha
 }
 
 static void run_backing(const struct control_ops *ops, void *opaque, const char *argument,
-			struct control_reply *reply)
+			struct control_files *files, struct control_reply *reply)
 {
 	bool day = strncmp(argument, "budget ", strlen("budget ")) == 0;
 	char why[CONTROL_WHY_MAX] = "";
@@ -164,8 +165,82 @@ static void run_backing(const struct control_ops *ops, void *opaque, const char 
 		answer(reply, CONTROL_OK);
 }
 
+static bool hex_digit(char c, unsigned char *value)
+{
+	if (c >= '0' && c <= '9')
+		*value = (unsigned char)(c - '0');
+	else if (c >= 'a' && c <= 'f')
+		*value = (unsigned char)(c - 'a' + 10);
+	else
+		return false;
+	return true;
+}
+
+static bool parse_proof(const char *text, unsigned char *proof)
+{
+	if (strlen(text) != 2 * CONTROL_PROOF_SIZE)
+		return false;
+	for (size_t i = 0; i < CONTROL_PROOF_SIZE; i++) {
+		unsigned char high, low;
+
+		if (!hex_digit(text[2 * i], &high) || !hex_digit(text[2 * i + 1], &low))
+			return false;
+		proof[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+/* SLOTS FUNCTION PROOF; function is where the name is to go. */
+static bool parse_freed(const char *argument, struct control_freed *freed, char *function)
+{
+	char slots[20], proof[2 * CONTROL_PROOF_SIZE + 2], end;
+
+	if (sscanf(argument, "%19[0-9] %63[a-zA-Z0-9_] %33s%c", slots, function, proof, &end) != 3)
+		return false;
+	freed->slots = strtoull(slots, NULL, 10);
+	freed->function = function;
+	return parse_proof(proof, freed->proof);
+}
+
+static void take_freed(const struct control_ops *ops, void *opaque, const char *argument,
+		       struct control_files *files, struct control_reply *reply)
+{
+	char why[CONTROL_WHY_MAX] = "", function[64];
+	struct control_freed freed;
+	int error;
+
+	if (!parse_freed(argument, &freed, function) || files->count != 2) {
+		control_reply_error(reply, "freed takes off, or what ramzswap-freed sends");
+		return;
+	}
+	freed.array = files->fd[0];
+	freed.link = files->fd[1];
+	files->count = 0;
+	error = ops->take_freed(opaque, &freed, why, sizeof(why));
+	if (error)
+		answer_failure(reply, error, why);
+	else
+		answer(reply, CONTROL_OK);
+}
+
+static void run_freed(const struct control_ops *ops, void *opaque, const char *argument,
+		      struct control_files *files, struct control_reply *reply)
+{
+	char text[CONTROL_WHY_MAX];
+
+	if (!argument) {
+		ops->describe_freed(opaque, text, sizeof(text));
+		answer(reply, CONTROL_OK "%s\n", text);
+	} else if (!strcmp(argument, "off")) {
+		ops->end_freed(opaque);
+		answer(reply, CONTROL_OK);
+	} else {
+		take_freed(ops, opaque, argument, files, reply);
+	}
+}
+
 static void run_reset(const struct control_ops *ops, void *opaque, const char *argument,
-		      struct control_reply *reply)
+		      struct control_files *files, struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
 	int error = ops->reset(opaque, why, sizeof(why));
@@ -177,7 +252,7 @@ static void run_reset(const struct control_ops *ops, void *opaque, const char *a
 }
 
 static void run_check(const struct control_ops *ops, void *opaque, const char *argument,
-		      struct control_reply *reply)
+		      struct control_files *files, struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
 	int error = ops->check(opaque, why, sizeof(why));

@@ -16,13 +16,19 @@ struct control_reply {
 	char text[CONTROL_REPLY_MAX];
 };
 
+/* Descriptors that came with a request.  Who takes one out takes it over. */
+struct control_files {
+	size_t count;
+	int fd[2];
+};
+
 struct control_command {
 	const char *name;
 	const char *needs; /* what its argument is to be; NULL: it takes none */
 	bool alone;	   /* it does without that argument, too */
 	bool slow;	   /* may take long */
 	void (*run)(const struct control_ops *ops, void *opaque, const char *argument,
-		    struct control_reply *reply);
+		    struct control_files *files, struct control_reply *reply);
 };
 
 /* Makes the answer "error TEXT"; a text too long is cut, and is one line whatever it holds. */

@@ -26,7 +26,7 @@
 /* Clients at once; more wait in the socket's backlog. */
 #define CLIENTS_MAX 8
 
-/* A request takes less: the longest is "memlimit" and a size. */
+/* A request takes less: the longest is "freed" with its proof. */
 #define REQUEST_MAX 128
 
 /* How long a client may take to send its request, and again to take the answer. */
@@ -56,6 +56,7 @@ struct client {
 	char request[REQUEST_MAX];
 	const struct control_command *command;
 	const char *argument; /* inside request */
+	struct control_files files;
 	struct control_reply reply;
 	size_t reply_sent;
 };
@@ -81,8 +82,17 @@ struct control {
  * Talking.
  */
 
+/* What nobody has taken. */
+static void close_files(struct control_files *files)
+{
+	for (size_t i = 0; i < files->count; i++)
+		close(files->fd[i]);
+	files->count = 0;
+}
+
 static void drop(struct client *client)
 {
+	close_files(&client->files);
 	close(client->fd);
 	client->state = CLIENT_NONE;
 }
@@ -132,7 +142,8 @@ static bool give_work(struct control *control, struct client *client)
 
 static void carry_out(struct control *control, struct client *client)
 {
-	client->command->run(control->ops, control->opaque, client->argument, &client->reply);
+	client->command->run(control->ops, control->opaque, client->argument, &client->files,
+			     &client->reply);
 }
 
 static void answer(struct control *control, struct client *client)
@@ -149,11 +160,47 @@ static void answer(struct control *control, struct client *client)
 	start_reply(client);
 }
 
+/*
+ * Keeps the descriptors that came along.  What there is no room for the kernel has closed, and
+ * what came in two messages is not what anybody sends.
+ */
+static void keep_files(struct client *client, struct msghdr *message)
+{
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+
+	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+		return;
+	close_files(&client->files);
+	client->files.count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(client->files.fd, CMSG_DATA(header), client->files.count * sizeof(int));
+}
+
+/* As recv. */
+static ssize_t receive_bytes(struct client *client, char *room, size_t size)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(client->files.fd))];
+	} control;
+	struct iovec bytes = { room, size };
+	struct msghdr message = {
+		.msg_iov = &bytes,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t got = recvmsg(client->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (got >= 0)
+		keep_files(client, &message);
+	return got;
+}
+
 static void receive(struct control *control, struct client *client)
 {
 	char *room = client->request + client->request_len;
 	size_t room_len = sizeof(client->request) - client->request_len;
-	ssize_t got = recv(client->fd, room, room_len, MSG_DONTWAIT);
+	ssize_t got = receive_bytes(client, room, room_len);
 	char *newline;
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))

@@ -23,6 +23,9 @@
 
 struct control;
 
+/* Bytes by which a device is told to be the disk of this server; hexadecimal in the request. */
+#define CONTROL_PROOF_SIZE 16
+
 /* What set_memlimit gets for "none". */
 #define CONTROL_NO_LIMIT UINT64_MAX
 
@@ -44,6 +47,14 @@ enum control_writeback {
  * *bytes counts only on success.  Reading the statistics cannot fail: *stats comes
  * in as zeroes.
  */
+/* Notices of freed swap slots, as ramzswap-freed has them to give. */
+struct control_freed {
+	int array, link;      /* descriptors; taken over, whatever comes of it */
+	uint64_t slots;	      /* of the device */
+	const char *function; /* of the kernel: a name, letters, digits and _ */
+	unsigned char proof[CONTROL_PROOF_SIZE];
+};
+
 struct control_ops {
 	void (*get_stats)(void *opaque, struct ramzswap_stats *stats);
 	int (*set_memlimit)(void *opaque, uint64_t bytes, char *why, size_t why_size);
@@ -53,6 +64,11 @@ struct control_ops {
 	int (*recompress)(void *opaque, uint64_t *bytes, char *why, size_t why_size);
 	int (*writeback)(void *opaque, enum control_writeback what, unsigned int idle_seconds,
 			 uint64_t *bytes, char *why, size_t why_size);
+	/* Slow, as the others behind it. */
+	int (*take_freed)(void *opaque, const struct control_freed *freed, char *why,
+			  size_t why_size);
+	void (*end_freed)(void *opaque);
+	void (*describe_freed)(void *opaque, char *text, size_t size);
 	int (*reset)(void *opaque, char *why, size_t why_size);
 	int (*check)(void *opaque, char *why, size_t why_size);
 };

@@ -13,6 +13,10 @@
  *	writeback	 a line for people: what was moved; alone what policy wants moved,
  *			 or with huge, all, or idle SECONDS
  *	backing budget SIZE, backing rate SIZE	nothing; SIZE, or none
+ *	freed		 a line for people: where notices of freed swap slots come from
+ *	freed off	 nothing: there are none any more
+ *	freed SLOTS FUNCTION PROOF
+ *			 nothing; for ramzswap-freed, two descriptors come with it (freed/map.h)
  *	reset		 nothing
  *	check		 a line for people
  */
@@ -40,6 +44,9 @@
 	X(backing, 2, "budget SIZE or rate SIZE", false, false,                                    \
 	  "  backing                      show how the backing store is used\n"                    \
 	  "  backing budget|rate SIZE|none  change what may be written to it a day or a second\n") \
+	X(freed, 1, "off, or what ramzswap-freed sends", true, true,                               \
+	  "  freed [off]                  show where notices of freed swap slots come from, or "   \
+	  "end them\n")                                                                            \
 	X(reset, 0, NULL, true, true,                                                              \
 	  "  reset                        forget all data (refused while a client is "             \
 	  "connected)\n")                                                                          \

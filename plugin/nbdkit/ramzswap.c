@@ -24,7 +24,10 @@
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
-static struct server server = { .clients = CLIENTS_INITIALIZER };
+static struct server server = {
+	.clients = CLIENTS_INITIALIZER,
+	.notices = NOTICES_INITIALIZER,
+};
 
 /* -D ramzswap.requests=1: each request in the debug output. */
 NBDKIT_DLL_PUBLIC int ramzswap_debug_requests;
@@ -174,12 +177,13 @@ static void *ramzswap_open(int readonly)
 		return NULL;
 	}
 	server_expect_client(&server);
-	return NBDKIT_HANDLE_NOT_NEEDED;
+	return (void *)(uintptr_t)notices_client(&server.notices);
 }
 
 static void ramzswap_close(void *handle)
 {
 	clients_leave(&server.clients);
+	notices_client_left(&server.notices, server.store, (uintptr_t)handle);
 }
 
 static int64_t ramzswap_get_size(void *handle)

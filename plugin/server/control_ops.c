@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "control/control.h"
@@ -17,6 +18,7 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	struct protection_faults faults;
 
 	store_get_stats(server->store, stats);
+	stats->freed_notices = notices_count(&server->notices);
 	protection_get_faults(&faults);
 	stats->minor_faults = faults.minor;
 	stats->major_faults = faults.major;
@@ -91,6 +93,49 @@ static int reset(void *opaque, char *why, size_t why_size)
 	return 0;
 }
 
+/*
+ * Behind the held door, with somebody inside: who leaves ends them.  Or for the ublk device, which
+ * is there as long as the server.
+ */
+static int take_freed(void *opaque, const struct control_freed *freed, char *why, size_t why_size)
+{
+	struct server *server = opaque;
+	struct notices_request request = {
+		.array = freed->array,
+		.link = freed->link,
+		.slots = freed->slots,
+		.function = freed->function,
+	};
+	unsigned int clients = clients_hold(&server->clients);
+	int err;
+
+	memcpy(request.proof, freed->proof, sizeof(request.proof));
+	if (clients > 0 || server->ublk) {
+		err = notices_take(&server->notices, server->store, &request, why, why_size);
+	} else {
+		close(request.array);
+		close(request.link);
+		snprintf(why, why_size, "no client is connected: attach the device first");
+		err = -ENOTCONN;
+	}
+	clients_release(&server->clients);
+	return err;
+}
+
+static void end_freed(void *opaque)
+{
+	struct server *server = opaque;
+
+	notices_end(&server->notices, server->store);
+}
+
+static void describe_freed(void *opaque, char *text, size_t size)
+{
+	struct server *server = opaque;
+
+	notices_describe(&server->notices, text, size);
+}
+
 static int check(void *opaque, char *why, size_t why_size)
 {
 	struct server *server = opaque;
@@ -147,6 +192,9 @@ const struct control_ops server_control_ops = {
 	.get_stats = get_stats,
 	.compact = compact,
 	.set_memlimit = set_memlimit,
+	.take_freed = take_freed,
+	.end_freed = end_freed,
+	.describe_freed = describe_freed,
 	.reset = reset,
 	.check = check,
 	.recompress = recompress,

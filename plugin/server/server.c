@@ -440,8 +440,11 @@ void server_stop(struct server *server)
 	server->writeback_worker = NULL;
 	worker_stop(server->worker);
 	server->worker = NULL;
+	if (server->store)
+		notices_end(&server->notices, server->store);
 	store_destroy(server->store);
 	server->store = NULL;
+	notices_fini(&server->notices);
 	backing_destroy(server->backing);
 	server->backing = NULL;
 	oom_call_finish(&server->oom_call);

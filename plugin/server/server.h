@@ -15,6 +15,7 @@
 #include "server/attachment.h"
 #include "server/clients.h"
 #include "server/fullness.h"
+#include "server/notices.h"
 #include "server/params.h"
 #include "survival/survival.h"
 
@@ -45,6 +46,7 @@ struct server {
 	struct control *control;	 /* NULL without control= */
 	struct ublk_door *ublk;		 /* NULL with ublk=off */
 	struct clients clients;
+	struct notices notices;
 	unsigned int clients_trimmed; /* of clients_have_gone, for the heap */
 	struct attachment attachment; /* zeroed with swap=off */
 	atomic_uint_least64_t invalid_io;

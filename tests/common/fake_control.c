@@ -97,7 +97,32 @@ static int reset(void *opaque, char *why, size_t why_size)
 	return slow(opaque, NULL, why, why_size);
 }
 
+/* What comes along is closed, as it would be with the notices. */
+static int take_freed(void *opaque, const struct control_freed *freed, char *why, size_t why_size)
+{
+	struct fake_control *fake = opaque;
+
+	fake->slots = freed->slots;
+	snprintf(fake->function, sizeof(fake->function), "%s", freed->function);
+	memcpy(fake->proof, freed->proof, sizeof(fake->proof));
+	fake->files_came = close(freed->array) == 0 && close(freed->link) == 0;
+	return slow(fake, NULL, why, why_size);
+}
+
+static void end_freed(void *opaque)
+{
+	(void)slow(opaque, NULL, NULL, 0);
+}
+
+static void describe_freed(void *opaque, char *text, size_t size)
+{
+	snprintf(text, size, "swap_range_free");
+}
+
 static const struct control_ops ops = {
+	.take_freed = take_freed,
+	.end_freed = end_freed,
+	.describe_freed = describe_freed,
 	.get_stats = get_stats,
 	.set_memlimit = set_memlimit,
 	.compact = compact,

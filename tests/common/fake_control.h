@@ -28,6 +28,10 @@ struct fake_control {
 	uint64_t allowance[2];		  /* the last that were set: of a second, of a day */
 	enum control_writeback writeback; /* what was asked for last */
 	unsigned int idle_seconds;
+	uint64_t slots;	   /* the last that take_freed was asked with */
+	char function[64]; /* the same */
+	unsigned char proof[CONTROL_PROOF_SIZE];
+	bool files_came;    /* two open descriptors, with that */
 	unsigned int calls; /* of all operations but get_stats */
 	bool hold;	    /* slow operations wait while this is set */
 	bool held;	    /* one does */
