@@ -59,41 +59,42 @@ static bool may_be_ours(dev_t number)
 	return (!strncmp(name, "nbd", 3) || !strncmp(name, "ublkb", 5)) && !strchr(name, 'p');
 }
 
-static int look_at(struct freed_device *device, const char *path, char *why, size_t why_size)
+/* Before it is opened: what is not ours is not even that. */
+static int look_at(const char *path, struct stat *file, char *why, size_t why_size)
 {
-	struct stat file;
-	uint64_t bytes;
-
 	if (sysconf(_SC_PAGESIZE) != (long)PAGE)
 		return explain(-EOPNOTSUPP, why, why_size,
 			       "this kernel's pages are not of 4096 bytes: a slot is not a page");
-	if (fstat(device->fd, &file) != 0 || !S_ISBLK(file.st_mode))
+	if (stat(path, file) != 0)
+		return explain(-errno, why, why_size, "%s: %m", path);
+	if (!S_ISBLK(file->st_mode))
 		return explain(-ENOTBLK, why, why_size, "%s is no block device", path);
-	if (!may_be_ours(file.st_rdev))
+	if (!may_be_ours(file->st_rdev))
 		return explain(-ENXIO, why, why_size,
 			       "%s is no whole nbd or ublk device: slots there are not the "
 			       "pages of the disk",
 			       path);
-	if (ioctl(device->fd, BLKGETSIZE64, &bytes) != 0)
-		return explain(-errno, why, why_size, "%s: %m", path);
-	device->number = file.st_rdev;
-	device->slots = bytes / PAGE;
 	return 0;
 }
 
 int freed_device_open(struct freed_device *device, const char *path, char *why, size_t why_size)
 {
-	struct freed_device opened = { .fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC) };
-	int err;
+	struct stat seen, opened;
+	uint64_t bytes;
+	int err = look_at(path, &seen, why, why_size), fd;
 
-	if (opened.fd < 0)
-		return explain(-errno, why, why_size, "%s: %m", path);
-	err = look_at(&opened, path, why, why_size);
 	if (err)
-		close(opened.fd);
-	else
-		*device = opened;
-	return err;
+		return err;
+	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		return explain(-errno, why, why_size, "%s: %m", path);
+	if (fstat(fd, &opened) != 0 || opened.st_rdev != seen.st_rdev ||
+	    ioctl(fd, BLKGETSIZE64, &bytes) != 0) {
+		close(fd);
+		return explain(-ENXIO, why, why_size, "%s: it is another one now", path);
+	}
+	*device = (struct freed_device){ fd, seen.st_rdev, bytes / PAGE };
+	return 0;
 }
 
 void freed_device_close(struct freed_device *device)
