@@ -79,6 +79,12 @@ static int set_size(uint64_t *bytes, const char *key, const char *value, uint64_
 	return 0;
 }
 
+/* Shares and fractions come out at any byte: a disk that was not told to the byte has whole pages. */
+static uint64_t whole_pages(uint64_t size)
+{
+	return size < STORE_PAGE_SIZE ? STORE_PAGE_SIZE : size & ~(uint64_t)(STORE_PAGE_SIZE - 1);
+}
+
 static int set_disk_size(struct params *params, const char *key, const char *value, char *why,
 			 size_t why_size)
 {
@@ -92,7 +98,7 @@ static int set_disk_size(struct params *params, const char *key, const char *val
 			 (unsigned long long)(STORE_SIZE_MAX >> 40));
 		return -EINVAL;
 	}
-	params->size = size;
+	params->size = strpbrk(value, ".%") ? whole_pages(size) : size;
 	return 0;
 }
 
@@ -347,8 +353,8 @@ int params_complete(struct params *params, char *why, size_t why_size)
 	uint64_t room = params->memlimit;
 	int err;
 
-	if (params->size == 0)
-		params->size = params->ram >> SIZE_DEFAULT_SHIFT;
+	if (params->size == 0 && params->ram)
+		params->size = whole_pages(params->ram >> SIZE_DEFAULT_SHIFT);
 	if (params->size == 0) {
 		snprintf(why, why_size,
 			 "size: the memory of this machine is not known: give a size");

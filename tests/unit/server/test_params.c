@@ -228,9 +228,28 @@ static void a_disk_too_large_for_swap_has_the_reserve_of_a_disk(void **state)
 	assert_true(params->reserve < MIB);
 }
 
+static void a_size_that_is_computed_is_whole_pages(void **state)
+{
+	static const char *const sizes[] = { "1.1G", "2.7G", "33%", "7.77%", "0.001M" };
+	struct params *params = *state;
+
+	params->ram = 4 * GIB + 12345;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		set(params, "size", sizes[i]);
+		assert_int_equal(params->size % STORE_PAGE_SIZE, 0);
+		assert_true(params->size > 0);
+	}
+	set(params, "size", "1000001");
+	assert_int_equal(params->size, 1000001);
+	params->size = 0;
+	complete(params);
+	assert_int_equal(params->size, GIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_size_that_is_computed_is_whole_pages, setup),
 		cmocka_unit_test_setup(the_defaults_are_those_of_the_manual, setup),
 		cmocka_unit_test_setup(idle_pages_are_in_zstd_where_it_is_and_does_not_weigh,
 				       setup),
