@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/sysinfo.h>
 
+#include "base/group.h"
 #include "base/size.h"
 
 /* Digits behind these are dropped: they are worth an eighth of a byte, even in E. */
@@ -160,9 +161,12 @@ int size_parse(const char *text, uint64_t ram, uint64_t *bytes, char *why, size_
 
 uint64_t size_of_ram(void)
 {
+	uint64_t limit = group_memory_limit("");
 	struct sysinfo info;
+	uint64_t ram;
 
 	if (sysinfo(&info) < 0)
 		return 0;
-	return (uint64_t)info.totalram * info.mem_unit;
+	ram = (uint64_t)info.totalram * info.mem_unit;
+	return ram < limit ? ram : limit;
 }

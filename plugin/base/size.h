@@ -31,7 +31,10 @@
  */
 int size_parse(const char *text, uint64_t ram, uint64_t *bytes, char *why, size_t why_size);
 
-/* The memory of this machine in bytes, to take shares of. */
+/*
+ * The memory of this machine in bytes, to take shares of: no more than its control groups leave
+ * this process (group.h).  0 where it is not known.  Opens files; any thread.
+ */
 uint64_t size_of_ram(void);
 
 #endif

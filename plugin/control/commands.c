@@ -62,8 +62,10 @@ static void run_memlimit(const struct control_ops *ops, void *opaque, const char
 	char why[CONTROL_WHY_MAX] = "";
 	int error = 0;
 
+	/* Files are opened for a share only: this must answer when there is no memory. */
 	if (strcmp(argument, "none") != 0)
-		error = size_parse(argument, size_of_ram(), &bytes, why, sizeof(why));
+		error = size_parse(argument, strchr(argument, '%') ? size_of_ram() : UINT64_MAX,
+				   &bytes, why, sizeof(why));
 	if (!error)
 		error = ops->set_memlimit(opaque, bytes, why, sizeof(why));
 	if (error)

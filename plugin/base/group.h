@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the control groups of this process leave it of the machine's memory, in a container or
+ * a unit with a limit.  Version 2, version 1, and both mounted beside each other.
+ */
+#ifndef RAMZSWAP_GROUP_H
+#define RAMZSWAP_GROUP_H
+
+#include <stdint.h>
+
+#define GROUP_NO_LIMIT UINT64_MAX
+
+/*
+ * The least limit, in bytes, of the calling process's group and of all groups above it:
+ * memory.max and memory.high, or memory.limit_in_bytes.  GROUP_NO_LIMIT where there is none or
+ * none can be read.  root stands before /proc and /sys: "" but in tests.  Opens files; any thread.
+ */
+uint64_t group_memory_limit(const char *root);
+
+#endif
