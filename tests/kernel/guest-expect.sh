@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What is expected of scripts/ramzswap in a guest: a line in RESULTS/failures for each promise that is
+# not kept.  Sourced by sh after guest-lib.sh.
+
+RAMZSWAP_RUN=/run/ramzswap RAMZSWAP_DEFAULTS=/run/none
+RZSCONTROL=$BUILD/plugin/rzscontrol RAMZSWAP_PLUGIN=$BUILD/plugin/ramzswap.so
+RAMZSWAP_GUARD=$BUILD/plugin/ramzswap-guard
+export RAMZSWAP_RUN RAMZSWAP_DEFAULTS RZSCONTROL RAMZSWAP_PLUGIN RAMZSWAP_GUARD
+default_min_free=$(cat /proc/sys/vm/min_free_kbytes)
+
+expect()
+{
+	what=$1
+	shift
+	"$@" || echo "$what: $(tail -n 2 /run/answer | tr '\n' ' ')" >>"$RESULTS/failures"
+}
+
+refused()
+{
+	reason=$1
+	shift
+	"$tool" "$@" >/run/answer 2>&1 && return 1
+	grep -q -- "$reason" /run/answer
+}
+
+works()
+{
+	"$tool" "$@" >/run/answer 2>&1
+}
+
+said()
+{
+	grep -q -- "$1" /run/answer
+}
+
+# soon COMMAND...: within half a minute, for the host may have other work
+soon()
+{
+	for try in $(seq 300); do
+		"$@" && return
+		sleep 0.1
+	done
+	return 1
+}
+
+# has_ended PID: its program is gone, whether it was reaped or not
+has_ended()
+{
+	! readlink "/proc/$1/exe" >/dev/null
+}
+
+# Kills the server at once, and waits for its end.
+kill_server()
+{
+	killed=$(cat /run/ramzswap/pid)
+	kill -9 "$killed"
+	soon has_ended "$killed"
+}
