@@ -108,6 +108,9 @@ start_swap()
 	case $SWAP in
 	ramzswap | no-* | memory | bare)
 		insert nbd
+		case $FLAGS in
+		*ublk*) insert ublk_drv ;;
+		esac
 		for disk in $(seq 1 "$DISKS"); do
 			start_ramzswap "$disk"
 		done

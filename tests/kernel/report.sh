@@ -85,7 +85,7 @@ must()
 outcome()
 {
 	local results=$1 load=$2 round=$4 wrong=
-	[ "$3" = ramzswap ] || { echo -; return; }
+	[[ $3 =~ ^(ramzswap|ublk)$ ]] || { echo -; return; }
 	case $load in
 	off-short)
 		# One that the OOM killer ended before leaves room for all, and nothing to refuse.
