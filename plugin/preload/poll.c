@@ -24,21 +24,16 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/patience.h"
 
 /* nbdkit reads just so much where it waits for a request: its header, NBD's simple one. */
 #define REQUEST_HEADER_SIZE 28
 
 #define POLL_US_MAX 100000
 
-/* The shortest while is such a part of the longest; below it there is none. */
-#define SHORTEST_PART 8
-
-/* A question takes a few microseconds.  One that took this part of the longest while took more. */
-#define TAKEN_PART 2
-
 static int64_t longest_ns; /* 0: never poll */
 
-static __thread int64_t while_ns __attribute__((tls_model("initial-exec")));
+static __thread struct patience patience __attribute__((tls_model("initial-exec")));
 
 __attribute__((constructor)) static void read_environment(void)
 {
@@ -52,40 +47,21 @@ __attribute__((constructor)) static void read_environment(void)
 	longest_ns = (us < POLL_US_MAX ? us : POLL_US_MAX) * INT64_C(1000);
 }
 
-/* Asks for while_ns at most.  -1: sleep in read(2) instead, which also tells of errors. */
+/* Asks as long as there is patience.  -1: sleep in read(2) instead, which also tells of errors. */
 static ssize_t poll_socket(int fd, void *buf, size_t length, int64_t start)
 {
-	int64_t asked = start, now;
+	int64_t asked, now = start;
 
 	do {
 		ssize_t got = recv(fd, buf, length, MSG_DONTWAIT);
 
 		if (got >= 0 || errno != EAGAIN)
 			return got;
+		asked = now;
 		sched_yield();
 		now = (int64_t)clock_ns();
-		if (now - asked >= longest_ns / TAKEN_PART) {
-			while_ns = 0; /* somebody else had the processor */
-			return -1;
-		}
-		asked = now;
-	} while (now - start < while_ns);
+	} while (patience_goes_on(&patience, start, asked, now));
 	return -1;
-}
-
-/* Whether the while just spent was worth it, and how long the next one is to be. */
-static void learn(int64_t waited)
-{
-	int64_t shortest = longest_ns / SHORTEST_PART;
-
-	if (waited <= longest_ns)
-		while_ns = while_ns < shortest ? shortest : 2 * while_ns;
-	else
-		while_ns /= 2;
-	if (while_ns > longest_ns)
-		while_ns = longest_ns;
-	if (while_ns < shortest)
-		while_ns = 0;
 }
 
 __attribute__((visibility("default"))) ssize_t read(int fd, void *buf, size_t length)
@@ -102,9 +78,10 @@ __attribute__((visibility("default"))) ssize_t read(int fd, void *buf, size_t le
 	if (errno != EAGAIN)
 		return syscall(SYS_read, fd, buf, length);
 	start = (int64_t)clock_ns();
-	got = while_ns ? poll_socket(fd, buf, length, start) : -1;
+	patience.longest_ns = longest_ns;
+	got = patience_is_left(&patience) ? poll_socket(fd, buf, length, start) : -1;
 	if (got < 0)
 		got = syscall(SYS_read, fd, buf, length);
-	learn((int64_t)clock_ns() - start);
+	patience_learn(&patience, (int64_t)clock_ns() - start);
 	return got;
 }
