@@ -32,6 +32,7 @@ int block_device_open(struct server *server, char *why, size_t why_size)
 	err = ublk_door_open(&server->ublk, &config, why, why_size);
 	if (err)
 		return err;
+	protection_begin_requests();
 	snprintf(line, sizeof(line), "ublk: the disk is /dev/ublkb%d",
 		 ublk_door_number(server->ublk));
 	server->note(line);

@@ -190,8 +190,6 @@ static bool count_faults(int who, uint64_t *minor_faults, uint64_t *major_faults
 
 int protection_populate(struct protection *protection)
 {
-	uint64_t minor_faults, major_faults;
-
 	if (!protection->lock_wanted)
 		return 0;
 	if (mlockall(MCL_FUTURE) != 0) {
@@ -199,9 +197,17 @@ int protection_populate(struct protection *protection)
 		return -errno;
 	}
 	heap_prepare(true);
-	if (count_faults(RUSAGE_SELF, &minor_faults, &major_faults))
-		faults_at_start = minor_faults + major_faults;
+	protection_begin_requests();
 	return 0;
+}
+
+void protection_begin_requests(void)
+{
+	uint64_t background = atomic_load_explicit(&background_faults, memory_order_relaxed);
+	uint64_t minor_faults, major_faults;
+
+	if (count_faults(RUSAGE_SELF, &minor_faults, &major_faults))
+		faults_at_start = minor_faults + major_faults - background;
 }
 
 /* Of this thread, that have been counted. */

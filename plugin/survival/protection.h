@@ -79,11 +79,18 @@ int protection_populate(struct protection *protection);
 void protection_populate_code(const struct protection *protection, const char *const *libraries,
 			      size_t count);
 
+/*
+ * What faults were taken until now were taken to make ready.  Once more when something has been
+ * made after protection_populate; before the first request.
+ */
+void protection_begin_requests(void);
+
 /* Page faults until now. */
 struct protection_faults {
 	uint64_t minor;	   /* of the whole process, since its start */
 	uint64_t major;	   /* of the whole process, since its start */
-	uint64_t requests; /* both kinds, since the fork, but for background threads' */
+	uint64_t requests; /* both kinds, since protection_begin_requests, but for background
+			      threads' */
 };
 
 void protection_get_faults(struct protection_faults *faults);
