@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/request.h"
 #include "store/store.h"
 #include "ublk/device.h"
 #include "ublk/queue.h"
@@ -23,6 +24,9 @@
 
 /* One request to forget a range must not keep readers waiting for long. */
 #define DISCARD_BYTES (4u << 20)
+
+/* What a server of swap has resident for a request is no less. */
+_Static_assert(UBLK_REQUEST_BYTES <= REQUEST_SWAP, "larger than what is ready");
 
 #define NEEDED (UBLK_FEATURE_IOCTL_CODES | UBLK_FEATURE_RECOVERY)
 
