@@ -58,6 +58,14 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(pages_idle_codec, "IdleCodecPages", COUNT, GAUGE, "Pages in the codec for idle pages")   \
 	X(pages_returned, "PagesReturned", COUNT, COUNTER,                                         \
 	  "Pages read often, encoded for speed again")                                             \
+	X(dictionary_bytes, "DictionaryBytes", BYTES, GAUGE,                                       \
+	  "Memory of dictionaries, and of what makes them and encodes by them")                    \
+	X(dictionary_seconds, "DictionaryAge", SECONDS, GAUGE,                                     \
+	  "Age of the present one, 0 for none")                                                    \
+	X(dictionary_won, "DictionaryWon", BYTES, COUNTER, "Bytes that they won, estimated")       \
+	X(pages_dictionary, "DictionaryPages", COUNT, GAUGE, "Pages that need a dictionary")       \
+	X(dictionaries_made, "DictionariesMade", COUNT, COUNTER, "Dictionaries made")              \
+	X(dictionaries_damaged, "DictionariesBad", COUNT, COUNTER, "Dictionaries found damaged")   \
 	X(bd_count, "BackingPages", COUNT, GAUGE, "Pages in the backing store")                    \
 	X(bd_reads, "BackingReads", COUNT, COUNTER, "Pages read back from it")                     \
 	X(bd_read_requests, "BackingReadReqs", COUNT, COUNTER, "Requests that these reads took")   \

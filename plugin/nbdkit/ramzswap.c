@@ -362,6 +362,7 @@ static struct nbdkit_plugin plugin = {
 		"algorithm=NAME        Codec for writes (default lzo).\n"
 		"recompress=SECONDS[:CODEC]|off  Recompress pages untouched for so long, by zstd\n"
 		"                      or this codec (default off).\n"
+		"dictionary=SIZE|off   What idle pages have in common, kept once (default 112K).\n"
 		"recompress-cpu=N%     Processor time that may take (default 20%).\n"
 		"swap=auto|strict|off  Protections for swap on this machine.\n"
 		"ublk=auto|N|off       Serve /dev/ublkbN of this machine, too (default off).\n"

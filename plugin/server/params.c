@@ -37,6 +37,10 @@
 /* zstd takes about half a megabyte to work in: below this limit idle pages stay in their codec. */
 #define IDLE_ZSTD_LIMIT_MIN (16 * MIB)
 
+/* To make a dictionary takes some 12 MB for a second, which below this limit would be missed. */
+#define DICTIONARY_LIMIT_MIN (64 * MIB)
+#define DICTIONARY_DEFAULT (UINT64_C(112) << 10)
+
 #define BACKING_TIMEOUT_DEFAULT 30
 #define BACKING_TIMEOUT_MAX 3600
 
@@ -57,6 +61,7 @@ void params_init(struct params *params, uint64_t ram)
 	params->ram = ram;
 	params->memlimit = STORE_NO_LIMIT;
 	params->reserve = UINT64_MAX;
+	params->dictionary = UINT64_MAX;
 	params->codec = codecs[0];
 	params->swap = SWAP_AUTO;
 	params->ublk = UBLK_OFF;
@@ -217,6 +222,15 @@ static int set_ublk(struct params *params, const char *value, char *why, size_t 
 	return 0;
 }
 
+static int set_dictionary(struct params *params, const char *value, char *why, size_t why_size)
+{
+	if (strcmp(value, "off") == 0) {
+		params->dictionary = 0;
+		return 0;
+	}
+	return set_size(&params->dictionary, "dictionary", value, 0, why, why_size);
+}
+
 static int set_control(struct params *params, const char *value, char *why, size_t why_size)
 {
 	if (*value == '\0') {
@@ -288,6 +302,8 @@ int params_set(struct params *params, const char *key, const char *value, char *
 	if (strcmp(key, "recompress-cpu") == 0)
 		return set_number(&params->recompress_percent, 100, '%', key, value, "25%", why,
 				  why_size);
+	if (strcmp(key, "dictionary") == 0)
+		return set_dictionary(params, value, why, why_size);
 	if (strcmp(key, "swap") == 0)
 		return set_swap(params, value, why, why_size);
 	if (strcmp(key, "control") == 0)
@@ -348,6 +364,35 @@ static const struct codec *idle_codec_default(const struct params *params)
 	return zstd;
 }
 
+/* Of one that was asked for, whether there can be one. */
+static int check_dictionary(struct params *params, char *why, size_t why_size)
+{
+	const struct codec_dictionary *codec = params->idle_codec->dictionary;
+
+	if (params->dictionary == UINT64_MAX) {
+		params->dictionary =
+			codec && params->memlimit >= DICTIONARY_LIMIT_MIN ? DICTIONARY_DEFAULT : 0;
+		return 0;
+	}
+	if (params->dictionary == 0)
+		return 0;
+	if (!codec) {
+		snprintf(why, why_size,
+			 "dictionary: idle pages are in %s, which uses none: "
+			 "give recompress=SECONDS:zstd, or dictionary=off",
+			 params->idle_codec->name);
+		return -EINVAL;
+	}
+	if (params->dictionary < codec->size_min || params->dictionary > codec->size_max) {
+		snprintf(why, why_size,
+			 "dictionary: %llu bytes are not from %zuK to %zuK: such as 112K",
+			 (unsigned long long)params->dictionary, codec->size_min >> 10,
+			 codec->size_max >> 10);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int params_complete(struct params *params, char *why, size_t why_size)
 {
 	uint64_t room = params->memlimit;
@@ -365,6 +410,9 @@ int params_complete(struct params *params, char *why, size_t why_size)
 		return err;
 	if (!params->idle_codec)
 		params->idle_codec = idle_codec_default(params);
+	err = check_dictionary(params, why, why_size);
+	if (err)
+		return err;
 	if (params->reserve == UINT64_MAX)
 		params->reserve = reserve_default(params);
 	if (room == STORE_NO_LIMIT && params->ram)

@@ -29,6 +29,7 @@ struct params {
 	const struct codec *codec;
 	const struct codec *idle_codec; /* of recompression; NULL until chosen */
 	enum swap_mode swap;
+	uint64_t dictionary;		 /* bytes at most; 0 for off, UINT64_MAX until chosen */
 	unsigned int recompress_seconds; /* 0 for off */
 	unsigned int recompress_percent;
 	int ublk;		      /* number of the device, UBLK_ANY or UBLK_OFF */

@@ -248,6 +248,13 @@ static unsigned int tell(void *opaque)
 	return FULLNESS_MS;
 }
 
+static unsigned int learn(void *opaque)
+{
+	struct server *server = opaque;
+
+	return store_train_work(server->store);
+}
+
 static unsigned int write_back(void *opaque)
 {
 	struct server *server = opaque;
@@ -293,6 +300,7 @@ static int make_store(struct server *server)
 		.reserve = params->reserve,
 		.codec = params->codec,
 		.idle_codec = params->idle_codec,
+		.dictionary = params->recompress_seconds ? params->dictionary : 0,
 		.recompress_seconds = params->recompress_seconds,
 		.recompress_percent = params->recompress_percent,
 		.backing = server->backing,
@@ -310,6 +318,15 @@ static int make_store(struct server *server)
 	return 0;
 }
 
+static int start_trainer(struct server *server)
+{
+	const struct params *params = &server->params;
+
+	if (!params->recompress_seconds || !params->dictionary)
+		return 0;
+	return worker_start(&server->trainer, learn, server);
+}
+
 static int start_threads(struct server *server)
 {
 	int err = worker_start(&server->worker, work, server);
@@ -317,6 +334,9 @@ static int start_threads(struct server *server)
 	if (err)
 		return err;
 	store_on_need(server->store, kick, server->worker);
+	err = start_trainer(server);
+	if (err)
+		return err;
 	err = worker_start(&server->teller, tell, server);
 	if (err)
 		return err;
@@ -438,6 +458,8 @@ void server_stop(struct server *server)
 	server->oom_call_worker = NULL;
 	worker_stop(server->writeback_worker);
 	server->writeback_worker = NULL;
+	worker_stop(server->trainer);
+	server->trainer = NULL;
 	worker_stop(server->worker);
 	server->worker = NULL;
 	if (server->store)

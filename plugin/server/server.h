@@ -37,6 +37,7 @@ struct server {
 	struct store *store;
 	struct backing *backing; /* NULL without backing= */
 	struct worker *worker;
+	struct worker *trainer;		 /* NULL without dictionaries */
 	struct worker *teller;		 /* writes to the log */
 	int meminfo;			 /* of machine_open, for it */
 	struct worker *writeback_worker; /* NULL without backing= */

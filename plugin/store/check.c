@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/dictionary.h"
 #include "store/page.h"
 #include "store/request.h"
 
@@ -15,6 +16,7 @@ struct census {
 	uint64_t stored;
 	uint64_t backed;
 	uint64_t idle;
+	uint64_t dictionary;
 };
 
 static int check_entry(struct store *store, table_entry *entry, struct census *census)
@@ -36,6 +38,7 @@ static int check_entry(struct store *store, table_entry *entry, struct census *c
 	census->same += entry_kind(content) == KIND_SAME || entry_kind(content) == KIND_SAME_OBJ;
 	census->stored += entry_kind(content) >= KIND_RAW;
 	census->backed += entry_kind(content) == KIND_BACKED;
+	census->dictionary += entry_is_coded(content) && entry_generation(content) >= 0;
 	census->idle += entry_is_coded(content) && entry_coding(content) != CODING_WRITTEN;
 	entry_unlock(entry, content);
 	return err ? -EUCLEAN : 0;
@@ -143,11 +146,14 @@ static int check_totals(struct store *store, const struct census *census, char *
 			 (unsigned long long)census->backed);
 		return -EUCLEAN;
 	}
-	if (store_counter(store, COUNT_IDLE) != census->idle) {
+	if (store_counter(store, COUNT_IDLE) != census->idle ||
+	    dictionary_pages(store) != census->dictionary) {
 		snprintf(why, why_size,
-			 "%llu pages are counted in the codec for idle pages, the table has %llu",
+			 "%llu pages are counted in the codec for idle pages and %llu by a "
+			 "dictionary, the table has %llu and %llu",
 			 (unsigned long long)store_counter(store, COUNT_IDLE),
-			 (unsigned long long)census->idle);
+			 (unsigned long long)dictionary_pages(store),
+			 (unsigned long long)census->idle, (unsigned long long)census->dictionary);
 		return -EUCLEAN;
 	}
 	return check_backing_totals(store, census, why, why_size);

@@ -4,20 +4,27 @@
 
 #include "store/age.h"
 #include "store/coding.h"
+#include "store/dictionary.h"
 #include "store/object.h"
 #include "store/trace.h"
 
 int coding_decode(const struct store *store, uint64_t entry, const void *payload, size_t len,
 		  void *page, size_t slack)
 {
-	const struct codec *codec = entry_coding(entry) == CODING_WRITTEN ? store->codec
-									  : store->idle_codec;
+	enum entry_coding coding = entry_coding(entry);
+	int err;
 
 	if (len == STORE_PAGE_SIZE) {
 		memcpy(page, payload, STORE_PAGE_SIZE);
 		return 0;
 	}
-	return codec->decompress(payload, len, page, slack) ? -EIO : 0;
+	if (coding == CODING_WRITTEN)
+		err = store->codec->decompress(payload, len, page, slack);
+	else if (coding == CODING_IDLE)
+		err = store->idle_codec->decompress(payload, len, page, slack);
+	else
+		err = dictionary_decode(store, entry_generation(entry), payload, len, page, slack);
+	return err ? -EIO : 0;
 }
 
 /* The page as a new object, encoded as one that is written; its entry, or 0 without room. */

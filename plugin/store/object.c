@@ -30,8 +30,11 @@ int request_alloc(struct request *req, size_t size, unsigned int *pool, uint32_t
 
 static void account_coding(struct request *req, uint64_t entry, int sign)
 {
-	if (entry_coding(entry) != CODING_WRITTEN)
-		req->count[COUNT_IDLE] += sign;
+	if (entry_coding(entry) == CODING_WRITTEN)
+		return;
+	req->count[COUNT_IDLE] += sign;
+	if (entry_generation(entry) >= 0)
+		req->count[COUNT_DICTIONARY + entry_generation(entry)] += sign;
 }
 
 void page_account(struct request *req, uint64_t entry, int sign)

@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 #include "store/age.h"
+#include "store/coding.h"
+#include "store/dictionary.h"
 #include "store/object.h"
 #include "store/page.h"
 #include "store/recompress.h"
@@ -22,6 +24,9 @@
 
 /* A smaller gain is not worth the move. */
 #define GAIN_MIN 16
+
+/* A dictionary that wins less than one part in so many: see what is won without. */
+#define WON_LITTLE 8u
 
 /* One step encodes for about so long, then rests by the share of processor time. */
 #define STEP_NS (4 * 1000 * 1000)
@@ -121,6 +126,8 @@ static bool wanted(const struct store *store, uint64_t entry, unsigned int ticks
 {
 	enum table_kind kind = entry_kind(entry);
 
+	if (store->recompress.effort == CODEC_MAX && dictionary_is_old(store, entry))
+		return !(entry & ENTRY_LEAVING);
 	return (kind == KIND_PAYLOAD || kind == KIND_RAW) &&
 	       !(entry & (done_flag(store) | ENTRY_LEAVING)) && age_of(store, entry) >= ticks;
 }
@@ -144,11 +151,11 @@ static size_t copy_out(struct store *store, table_entry *entry, unsigned int tic
 /* The entry of a payload that takes the place of an old one. */
 static uint64_t entry_recompressed(struct store *store, uint64_t old, uint32_t handle)
 {
-	enum entry_coding coding = store->idle_codec == store->codec ? CODING_WRITTEN : CODING_IDLE;
+	enum entry_coding coding = store->recompress.coding;
 	unsigned int present = atomic_load_explicit(&store->age, memory_order_relaxed);
-	uint64_t new = entry_make(KIND_PAYLOAD, entry_pool(old), handle) | done_flags(store);
+	uint64_t new = entry_make(store->recompress.kind, entry_pool(old), handle);
 
-	new = entry_with_coding(new, coding);
+	new = entry_with_coding(new | done_flags(store), coding);
 	/* The next read is not to take it for one that is read often. */
 	if (coding != CODING_WRITTEN && age_of(store, old) <= AGE_TICKS_HOT)
 		return entry_with_age(new, present - AGE_TICKS_HOT - 1);
@@ -168,10 +175,15 @@ static bool put_back(struct request *req, table_entry *entry, size_t size)
 		entry_unlock(entry, old);
 		return false;
 	}
-	page_account(req, old, -1);
 	pool = pools_get(&store->pools, entry_pool(old));
 	if (xv_alloc(pool, size, XV_NOGROW, &handle) != 0)
 		handle = entry_handle(old);
+	if (handle == entry_handle(old) && size > object_size(store, old)) {
+		/* No room for now, and perhaps later. */
+		entry_unlock(entry, old & ~ENTRY_BUSY);
+		return false;
+	}
+	page_account(req, old, -1);
 	memcpy(xv_map(pool, handle), re->payload, size);
 	if (handle == entry_handle(old))
 		xv_shrink(pool, handle, size);
@@ -198,40 +210,110 @@ static void mark_dense(const struct store *store, table_entry *entry)
 	entry_unlock(entry, old);
 }
 
-/*
- * The page as a payload.  Its length, or 0 if it does not become one.  What takes so long to
- * make may be looked at once more, before the only copy goes.
- */
-static size_t encode(struct store *store)
+static enum entry_coding plain_coding(const struct store *store)
+{
+	return store->idle_codec == store->codec ? CODING_WRITTEN : CODING_IDLE;
+}
+
+static size_t length_of(int len)
+{
+	return len > 0 && len <= (int)PAYLOAD_MAX ? (size_t)len : SIZE_MAX;
+}
+
+/* Encodes the page without a dictionary.  Its length, or SIZE_MAX. */
+static size_t encode_plain(struct store *store, unsigned char *payload)
 {
 	struct recompression *re = &store->recompress;
-	const struct codec *codec = store->idle_codec;
-	int len = codec->compress(re->effort, re->workspace, re->page, re->payload);
 
-	if (len <= 0 || len > (int)PAYLOAD_MAX ||
-	    codec->decompress(re->payload, (size_t)len, re->back, 0) ||
-	    memcmp(re->back, re->page, STORE_PAGE_SIZE) != 0)
+	return length_of(store->idle_codec->compress(re->effort, re->workspace, re->page, payload));
+}
+
+/*
+ * Encodes the page with a dictionary or without, whichever is smaller: tried both ways where
+ * the first wins little.  Its length, or SIZE_MAX.
+ */
+static size_t encode_smaller(struct store *store, size_t had)
+{
+	struct recompression *re = &store->recompress;
+	unsigned char plain[CODEC_BOUND_MAX];
+	size_t with, without;
+	bool compares;
+
+	re->coding = plain_coding(store);
+	if (re->effort != CODEC_MAX || !dictionary_ready(store))
+		return encode_plain(store, re->payload);
+	with = length_of(dictionary_encode(store, re->page, re->payload));
+	compares = dictionary_compares(store);
+	if (with < had - had / WON_LITTLE && !compares) {
+		re->coding = CODING_DICTIONARY + (unsigned int)store->dictionary.current;
+		return with;
+	}
+	without = encode_plain(store, plain);
+	if (compares && with != SIZE_MAX && without != SIZE_MAX)
+		dictionary_compared(store, with, without);
+	if (without <= with) {
+		if (without != SIZE_MAX)
+			memcpy(re->payload, plain, without);
+		return without;
+	}
+	re->coding = CODING_DICTIONARY + (unsigned int)store->dictionary.current;
+	return with;
+}
+
+/* Whether what was encoded is the page.  Once more, before the only copy goes. */
+static bool decodes(struct store *store, size_t len)
+{
+	struct recompression *re = &store->recompress;
+	uint64_t entry = entry_with_coding(entry_make(KIND_PAYLOAD, 0, 0), re->coding);
+
+	return coding_decode(store, entry, re->payload, len, re->back, 0) == 0 &&
+	       memcmp(re->back, re->page, STORE_PAGE_SIZE) == 0;
+}
+
+/*
+ * The page as it is to be stored, if that takes fewer than so many bytes.  How many, or 0 if it
+ * stays as it is.
+ */
+static size_t encode(struct store *store, size_t had, size_t less_than)
+{
+	struct recompression *re = &store->recompress;
+	size_t len = encode_smaller(store, had);
+
+	re->kind = KIND_PAYLOAD;
+	if (len < less_than && decodes(store, len))
+		return len;
+	if (less_than <= STORE_PAGE_SIZE)
 		return 0;
-	return (size_t)len;
+	/* Away from an old dictionary, at any price. */
+	re->kind = KIND_RAW;
+	re->coding = CODING_WRITTEN;
+	memcpy(re->payload, re->page, STORE_PAGE_SIZE);
+	return STORE_PAGE_SIZE;
 }
 
 static void recompress_entry(struct request *req, table_entry *entry, unsigned int ticks)
 {
 	struct store *store = req->store;
 	struct recompression *re = &store->recompress;
+	bool leaves_dictionary = dictionary_is_old(store, atomic_load(entry));
 	size_t had = copy_out(store, entry, ticks), len;
 
 	if (had == 0)
 		return;
-	len = encode(store);
-	if (len == 0 || len + GAIN_MIN > had) {
+	if (leaves_dictionary)
+		/* About as much as it had is what is to be expected of another. */
+		len = encode(store, had + had / 4, SIZE_MAX);
+	else
+		len = encode(store, had, had > GAIN_MIN ? had - GAIN_MIN : 0);
+	if (len == 0) {
 		mark_dense(store, entry);
 		return;
 	}
 	if (!put_back(req, entry, len))
 		return;
 	atomic_fetch_add_explicit(&re->pages, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&re->bytes, had - len, memory_order_relaxed);
+	if (had > len)
+		atomic_fetch_add_explicit(&re->bytes, had - len, memory_order_relaxed);
 }
 
 /*
@@ -286,7 +368,7 @@ static bool walk(struct store *store, unsigned int ticks, uint64_t ns)
 	return done;
 }
 
-int store_recompress(struct store *store, uint64_t *bytes)
+int recompress_all(struct store *store, enum codec_effort effort, uint64_t *bytes)
 {
 	struct recompression *re = &store->recompress;
 	uint64_t before;
@@ -297,13 +379,19 @@ int store_recompress(struct store *store, uint64_t *bytes)
 	if (!err) {
 		before = re->bytes;
 		re->cursor = 0;
-		re->effort = CODEC_DENSE;
+		re->effort = effort;
 		while (!walk(store, 0, UINT64_MAX) && !atomic_load(&store->interrupted))
 			;
 		*bytes = re->bytes - before;
 	}
+	dictionary_tend(store, false);
 	pthread_mutex_unlock(&re->lock);
 	return err;
+}
+
+int store_recompress(struct store *store, uint64_t *bytes)
+{
+	return recompress_all(store, CODEC_DENSE, bytes);
 }
 
 static bool loaded(struct store *store, uint64_t now)
@@ -366,6 +454,10 @@ unsigned int recompress_step(struct store *store)
 		uint64_t start = clock_thread_ns();
 
 		re->effort = present_effort(store, now);
+		dictionary_tend(store, re->effort == CODEC_MAX);
+		/* Done once with what is coming, rather than twice. */
+		if (dictionary_is_coming(store))
+			re->effort = CODEC_DENSE;
 		rest = walk(store, age_ticks(store, re->idle_seconds), STEP_NS) ? store->tick_ms
 										: 1;
 		rest += (unsigned int)((clock_thread_ns() - start) / 1000000 *

@@ -9,6 +9,9 @@
 int recompress_init(struct store *store, unsigned int idle_seconds, unsigned int cpu_percent);
 void recompress_fini(struct store *store);
 
+/* As store_recompress, with this effort. */
+int recompress_all(struct store *store, enum codec_effort effort, uint64_t *bytes);
+
 /* One step in the background.  Milliseconds until the next. */
 unsigned int recompress_step(struct store *store);
 

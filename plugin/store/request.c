@@ -161,7 +161,7 @@ void request_end(struct request *req)
 	for (int i = 0; i < STORE_COUNTERS; i++) {
 		if (req->count[i])
 			atomic_fetch_add_explicit(&req->stripe->count[i], req->count[i],
-						  memory_order_relaxed);
+						  memory_order_release);
 	}
 	atomic_fetch_add_explicit(&req->stripe->ended, 1, memory_order_seq_cst);
 }
@@ -171,7 +171,7 @@ uint64_t store_counter(const struct store *store, enum store_counter which)
 	int64_t sum = 0;
 
 	for (unsigned int i = 0; i < STRIPES; i++)
-		sum += atomic_load_explicit(&store->stripe[i].count[which], memory_order_relaxed);
+		sum += atomic_load_explicit(&store->stripe[i].count[which], memory_order_acquire);
 	/* Stripes are read one after the other: a sum may be caught below zero. */
 	return sum < 0 ? 0 : (uint64_t)sum;
 }

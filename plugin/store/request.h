@@ -44,7 +44,7 @@ struct encoder *request_try_encoder(struct request *req);
 /* Gives the encoder back, if the request has one: others may wait for it. */
 void request_release_encoder(struct request *req);
 
-/* The sum of a counter over all requests that have ended. */
+/* The sum of a counter over all requests that have ended: what they did was done before. */
 uint64_t store_counter(const struct store *store, enum store_counter which);
 
 /* The number of reads and writes so far. */

@@ -6,7 +6,7 @@
  * Lock order, outermost first:
  *	freed.lock	one thread forgets what the kernel has freed at a time
  *	writeback.lock	one thread writes to the backing store at a time
- *	recompress.lock	one thread recompresses at a time
+ *	recompress.lock	one thread recompresses at a time, or changes dictionaries
  *	compact.lock	one thread compacts at a time
  *	encoders.lock	held for a few instructions, nothing is taken inside
  *	a table entry	one at a time
@@ -59,6 +59,8 @@ enum store_counter {
 	COUNT_BACKED,
 	COUNT_BACKED_RAW, /* of them, pages that do not compress */
 	COUNT_IDLE,	  /* in the codec for idle pages, in memory or behind it */
+	COUNT_DICTIONARY, /* of them, that need the dictionary of generation 0 */
+	COUNT_DICTIONARY_1,
 	STORE_COUNTERS,
 };
 
@@ -124,10 +126,53 @@ struct recompression {
 	atomic_uint_least64_t returned; /* pages that were read often, encoded for speed again */
 	unsigned char *workspace;
 	size_t workspace_size;
-	size_t readers_size; /* what the codec for idle pages made ready, charged */
+	enum table_kind kind;	  /* of what is below, as it is to be stored */
+	enum entry_coding coding; /* of the payload below */
+	size_t readers_size;	  /* what the codec for idle pages made ready, charged */
 	_Alignas(CACHE_LINE) unsigned char page[STORE_PAGE_SIZE];
 	_Alignas(CACHE_LINE) unsigned char back[STORE_PAGE_SIZE];
 	_Alignas(CACHE_LINE) unsigned char payload[CODEC_BOUND_MAX];
+};
+
+/* Dictionaries that pages may need at the same time: what a table entry can number. */
+#define GENERATIONS 2
+
+/* A dictionary and what reads by it.  Nothing in it changes while a page needs it. */
+struct generation {
+	unsigned char *memory; /* the dictionary, and the reader behind it; NULL: there is none */
+	size_t memory_size;    /* charged */
+	size_t size;	       /* of the dictionary */
+	const void *reader;
+	uint64_t checksum; /* of all of the memory */
+	uint64_t born_ms;
+};
+
+/* dictionary.h.  All but the readers, which requests use, is guarded by recompress.lock. */
+struct dictionaries {
+	size_t size_max; /* of one; 0: there are none */
+	struct generation generation[GENERATIONS];
+	int current;  /* the generation that pages are encoded with, or -1 */
+	int training; /* the generation that is being made, or -1 */
+	bool wanted;  /* one is to be made */
+	bool stale;   /* what is being made is of pages that are gone */
+	uint64_t retry_ms;
+	int meminfo; /* file descriptor of /proc/meminfo, or -1 */
+
+	unsigned char *writer; /* of the current one, or NULL: made when there is use for it */
+	size_t writer_size;    /* charged */
+	uint64_t writer_used_ms;
+	uint64_t verify_ms; /* the next look whether the current one is what it was */
+
+	/* Of every so many pages: their payloads with it and without. */
+	uint64_t with, without;
+	unsigned int pages, compared;
+	double won_first; /* the share that it won of pages that it was not made of */
+	double won_lately;
+
+	atomic_uint_least64_t bytes; /* of memory, of all that is in use */
+	atomic_uint_least64_t won;   /* bytes, by the comparison */
+	atomic_uint_least64_t born;  /* milliseconds of clock_ms; of the current one, or 0 */
+	atomic_uint made, damaged;
 };
 
 struct writeback {
@@ -177,6 +222,7 @@ struct store {
 	struct writeback writeback;
 	struct recompression recompress;
 	struct freed freed;
+	struct dictionaries dictionary;
 	atomic_uint age;		    /* the present age, ENTRY_AGE_BITS of it count */
 	unsigned int tick_ms;		    /* it grows by one in this time */
 	atomic_uint_least64_t next_tick_ms; /* of clock_ms */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What there is to say of a store. */
+#include "base/clock.h"
 #include "store/backing_stats.h"
+#include "store/dictionary.h"
 #include "store/freed.h"
 #include "store/request.h"
 
@@ -40,6 +42,19 @@ static void pool_stats(struct store *store, struct ramzswap_stats *stats)
 	stats->mem_used_max = atomic_load(&store->budget.peak) + metadata;
 }
 
+static void dictionary_stats(const struct store *store, struct ramzswap_stats *stats)
+{
+	const struct dictionaries *all = &store->dictionary;
+	uint64_t born = atomic_load(&all->born);
+
+	stats->dictionary_bytes = atomic_load(&all->bytes);
+	stats->dictionary_seconds = born ? (clock_ms() - born) / 1000 : 0;
+	stats->dictionary_won = atomic_load(&all->won);
+	stats->dictionaries_made = atomic_load(&all->made);
+	stats->dictionaries_damaged = atomic_load(&all->damaged);
+	stats->pages_dictionary = dictionary_pages(store);
+}
+
 void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 {
 	stats->disksize = store->size;
@@ -65,6 +80,7 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 	stats->recompress_bytes = atomic_load(&store->recompress.bytes);
 	stats->recompress_seconds = atomic_load(&store->recompress.ns) / 1000000000;
 	stats->pages_idle_codec = store_counter(store, COUNT_IDLE);
+	dictionary_stats(store, stats);
 	stats->pages_returned = atomic_load(&store->recompress.returned);
 	stats->stale_pages = freed_stale(store);
 	pool_stats(store, stats);

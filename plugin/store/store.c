@@ -6,6 +6,7 @@
 
 #include "store/age.h"
 #include "store/compact.h"
+#include "store/dictionary.h"
 #include "store/freed.h"
 #include "store/recompress.h"
 #include "store/request.h"
@@ -94,6 +95,7 @@ int store_create(struct store **storep, const struct store_config *config)
 	pthread_mutex_init(&store->compact.lock, NULL);
 	freed_init(store);
 	span_budget_init(&store->budget, budget_limit(config->memlimit));
+	dictionary_init(store, config->dictionary);
 	err = init_parts(store, config);
 	if (err) {
 		store_destroy(store);
@@ -112,6 +114,7 @@ void store_destroy(struct store *store)
 	table_fini(&store->table);
 	encoders_fini(&store->encoders);
 	dense_fini(&store->dense);
+	dictionary_fini(store);
 	recompress_fini(store);
 	writeback_fini(store);
 	free(store);
@@ -146,6 +149,9 @@ void store_on_pressure(struct store *store, void (*kick)(void *opaque), void *op
 void store_reset(struct store *store)
 {
 	(void)store_zero(store, store->size, 0);
+	pthread_mutex_lock(&store->recompress.lock);
+	dictionary_reset(store);
+	pthread_mutex_unlock(&store->recompress.lock);
 	counters_reset(store);
 	atomic_store(&store->compact.pages, 0);
 	atomic_store(&store->compact.bytes, 0);

@@ -41,6 +41,7 @@ struct store_config {
 	uint64_t reserve;		 /* bytes kept committed and resident ahead of need */
 	const struct codec *codec;	 /* NULL for the first of the table */
 	const struct codec *idle_codec;	 /* for pages that are recompressed; NULL for codec */
+	uint64_t dictionary;		 /* bytes of one at most, for idle_codec; 0 for none */
 	unsigned int encoders;		 /* compressions at once; 0 for 2 per processor */
 	unsigned int recompress_seconds; /* pages untouched for so long; 0 for never */
 	unsigned int recompress_percent; /* of one processor at most; 0 for 100 */
@@ -149,6 +150,13 @@ void store_on_need(struct store *store, void (*kick)(void *opaque), void *opaque
  * should come.  The owner calls it from a thread of its own (see worker.h).
  */
 unsigned int store_work(struct store *store);
+
+/*
+ * One step of making a dictionary of idle pages, if one is wanted: takes a second of processor
+ * time then, and allocates.  Returns the milliseconds until the next step should come.  For a
+ * thread that does nothing else.
+ */
+unsigned int store_train_work(struct store *store);
 
 /*
  * One step of what is to be done with the backing store: pages are written to it and

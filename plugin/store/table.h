@@ -46,8 +46,9 @@ enum table_kind {
 
 /* How a payload was made, in memory or behind the pool. */
 enum entry_coding {
-	CODING_WRITTEN, /* as one that is written: by the codec for speed */
-	CODING_IDLE,	/* by the codec for idle pages */
+	CODING_WRITTEN,	   /* as one that is written: by the codec for speed */
+	CODING_IDLE,	   /* by the codec for idle pages */
+	CODING_DICTIONARY, /* by that and the dictionary of generation 0; the next of generation 1 */
 };
 
 #define ENTRY_LOCK UINT64_C(1)
@@ -114,6 +115,14 @@ static inline bool entry_is_coded(uint64_t entry)
 static inline enum entry_coding entry_coding(uint64_t entry)
 {
 	return (enum entry_coding)((entry & ENTRY_CODING_MASK) >> ENTRY_CODING_SHIFT);
+}
+
+/* The generation of the dictionary that the entry's payload needs, or -1. */
+static inline int entry_generation(uint64_t entry)
+{
+	int generation = (int)entry_coding(entry) - (int)CODING_DICTIONARY;
+
+	return generation < 0 ? -1 : generation;
 }
 
 static inline uint64_t entry_with_coding(uint64_t entry, enum entry_coding coding)

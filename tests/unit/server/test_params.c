@@ -94,6 +94,38 @@ static void idle_pages_are_in_zstd_where_it_is_and_does_not_weigh(void **state)
 	assert_string_equal(params->idle_codec->name, "zstd:9");
 }
 
+static void a_dictionary_wants_a_codec_that_uses_it(void **state)
+{
+	struct params *params = *state;
+	char why[PARAMS_WHY_MAX] = "";
+
+	set(params, "recompress", "600:lzo");
+	complete(params);
+	assert_int_equal(params->dictionary, 0);
+	set(params, "dictionary", "112K");
+	assert_int_equal(params_complete(params, why, sizeof(why)), -EINVAL);
+	assert_non_null(strstr(why, "dictionary: "));
+	if (!codec_find("zstd")) {
+		print_message("built without zstd\n");
+		skip();
+	}
+	set(params, "recompress", "600:zstd");
+	complete(params);
+	assert_int_equal(params->dictionary, 112 << 10);
+	/* What it is takes both to be known: it is seen when all are. */
+	set(params, "dictionary", "1K");
+	assert_int_equal(params_complete(params, why, sizeof(why)), -EINVAL);
+	set(params, "dictionary", "1G");
+	assert_int_equal(params_complete(params, why, sizeof(why)), -EINVAL);
+	params_init(params, 4 * GIB);
+	complete(params);
+	assert_int_equal(params->dictionary, 112 << 10);
+	params_init(params, 4 * GIB);
+	set(params, "memlimit", "32M");
+	complete(params);
+	assert_int_equal(params->dictionary, 0);
+}
+
 static void every_parameter_takes_its_values(void **state)
 {
 	struct params *params = *state;
@@ -134,6 +166,10 @@ static void every_parameter_takes_its_values(void **state)
 	set(params, "recompress", "600:lzo");
 	assert_int_equal(params->recompress_seconds, 600);
 	assert_string_equal(params->idle_codec->name, "lzo");
+	set(params, "dictionary", "64K");
+	assert_int_equal(params->dictionary, 64 << 10);
+	set(params, "dictionary", "off");
+	assert_int_equal(params->dictionary, 0);
 	set(params, "recompress-cpu", "35%");
 	assert_int_equal(params->recompress_percent, 35);
 	set(params, "control", "/run/x");
@@ -171,6 +207,9 @@ static void bad_values_are_refused_and_change_nothing(void **state)
 	refused(params, "recompress", ":lzo");
 	refused(params, "recompress", "0:lzo");
 	refused(params, "recompress", "00000000000000000000000000000000600");
+	refused(params, "dictionary", "");
+	refused(params, "dictionary", "0");
+	refused(params, "dictionary", "on");
 	refused(params, "recompress-cpu", "0");
 	refused(params, "recompress-cpu", "101%");
 }
@@ -253,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup(the_defaults_are_those_of_the_manual, setup),
 		cmocka_unit_test_setup(idle_pages_are_in_zstd_where_it_is_and_does_not_weigh,
 				       setup),
+		cmocka_unit_test_setup(a_dictionary_wants_a_codec_that_uses_it, setup),
 		cmocka_unit_test_setup(every_parameter_takes_its_values, setup),
 		cmocka_unit_test_setup(bad_values_are_refused_and_change_nothing, setup),
 		cmocka_unit_test_setup(an_unknown_parameter_is_told_from_a_bad_value, setup),
