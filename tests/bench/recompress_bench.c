@@ -4,9 +4,11 @@
  * background until it finds nothing more to win; what they take is held against the sum
  * of what lzo1x_1 of liblzo2 makes of them.  How much time the background
  * takes for a page depends on the load of the machine, which is told beside the rest.
+ * With --now all is done that an idle machine would come to, whatever the load.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +18,13 @@
 #include <lzo/lzo1x.h>
 
 #include "bench_pages.h"
+#include "base/size.h"
 #include "codec.h"
-#include "store/store.h"
 #include "server/worker.h"
+#include "store/age.h"
+#include "store/dictionary.h"
+#include "store/recompress.h"
+#include "store/train.h"
 
 #define RUN 32u /* pages in a row, as one request of the kernel has them */
 #define READS_LEAST 400000u
@@ -29,11 +35,14 @@
 struct options {
 	const char *file;
 	unsigned long pages, cpu, seconds;
+	uint64_t dictionary; /* bytes at most */
+	const struct codec *codec;
+	bool now;
 };
 
 struct disk {
 	struct store *store;
-	struct worker *worker;
+	struct worker *worker, *trainer;
 	uint8_t *data;
 	uint32_t pages;
 };
@@ -99,6 +108,13 @@ static unsigned int work(void *opaque)
 	return store_work(disk->store);
 }
 
+static unsigned int learn(void *opaque)
+{
+	struct disk *disk = opaque;
+
+	return store_train_work(disk->store);
+}
+
 static void open_disk(struct disk *disk, const struct options *options)
 {
 	struct store_config config = {
@@ -106,6 +122,8 @@ static void open_disk(struct disk *disk, const struct options *options)
 		.memlimit = STORE_NO_LIMIT,
 		.recompress_seconds = 1,
 		.recompress_percent = (unsigned int)options->cpu,
+		.idle_codec = options->codec,
+		.dictionary = options->dictionary,
 	};
 	int err = store_create(&disk->store, &config);
 
@@ -120,6 +138,8 @@ static void read_page(struct disk *disk, uint64_t at, uint8_t *page)
 {
 	int err = store_read(disk->store, page, BENCH_PAGE_SIZE, at * BENCH_PAGE_SIZE);
 
+	/* Else pages that are read often would be encoded for speed: it is idle ones that count. */
+	atomic_fetch_add_explicit(&disk->store->age, AGE_TICKS_HOT + 1, memory_order_relaxed);
 	if (err)
 		fail("a page cannot be read", -err);
 }
@@ -184,6 +204,50 @@ static unsigned int leave_alone(const struct disk *disk, const struct options *o
 	return last;
 }
 
+/* All that the background would do on an idle machine, at once. */
+static void do_it_now(const struct disk *disk, const struct options *options, uint64_t lzo1x_1)
+{
+	struct store *store = disk->store;
+	uint64_t won, start = bench_clock(CLOCK_THREAD_CPUTIME_ID);
+	struct ramzswap_stats stats;
+	double us;
+
+	if (options->dictionary && store->idle_codec->dictionary) {
+		int err;
+
+		store->dictionary.wanted = true;
+		err = train(store, 0);
+		printf("dictionary: %s, %.2f s of processor time\n", err ? strerror(-err) : "made",
+		       (double)(bench_clock(CLOCK_THREAD_CPUTIME_ID) - start) / 1e9);
+	}
+	if (recompress_all(store, CODEC_MAX, &won) != 0)
+		fail("recompression", ENOMEM);
+	us = (double)(bench_clock(CLOCK_THREAD_CPUTIME_ID) - start) / 1e3 / disk->pages;
+	/* As after a minute without work. */
+	pthread_mutex_lock(&store->recompress.lock);
+	dictionary_give_back_writer(store);
+	pthread_mutex_unlock(&store->recompress.lock);
+	(void)store_compact(store);
+	stats = stats_of(disk);
+	printf("%s: %.4f of the sum in payloads, %.4f with all memory (dictionary %lu kB); "
+	       "%.0f us of processor time a page; %lu pages by the dictionary, %lu raw\n",
+	       store->idle_codec->name, (double)stats.compr_data_size / lzo1x_1,
+	       (double)stats.mem_used_total / lzo1x_1, (unsigned long)stats.dictionary_bytes >> 10,
+	       us, (unsigned long)stats.pages_dictionary, (unsigned long)stats.pages_expand);
+}
+
+static bool choose(struct options *options, const char *codec, const char *dictionary)
+{
+	char why[SIZE_WHY_MAX];
+
+	options->codec = codec_find(codec);
+	if (strcmp(dictionary, "off") == 0)
+		options->dictionary = 0;
+	else if (size_parse(dictionary, 0, &options->dictionary, why, sizeof(why)) != 0)
+		return false;
+	return options->codec != NULL;
+}
+
 static void parse(struct options *options, int argc, char **argv)
 {
 	static const struct option names[] = {
@@ -191,8 +255,12 @@ static void parse(struct options *options, int argc, char **argv)
 		{ "max-pages", required_argument, NULL, 'm' },
 		{ "cpu", required_argument, NULL, 'c' },
 		{ "seconds", required_argument, NULL, 's' },
+		{ "codec", required_argument, NULL, 'C' },
+		{ "dictionary", required_argument, NULL, 'd' },
+		{ "now", no_argument, NULL, 'n' },
 		{ 0 },
 	};
+	const char *codec = "lzo", *dictionary = "off";
 	int option, bad = 0;
 
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -209,15 +277,25 @@ static void parse(struct options *options, int argc, char **argv)
 		case 's':
 			options->seconds = strtoul(optarg, NULL, 10);
 			break;
+		case 'C':
+			codec = optarg;
+			break;
+		case 'd':
+			dictionary = optarg;
+			break;
+		case 'n':
+			options->now = true;
+			break;
 		default:
 			bad = 1;
 		}
 	}
-	if (bad || !options->file || optind != argc || options->pages < RUN || options->cpu < 1 ||
-	    options->cpu > 100) {
+	if (bad || !choose(options, codec, dictionary) || !options->file || optind != argc ||
+	    options->pages < RUN || options->cpu < 1 || options->cpu > 100) {
 		fprintf(stderr,
 			"usage: recompress_bench --pages FILE [--max-pages %u-N] "
-			"[--cpu 1-100] [--seconds N]\n",
+			"[--cpu 1-100] [--seconds N] [--codec NAME] [--dictionary SIZE|off] "
+			"[--now]\n",
 			RUN);
 		exit(2);
 	}
@@ -240,10 +318,21 @@ int main(int argc, char **argv)
 	       "seconds compr_data_size of sum mem_used_total recompressed cpu seconds   load\n",
 	       disk.pages, (unsigned long)lzo1x_1);
 	before = read_time(&disk);
+	if (options.now) {
+		do_it_now(&disk, &options, lzo1x_1);
+		printf("a page read in %.2f us before and %.2f us after\n", before,
+		       read_time(&disk));
+		store_destroy(disk.store);
+		free(disk.data);
+		return 0;
+	}
 	err = worker_start(&disk.worker, work, &disk);
+	if (!err && options.dictionary)
+		err = worker_start(&disk.trainer, learn, &disk);
 	if (err)
 		fail("the worker", -err);
 	last = leave_alone(&disk, &options, lzo1x_1);
+	worker_stop(disk.trainer);
 	worker_stop(disk.worker);
 	after = read_time(&disk);
 	printf("nothing more to win after %u s; a page read in %.2f us before and %.2f us after\n",
