@@ -117,14 +117,16 @@ test_a_control_path_without_permission_is_refused() {
 	chmod 755 "$dir" "$dir/closed"
 	chmod 777 "$dir/open"
 	local status=0
+	# The build may lie in a home that is closed to others.
+	install -m 755 "$RAMZSWAP_PLUGIN" "$dir/open/ramzswap.so"
 	timeout "$patience" setpriv --reuid=nobody --regid=nogroup --clear-groups \
 		env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit -f \
-		-U "$dir/open/nbd" "$RAMZSWAP_PLUGIN" swap=off size=1M control="$dir/closed/control" \
+		-U "$dir/open/nbd" "$dir/open/ramzswap.so" swap=off size=1M control="$dir/closed/control" \
 		>"$dir/out" 2>&1 || status=$?
 	cat "$dir/out"
 	if grep -q "cannot open shared object\|Permission denied$" "$dir/out" &&
 		! grep -q control: "$dir/out"; then
-		skip "the build directory is closed to the user nobody"
+		skip "what a sanitizer needs is closed to the user nobody"
 	fi
 	equal status "$status" 1
 	equal lines "$(wc -l <"$dir/out")" 1

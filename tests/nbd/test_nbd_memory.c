@@ -72,7 +72,7 @@ static void writes_past_the_limit_are_refused_and_change_nothing(void **state)
 	server_start(&server, params);
 	nbd = server_connect(&server);
 	filled = fill_up(nbd);
-	assert_in_range(filled, 6 * 256, 8 * 256);
+	assert_uint_in_range(filled, 6 * 256, 8 * 256);
 	for (uint64_t i = 0; i < 100; i++) {
 		unique_pages(buf, PAGES - 1 - i, 1, 1);
 		nbd_fails(nbd_pwrite(nbd, buf, PAGE, (PAGES - 1 - i) * PAGE, 0), ENOSPC);

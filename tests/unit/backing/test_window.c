@@ -111,8 +111,8 @@ static void test_a_row_of_records_takes_few_requests(void **state)
 	for (uint32_t i = 0; i < RECORDS; i++)
 		assert_int_equal(get(i), 0);
 	/* A request for each window of 32 KiB, a few more until it is seen to be a row. */
-	assert_in_range(fake->reads, RECORDS * RECORD / (32 << 10),
-			RECORDS * RECORD / (32 << 10) + 8);
+	assert_uint_in_range(fake->reads, RECORDS * RECORD / (32 << 10),
+			     RECORDS * RECORD / (32 << 10) + 8);
 	assert_true(fake->bytes_read <= RECORDS * RECORD + (64 << 10));
 	end_test();
 }

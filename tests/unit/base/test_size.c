@@ -160,7 +160,7 @@ static void longest_message_is_not_cut(void **state)
 
 static void knows_the_memory_of_the_machine(void **state)
 {
-	assert_in_range(size_of_ram(), 16 * MIB, EIB);
+	assert_uint_in_range(size_of_ram(), 16 * MIB, EIB);
 }
 
 int main(void)

@@ -68,9 +68,9 @@ static void text_reads_as_in_2009(void **state)
 
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
 		rest[0] = '\0';
-		assert_in_range(sscanf(line, "%63[A-Za-z]: %" SCNu64 "%63[^\n]", label, &value,
-				       rest),
-				2, 3);
+		assert_uint_in_range(sscanf(line, "%63[A-Za-z]: %" SCNu64 "%63[^\n]", label, &value,
+					    rest),
+				     2, 3);
 #define CHECK(name, word, unit, kind, help)                                      \
 	if (strcmp(label, word) == 0) {                                          \
 		bool bytes = STATS_##unit == STATS_BYTES;                        \

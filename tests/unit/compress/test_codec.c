@@ -75,7 +75,7 @@ static void try_pages(const struct codec *codec, enum codec_effort effort, unsig
 
 		codec_page_make(page, i);
 		len = codec->compress(effort, workspace, page, payload);
-		assert_in_range(len, 1, CODEC_BOUND_MAX);
+		assert_uint_in_range(len, 1, CODEC_BOUND_MAX);
 		returns_page(codec, payload, len, page);
 	}
 	free(workspace);
@@ -147,7 +147,7 @@ static void a_payload_of_another_length_is_refused(void **state)
 
 		codec_page_make(page, 3);
 		len = codecs[c]->compress(CODEC_FAST, workspace, page, payload);
-		assert_in_range(len, 2, CODEC_BOUND_MAX - 1);
+		assert_uint_in_range(len, 2, CODEC_BOUND_MAX - 1);
 		payload[len] = 0;
 		assert_true(codecs[c]->decompress(payload, len + 1, page, 0) < 0);
 		for (int cut = 0; cut < len; cut++)

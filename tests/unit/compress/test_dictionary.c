@@ -111,7 +111,7 @@ static void made_for(struct made *made, const struct codec_dictionary *codec, un
 
 	made->dictionary = memory(SIZE);
 	len = codec->train(pages, TRAIN_PAGES, made->dictionary, SIZE);
-	assert_in_range(len, codec->size_min, SIZE);
+	assert_uint_in_range(len, codec->size_min, SIZE);
 	made->size = (size_t)len;
 	made->reader = memory(codec->reader_size(made->size));
 	made->writer = memory(codec->writer_size(made->size));
@@ -158,7 +158,7 @@ static void returns_pages(const struct codec *codec)
 		if (i % 5 == 0)
 			memset(page, 0, i % CODEC_PAGE_SIZE);
 		len = codec->dictionary->compress(made.writer, page, payload);
-		assert_in_range(len, 1, CODEC_BOUND_MAX);
+		assert_uint_in_range(len, 1, CODEC_BOUND_MAX);
 		memset(back, 0x5a, sizeof(back));
 		assert_int_equal(codec->dictionary->decompress(made.reader, payload, (size_t)len,
 							       back, 0),
@@ -242,7 +242,8 @@ static void allocates_what_it_says(const struct codec *codec)
 		held_most = held;
 		(void)codec->dictionary->train(pages, TRAIN_PAGES, dictionary, sizes[i]);
 		assert_true(held_most > before);
-		assert_in_range(held_most - before, 0, codec->dictionary->train_size(sizes[i]));
+		assert_uint_in_range(held_most - before, 0,
+				     codec->dictionary->train_size(sizes[i]));
 		assert_int_equal(held, before);
 		free(dictionary);
 	}

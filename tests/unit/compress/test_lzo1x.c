@@ -201,7 +201,7 @@ static void check_encode(enum codec_effort effort, const unsigned char *page)
 	assert_true(codec->workspace_size[effort] <= sizeof(workspace));
 	memcpy(in, page, CODEC_PAGE_SIZE);
 	len = codec->compress(effort, workspace, in, out);
-	assert_in_range(len, 1, CODEC_BOUND_MAX);
+	assert_uint_in_range(len, 1, CODEC_BOUND_MAX);
 	assert_int_equal(reference_decode(out, len, back), 0);
 	assert_memory_equal(back, page, CODEC_PAGE_SIZE);
 	assert_int_equal(codec->decompress(out, len, back, 0), 0);

@@ -108,7 +108,7 @@ static void slots_between_those_of_pages_nobody_has_are_given_back_after_a_while
 	/* Of 300 MiB that are stored 200 are nobody's, and not discarded. */
 	stats.disksize = 400 * MIB;
 	while (ballast_plan_look(&plan, &stats, &ample, 200 * MIB, 100 * MIB) == 100 * MIB)
-		assert_in_range(++look, 1, BALLAST_STALE_LOOKS - 1);
+		assert_uint_in_range(++look, 1, BALLAST_STALE_LOOKS - 1);
 	assert_int_equal(look, BALLAST_STALE_LOOKS - 1);
 	/* None is taken until the kernel has had time to discard. */
 	for (look = 0; look < BALLAST_REST_LOOKS; look++)

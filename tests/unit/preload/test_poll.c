@@ -143,7 +143,7 @@ static void requests_far_apart_cost_hardly_any_processor_time(void **state)
 	before = processor_us();
 	serve_client(pair, 20, 4 * POLL_US);
 	/* Twice the longest while until it has learned; all of them would be 20. */
-	assert_in_range(processor_us() - before, 0, 8 * POLL_US);
+	assert_uint_in_range(processor_us() - before, 0, 8 * POLL_US);
 	close_pair(pair);
 }
 

@@ -66,7 +66,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(params->ublk, UBLK_OFF);
 	assert_null(params->control);
 	assert_int_equal(params->recompress_seconds, 0);
-	assert_in_range(params->reserve, MIB, 16 * MIB);
+	assert_uint_in_range(params->reserve, MIB, 16 * MIB);
 }
 
 static void idle_pages_are_in_zstd_where_it_is_and_does_not_weigh(void **state)

@@ -98,7 +98,7 @@ static void so_many_that_they_cannot_be_told_apart_are_refused(void **state)
 
 	while (made < 5000 && (block[made] = request_memory_resize(NULL, 64 << 10)))
 		made++;
-	assert_in_range(made, 3000, 4999);
+	assert_uint_in_range(made, 3000, 4999);
 	assert_int_equal(request_memory_bytes(), made * (64ull << 10));
 	/* In another order than they came. */
 	for (unsigned int i = 0; i < made; i++)

@@ -338,7 +338,7 @@ static void test_neighbours_are_read_at_once(void **state)
 	must_read(store, wanted, 8 * PAGE, 0);
 	assert_int_equal(fake->reads - before, 1);
 	must_read(store, wanted + 8 * PAGE, 24 * PAGE, 8 * PAGE);
-	assert_in_range(fake->reads - before, 2, 3);
+	assert_uint_in_range(fake->reads - before, 2, 3);
 	assert_int_equal(stats_of(store).bd_reads, 32);
 	/* Some of them in memory, and one, far from all that was read, that cannot be read. */
 	make_page(page, 1000, 1);

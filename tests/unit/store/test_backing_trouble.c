@@ -210,7 +210,7 @@ static void test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room(voi
 		put(i * 3, 1);
 	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), -EDQUOT);
 	stats = stats_of(store);
-	assert_in_range(stats.bd_written_bytes, 512 << 10, (512 << 10) + SEGMENT);
+	assert_uint_in_range(stats.bd_written_bytes, 512 << 10, (512 << 10) + SEGMENT);
 	assert_int_equal(stats.bd_budget_left, 0);
 	for (int i = 0; i < 100; i++)
 		(void)store_writeback_work(store);

@@ -116,7 +116,7 @@ static void creation_fails_cleanly_wherever_memory_runs_out(void **state)
 		if (fault.refused == 0)
 			break;
 	}
-	assert_in_range(after, 3, 9999);
+	assert_uint_in_range(after, 3, 9999);
 }
 
 struct disk {

@@ -159,7 +159,7 @@ static void pages_leave_and_return_in_either_codec(void **state)
 		put(i, 1);
 	recompress(store);
 	/* Every third does not compress. */
-	assert_in_range(stats_of(store).pages_idle_codec, PAGES / 2, PAGES);
+	assert_uint_in_range(stats_of(store).pages_idle_codec, PAGES / 2, PAGES);
 	for (uint64_t i = 0; i < PAGES; i += 5)
 		put(i, 2);
 	(void)write_all_back();

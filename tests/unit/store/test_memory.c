@@ -214,7 +214,7 @@ static void a_long_write_that_fails_has_written_the_pages_before_only(void **sta
 		if (memcmp(page, data + i * PAGE, PAGE) != 0)
 			break;
 	}
-	assert_in_range(i, 8, 12);
+	assert_uint_in_range(i, 8, 12);
 	must_read_zeroes(store, (span - (uint32_t)i) * PAGE, (1900 + i) * PAGE);
 	must_hold(store, 10, filled, 0);
 	free(data);
@@ -253,7 +253,7 @@ static void the_limit_can_change_at_run_time(void **state)
 	assert_int_equal(store_set_memlimit(store, 9 * MIB), 0);
 	assert_int_equal(stats_of(store).memlimit, 9 * MIB);
 	more = fill_up(store, pages);
-	assert_in_range(more, filled + 600, filled + 800);
+	assert_uint_in_range(more, filled + 600, filled + 800);
 
 	/* Below what is in use: all stays, nothing new fits until enough is freed. */
 	assert_int_equal(store_set_memlimit(store, 3 * MIB), 0);

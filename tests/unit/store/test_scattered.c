@@ -76,10 +76,10 @@ static void rounds_of_scattered_writes_and_trims(bool locked)
 			first = written;
 		/* A directory page, a table page and the payload each. */
 		assert_true(written > (LIMIT - start) / (3 * PAGE));
-		assert_in_range(written, first - first / 16, first + first / 16);
+		assert_uint_in_range(written, first - first / 16, first + first / 16);
 		must_zero(store, DISK, 0);
 		settle(store);
-		assert_in_range(stats_of(store).mem_used_total, 0, start + SLACK);
+		assert_uint_in_range(stats_of(store).mem_used_total, 0, start + SLACK);
 	}
 	store_done(store);
 }
@@ -114,7 +114,7 @@ static void what_a_large_store_held_comes_back(void **state)
 		assert_true(scatter(store, 5, 20000) == 20000);
 		must_zero(store, DISK, 0);
 		settle(store);
-		assert_in_range(stats_of(store).mem_used_total, 0, start + SLACK);
+		assert_uint_in_range(stats_of(store).mem_used_total, 0, start + SLACK);
 		/* And it can be used again. */
 		must_write(store, data, MIB, TIB);
 		must_read(store, data, MIB, TIB);
@@ -138,7 +138,7 @@ static void it_comes_back_while_the_rest_of_the_disk_is_in_use(void **state)
 		must_zero(store, 512 * TIB, 0);
 		must_zero(store, DISK - 512 * TIB - MIB, 512 * TIB + MIB);
 		settle(store);
-		assert_in_range(stats_of(store).mem_used_total, 0, start + SLACK);
+		assert_uint_in_range(stats_of(store).mem_used_total, 0, start + SLACK);
 	}
 	must_read(store, data, MIB, 512 * TIB);
 	store_done(store);
@@ -165,7 +165,7 @@ static void a_page_made_zero_piece_by_piece_leaves_no_entry(void **state)
 		assert_int_equal(stats_of(store).pages_zero, 0);
 		assert_int_equal(store->table.table_pages, 0);
 		settle(store);
-		assert_in_range(stats_of(store).mem_used_total, 0, used + SLACK);
+		assert_uint_in_range(stats_of(store).mem_used_total, 0, used + SLACK);
 	}
 	/* Nor does a page of zeroes that was written as such. */
 	memset(page, 0, PAGE);

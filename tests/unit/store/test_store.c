@@ -180,7 +180,7 @@ static void compressible_pages_take_what_the_codec_makes_of_them(void **state)
 
 		data_fill(&rng, DATA_TEXT, page, PAGE);
 		len = codec->compress(CODEC_FAST, workspace, page, out);
-		assert_in_range(len, 1, PAGE / 2);
+		assert_uint_in_range(len, 1, PAGE / 2);
 		sum += (uint64_t)len;
 		must_write(store, page, PAGE, i * PAGE);
 		must_read(store, page, PAGE, i * PAGE);
