@@ -9,7 +9,7 @@
  * a unit whose link is 0 was never touched (or has been forgotten): a source for
  * billions of bytes costs a page until it is used, and again when all is given back.
  *
- * Locks: `lock` for the stacks and counters, never held over a system call but in forget.c;
+ * Locks: `lock` for the stacks and counters, never held over a system call but in span_forget.c;
  * `prefix_lock` for moving the end of the prefix, taken while holding nothing.
  */
 #include "span_internal.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What span.c and forget.c share: a source, whose locks span.c describes. */
+/* What span.c and span_forget.c share: a source, whose locks span.c describes. */
 #ifndef RAMZSWAP_SPAN_INTERNAL_H
 #define RAMZSWAP_SPAN_INTERNAL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What xvmalloc.c, compact.c and check.c share.  Nobody else includes this, but
+ * What the files of xvmalloc share.  Nobody else includes this, but
  * for tests that damage a pool on purpose.
  *
  * A span is a row of blocks without gaps, in units of 4 bytes, starting at unit 0:
@@ -204,7 +204,8 @@ void xv_unlock(struct xv_pool *pool);
  */
 void xv_settle(struct xv_pool *pool);
 
-/* ahead.c: of a pool just mapped, before anything is written, the first pages.  0 or -ENOMEM. */
+/* xv_resident.c: of a pool just mapped, before anything is written, the first pages.  0 or -ENOMEM.
+ */
 int xv_begin_resident(struct xv_pool *pool, size_t map_bytes);
 
 /* With the lock held and no span in the pool: zeroes all spans; resident stays what was at first. */
@@ -213,9 +214,16 @@ void xv_drop_ahead(struct xv_pool *pool);
 /* As xv_look_ahead, where the background is late.  The lock is not held. */
 void xv_look_ahead_if_late(struct xv_pool *pool);
 
-/* Puts a free block of LISTED_MIN units or more into its list, or takes it out. */
-void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units);
-void xv_list_remove(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units);
+static inline enum span_state xv_span_state(const struct xv_pool *pool, uint32_t span)
+{
+	return atomic_load_explicit(&pool->spans[span].state, memory_order_relaxed);
+}
+
+/*
+ * Takes a span's free blocks off the lists (SPAN_DRAINING) or puts them back (SPAN_HELD), and
+ * sets its state.
+ */
+void xv_relist(struct xv_pool *pool, uint32_t span, enum span_state state);
 
 /*
  * Puts a span that is being emptied and has so many units free, in one block or

@@ -6,6 +6,7 @@
  * either may be a system call.
  */
 #include "xv_internal.h"
+#include "xv_lists.h"
 
 #include <errno.h>
 #include <string.h>
@@ -65,46 +66,6 @@ void xv_destroy(struct xv_pool *pool)
 			span_give(pool->source, pool->spans[span].unit);
 	pthread_mutex_destroy(&pool->lock);
 	span_unmap(pool, pool->map_bytes);
-}
-
-void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units)
-{
-	uint32_t list = units_class(units);
-	uint32_t handle = make_handle(span, block);
-	uint32_t first = pool->head[list];
-	uint32_t *words = span_units(pool, span);
-
-	*link_next(words, block) = first;
-	*link_prev(words, block) = XV_NULL;
-	pool->head[list] = handle;
-	if (first) {
-		*link_prev(span_units(pool, handle_span(first)), handle_block(first)) = handle;
-	} else {
-		pool->map[list / 64] |= 1ull << list % 64;
-		pool->summary |= 1ull << list / 64;
-	}
-}
-
-void xv_list_remove(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units)
-{
-	uint32_t *words = span_units(pool, span);
-	uint32_t next = *link_next(words, block);
-	uint32_t prev = *link_prev(words, block);
-	uint32_t list;
-
-	if (next)
-		*link_prev(span_units(pool, handle_span(next)), handle_block(next)) = prev;
-	if (prev) {
-		*link_next(span_units(pool, handle_span(prev)), handle_block(prev)) = next;
-		return;
-	}
-	list = units_class(units);
-	pool->head[list] = next;
-	if (!next) {
-		pool->map[list / 64] &= ~(1ull << list % 64);
-		if (!pool->map[list / 64])
-			pool->summary &= ~(1ull << list / 64);
-	}
 }
 
 /* The smallest listed block of at least so many units: its handle, or XV_NULL. */

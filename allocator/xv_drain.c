@@ -26,52 +26,15 @@ static uint32_t span_rank(const struct xv_pool *pool, uint32_t span)
 	       (SPAN_UNITS / RANKS);
 }
 
-static enum span_state span_state(const struct xv_pool *pool, uint32_t span)
-{
-	return atomic_load_explicit(&pool->spans[span].state, memory_order_relaxed);
-}
-
-/* Takes the span's free blocks off the lists, or puts them back, and sets its state. */
-static void relist_span(struct xv_pool *pool, uint32_t span, enum span_state state)
-{
-	uint32_t *words = span_units(pool, span);
-	uint32_t block, header, units;
-
-	for (block = 0; block < SPAN_UNITS; block += units) {
-		header = get_header(words, block);
-		units = block_units(header);
-		if (!(header & FREE_FLAG) || units < LISTED_MIN)
-			continue;
-		if (state == SPAN_HELD)
-			xv_list_add(pool, span, block, units);
-		else
-			xv_list_remove(pool, span, block, units);
-	}
-	atomic_store_explicit(&pool->spans[span].state, state, memory_order_relaxed);
-	pool->spans_draining += state == SPAN_DRAINING ? 1 : -1u;
-}
-
-bool xv_undrain(struct xv_pool *pool, uint32_t units)
-{
-	for (uint32_t span = 0; pool->spans_draining && span < pool->spans_top; span++) {
-		if (span_state(pool, span) != SPAN_DRAINING ||
-		    SPAN_UNITS - atomic_load(&pool->spans[span].used) < units)
-			continue;
-		relist_span(pool, span, SPAN_HELD);
-		return true;
-	}
-	return false;
-}
-
 /* Begins to drain a span that is still held and of that rank.  Whether it was. */
 static bool pick(struct xv_pool *pool, uint32_t span, uint32_t rank)
 {
 	bool picked;
 
 	xv_lock(pool);
-	picked = span_state(pool, span) == SPAN_HELD && span_rank(pool, span) <= rank;
+	picked = xv_span_state(pool, span) == SPAN_HELD && span_rank(pool, span) <= rank;
 	if (picked)
-		relist_span(pool, span, SPAN_DRAINING);
+		xv_relist(pool, span, SPAN_DRAINING);
 	xv_unlock(pool);
 	return picked;
 }
@@ -96,31 +59,31 @@ uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal)
 		return 0;
 
 	for (uint32_t span = 0; span < top; span++)
-		if (span_state(pool, span) == SPAN_HELD)
+		if (xv_span_state(pool, span) == SPAN_HELD)
 			count[span_rank(pool, span)]++;
 	while (rank < RANKS && below + count[rank] < wanted)
 		below += count[rank++];
 
 	/* All that rank lower, then of this rank as many as are still wanted. */
 	for (uint32_t span = 0; rank && picked < wanted && span < top; span++)
-		if (span_state(pool, span) == SPAN_HELD && span_rank(pool, span) < rank)
+		if (xv_span_state(pool, span) == SPAN_HELD && span_rank(pool, span) < rank)
 			picked += pick(pool, span, rank - 1);
 	for (uint32_t span = 0; picked < wanted && span < top; span++)
-		if (span_state(pool, span) == SPAN_HELD && span_rank(pool, span) == rank)
+		if (xv_span_state(pool, span) == SPAN_HELD && span_rank(pool, span) == rank)
 			picked += pick(pool, span, rank);
 	return picked;
 }
 
 bool xv_draining(const struct xv_pool *pool, uint32_t handle)
 {
-	return span_state(pool, handle_span(handle)) == SPAN_DRAINING;
+	return xv_span_state(pool, handle_span(handle)) == SPAN_DRAINING;
 }
 
 static void stop_draining(struct xv_pool *pool, uint32_t span)
 {
 	xv_lock(pool);
-	if (span_state(pool, span) == SPAN_DRAINING)
-		relist_span(pool, span, SPAN_HELD);
+	if (xv_span_state(pool, span) == SPAN_DRAINING)
+		xv_relist(pool, span, SPAN_HELD);
 	xv_unlock(pool);
 }
 
@@ -154,7 +117,7 @@ uint32_t xv_drain_end(struct xv_pool *pool)
 	top = pool->spans_top;
 	xv_unlock(pool);
 	for (uint32_t span = 0; span < top; span++)
-		if (span_state(pool, span) == SPAN_DRAINING)
+		if (xv_span_state(pool, span) == SPAN_DRAINING)
 			stop_draining(pool, span);
 	xv_lock(pool);
 	given_back = (uint32_t)(pool->spans_drained - pool->drained_before);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Spans that are emptied, and put back into use: their free blocks off the lists and on again. */
+#include "xv_lists.h"
+
+void xv_relist(struct xv_pool *pool, uint32_t span, enum span_state state)
+{
+	uint32_t *words = span_units(pool, span);
+	uint32_t block, header, units;
+
+	for (block = 0; block < SPAN_UNITS; block += units) {
+		header = get_header(words, block);
+		units = block_units(header);
+		if (!(header & FREE_FLAG) || units < LISTED_MIN)
+			continue;
+		if (state == SPAN_HELD)
+			xv_list_add(pool, span, block, units);
+		else
+			xv_list_remove(pool, span, block, units);
+	}
+	atomic_store_explicit(&pool->spans[span].state, state, memory_order_relaxed);
+	pool->spans_draining += state == SPAN_DRAINING ? 1 : -1u;
+}
+
+bool xv_undrain(struct xv_pool *pool, uint32_t units)
+{
+	for (uint32_t span = 0; pool->spans_draining && span < pool->spans_top; span++) {
+		if (xv_span_state(pool, span) != SPAN_DRAINING ||
+		    SPAN_UNITS - atomic_load(&pool->spans[span].used) < units)
+			continue;
+		xv_relist(pool, span, SPAN_HELD);
+		return true;
+	}
+	return false;
+}
