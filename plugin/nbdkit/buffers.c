@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "nbdkit/buffers.h"
-#include "server/request_memory.h"
+#include "server/server.h"
 #include "urgent.h"
 
 /* From here on it takes so long that being urgent costs nothing. */

@@ -14,7 +14,6 @@
 
 #include "codec.h"
 #include "nbdkit/buffers.h"
-#include "server/request_memory.h"
 #include "server/server.h"
 #include "base/request.h"
 #include "base/size.h"
@@ -226,9 +225,9 @@ static int can_cache(void *handle)
 }
 
 /*
- * A reply must not wait for memory while this machine swaps (urgent.h).  Where plugin/reply.c is
- * preloaded that sees to it as it sends.  Elsewhere the thread is urgent from the end of
- * one callback to the beginning of the next: nbdkit sends in between.
+ * A reply must not wait for memory while this machine swaps (urgent.h).  Where
+ * plugin/preload/reply.c is preloaded that sees to it as it sends.  Elsewhere the thread is urgent
+ * from the end of one callback to the beginning of the next: nbdkit sends in between.
  */
 extern const char ramzswap_replies[] __attribute__((weak));
 static __thread int reply_policy = URGENT_LEFT_ALONE;

@@ -15,8 +15,6 @@
 #include "server/fullness.h"
 #include "server/quit.h"
 #include "server/worker.h"
-#include "server/request_memory.h"
-#include "survival/heap.h"
 #include "ublk/ublk.h"
 
 /*

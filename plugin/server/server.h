@@ -17,6 +17,7 @@
 #include "server/fullness.h"
 #include "server/notices.h"
 #include "server/params.h"
+#include "server/request_memory.h"
 #include "survival/survival.h"
 
 struct backing;

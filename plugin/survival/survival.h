@@ -3,6 +3,7 @@
 #ifndef RAMZSWAP_SURVIVAL_H
 #define RAMZSWAP_SURVIVAL_H
 
+#include "survival/heap.h"
 #include "survival/oom_call.h"
 #include "survival/protection.h"
 
