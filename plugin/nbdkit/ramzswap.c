@@ -116,6 +116,9 @@ static void ramzswap_unload(void)
 	buffers_give_back();
 }
 
+#define PARAM_HELP(key, set, help) help
+#define PARAM_NAME(key, set, help) " " key
+
 static void ramzswap_dump_plugin(void)
 {
 	char why[UBLK_WHY_MAX];
@@ -125,6 +128,7 @@ static void ramzswap_dump_plugin(void)
 	printf("ramzswap_size_max=%llu\n", (unsigned long long)STORE_SIZE_MAX);
 	printf("ramzswap_request_kb=%u\n", REQUEST_SWAP >> 10);
 	printf("ramzswap_swap=%s\n", swap_mode_name(server.params.swap));
+	printf("ramzswap_parameters=%s\n", &PARAMS(PARAM_NAME)[1]);
 	printf("ramzswap_algorithms=");
 	for (size_t i = 0; codecs[i]; i++)
 		printf("%s%s", i ? " " : "", codecs[i]->name);
@@ -354,25 +358,7 @@ static struct nbdkit_plugin plugin = {
 	.config = ramzswap_config,
 	.config_complete = ramzswap_config_complete,
 	.magic_config_key = "size",
-	.config_help =
-		"[size=]SIZE           Size of the disk (default 25% of RAM); disksize= too.\n"
-		"memlimit=SIZE|none    Most memory that the disk may take.\n"
-		"reserve=SIZE          Memory kept ready ahead of need.\n"
-		"algorithm=NAME        Codec for writes (default lzo).\n"
-		"recompress=SECONDS[:CODEC]|off  Recompress pages untouched for so long, by zstd\n"
-		"                      or this codec (default off).\n"
-		"dictionary=SIZE|off   What idle pages have in common, kept once (default 112K).\n"
-		"recompress-cpu=N%     Processor time that may take (default 20%).\n"
-		"swap=auto|strict|off  Protections for swap on this machine.\n"
-		"ublk=auto|N|off       Serve /dev/ublkbN of this machine, too (default off).\n"
-		"control=PATH          Control socket for rzscontrol.\n"
-		"backing=FILE|DEVICE|URI|none  Store for what memory has no room for.\n"
-		"backing-size=SIZE     Bytes of it to use; of a file that is made (default size).\n"
-		"backing-budget=SIZE|none  Bytes written to it a day (default none).\n"
-		"backing-rate=SIZE|none  Bytes written to it a second (default none).\n"
-		"backing-timeout=SECONDS  Wait for a lost NBD server (default 30).\n"
-		"backing-encrypt=on|off  Encrypt what is written to it (default on).\n"
-		"backing-force=on|off  Overwrite whatever it holds (default off).",
+	.config_help = PARAMS(PARAM_HELP),
 	.dump_plugin = ramzswap_dump_plugin,
 	.get_ready = ramzswap_get_ready,
 	.after_fork = ramzswap_after_fork,

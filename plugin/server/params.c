@@ -107,22 +107,24 @@ static int set_disk_size(struct params *params, const char *key, const char *val
 	return 0;
 }
 
-static int set_reserve(struct params *params, const char *value, char *why, size_t why_size)
+static int set_reserve(struct params *params, const char *key, const char *value, char *why,
+		       size_t why_size)
 {
 	if (strcmp(value, "0") == 0) {
 		params->reserve = 0;
 		return 0;
 	}
-	return set_size(&params->reserve, "reserve", value, params->ram, why, why_size);
+	return set_size(&params->reserve, key, value, params->ram, why, why_size);
 }
 
-static int set_memlimit(struct params *params, const char *value, char *why, size_t why_size)
+static int set_memlimit(struct params *params, const char *key, const char *value, char *why,
+			size_t why_size)
 {
 	if (strcmp(value, "none") == 0) {
 		params->memlimit = STORE_NO_LIMIT;
 		return 0;
 	}
-	return set_size(&params->memlimit, "memlimit", value, params->ram, why, why_size);
+	return set_size(&params->memlimit, key, value, params->ram, why, why_size);
 }
 
 static int set_codec(const struct codec **codecp, const char *key, const char *value, char *why,
@@ -142,7 +144,8 @@ static int set_codec(const struct codec **codecp, const char *key, const char *v
 	return -EINVAL;
 }
 
-static int set_swap(struct params *params, const char *value, char *why, size_t why_size)
+static int set_swap(struct params *params, const char *key, const char *value, char *why,
+		    size_t why_size)
 {
 	for (enum swap_mode mode = SWAP_OFF; mode <= SWAP_STRICT; mode++) {
 		if (strcmp(value, swap_mode_names[mode]) == 0) {
@@ -175,7 +178,8 @@ static int set_number(unsigned int *number, unsigned int most, char unit, const 
 }
 
 /* SECONDS, SECONDS:CODEC or off. */
-static int set_recompress(struct params *params, const char *value, char *why, size_t why_size)
+static int set_recompress(struct params *params, const char *key, const char *value, char *why,
+			  size_t why_size)
 {
 	const char *colon = strchr(value, ':');
 	const struct codec *codec = params->idle_codec;
@@ -201,7 +205,8 @@ static int set_recompress(struct params *params, const char *value, char *why, s
 	return err;
 }
 
-static int set_ublk(struct params *params, const char *value, char *why, size_t why_size)
+static int set_ublk(struct params *params, const char *key, const char *value, char *why,
+		    size_t why_size)
 {
 	char *end;
 	unsigned long number;
@@ -222,16 +227,18 @@ static int set_ublk(struct params *params, const char *value, char *why, size_t 
 	return 0;
 }
 
-static int set_dictionary(struct params *params, const char *value, char *why, size_t why_size)
+static int set_dictionary(struct params *params, const char *key, const char *value, char *why,
+			  size_t why_size)
 {
 	if (strcmp(value, "off") == 0) {
 		params->dictionary = 0;
 		return 0;
 	}
-	return set_size(&params->dictionary, "dictionary", value, 0, why, why_size);
+	return set_size(&params->dictionary, key, value, 0, why, why_size);
 }
 
-static int set_control(struct params *params, const char *value, char *why, size_t why_size)
+static int set_control(struct params *params, const char *key, const char *value, char *why,
+		       size_t why_size)
 {
 	if (*value == '\0') {
 		snprintf(why, why_size, "control: the path of the socket is empty");
@@ -265,53 +272,37 @@ static int set_allowance(uint64_t *bytes, const char *key, const char *value, ch
 static int set_backing(struct params *params, const char *key, const char *value, char *why,
 		       size_t why_size)
 {
-	if (strcmp(key, "backing") == 0) {
-		params->backing = strcmp(value, "none") == 0 ? NULL : value;
-		return 0;
-	}
-	if (strcmp(key, "backing-size") == 0)
-		return set_size(&params->backing_size, key, value, 0, why, why_size);
-	if (strcmp(key, "backing-budget") == 0)
-		return set_allowance(&params->backing_budget, key, value, why, why_size);
-	if (strcmp(key, "backing-rate") == 0)
-		return set_allowance(&params->backing_rate, key, value, why, why_size);
-	if (strcmp(key, "backing-timeout") == 0)
-		return set_number(&params->backing_timeout, BACKING_TIMEOUT_MAX, 's', key, value,
-				  "30 (seconds)", why, why_size);
-	if (strcmp(key, "backing-encrypt") == 0)
-		return set_on_off(&params->backing_encrypt, key, value, why, why_size);
-	if (strcmp(key, "backing-force") == 0)
-		return set_on_off(&params->backing_force, key, value, why, why_size);
-	snprintf(why, why_size, "there is no parameter '%s'", key);
-	return -ENOENT;
+	params->backing = strcmp(value, "none") == 0 ? NULL : value;
+	return 0;
 }
+
+/* Those that need no function of their own. */
+#define SET(name, how)                                                                   \
+	static int set_##name(struct params *params, const char *key, const char *value, \
+			      char *why, size_t why_size)                                \
+	{                                                                                \
+		return how;                                                              \
+	}
+SET(algorithm, set_codec(&params->codec, key, value, why, why_size))
+SET(recompress_cpu,
+    set_number(&params->recompress_percent, 100, '%', key, value, "25%", why, why_size))
+SET(backing_size, set_size(&params->backing_size, key, value, 0, why, why_size))
+SET(backing_budget, set_allowance(&params->backing_budget, key, value, why, why_size))
+SET(backing_rate, set_allowance(&params->backing_rate, key, value, why, why_size))
+SET(backing_timeout, set_number(&params->backing_timeout, BACKING_TIMEOUT_MAX, 's', key, value,
+				"30 (seconds)", why, why_size))
+SET(backing_encrypt, set_on_off(&params->backing_encrypt, key, value, why, why_size))
+SET(backing_force, set_on_off(&params->backing_force, key, value, why, why_size))
+#undef SET
 
 int params_set(struct params *params, const char *key, const char *value, char *why,
 	       size_t why_size)
 {
-	if (strcmp(key, "size") == 0 || strcmp(key, "disksize") == 0)
-		return set_disk_size(params, key, value, why, why_size);
-	if (strcmp(key, "memlimit") == 0)
-		return set_memlimit(params, value, why, why_size);
-	if (strcmp(key, "reserve") == 0)
-		return set_reserve(params, value, why, why_size);
-	if (strcmp(key, "algorithm") == 0)
-		return set_codec(&params->codec, key, value, why, why_size);
-	if (strcmp(key, "recompress") == 0)
-		return set_recompress(params, value, why, why_size);
-	if (strcmp(key, "recompress-cpu") == 0)
-		return set_number(&params->recompress_percent, 100, '%', key, value, "25%", why,
-				  why_size);
-	if (strcmp(key, "dictionary") == 0)
-		return set_dictionary(params, value, why, why_size);
-	if (strcmp(key, "swap") == 0)
-		return set_swap(params, value, why, why_size);
-	if (strcmp(key, "control") == 0)
-		return set_control(params, value, why, why_size);
-	if (strcmp(key, "ublk") == 0)
-		return set_ublk(params, value, why, why_size);
-	if (strncmp(key, "backing", strlen("backing")) == 0)
-		return set_backing(params, key, value, why, why_size);
+#define TRY(name, set, help)        \
+	if (strcmp(key, name) == 0) \
+		return set_##set(params, key, value, why, why_size);
+	PARAMS(TRY)
+#undef TRY
 	snprintf(why, why_size, "there is no parameter '%s'", key);
 	return -ENOENT;
 }

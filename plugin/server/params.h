@@ -21,6 +21,41 @@ enum swap_mode {
 	SWAP_STRICT, /* every protection, or no start */
 };
 
+/*
+ * The only list of the parameters: parsing, help, what --dump-plugin says and the test of the
+ * manual follow from it.  X(key, set, help): params.c has set_SET; help is the line of --help.
+ */
+#define PARAMS(X)                                                                               \
+	X("size", disk_size,                                                                    \
+	  "[size=]SIZE           Size of the disk (default 25% of RAM); disksize= too.")        \
+	X("disksize", disk_size, "")                                                            \
+	X("memlimit", memlimit, "\nmemlimit=SIZE|none    Most memory that the disk may take.")  \
+	X("reserve", reserve, "\nreserve=SIZE          Memory kept ready ahead of need.")       \
+	X("algorithm", algorithm, "\nalgorithm=NAME        Codec for writes (default lzo).")    \
+	X("recompress", recompress,                                                             \
+	  "\nrecompress=SECONDS[:CODEC]|off  Recompress pages untouched for so long, by zstd"   \
+	  "\n                      or this codec (default off).")                               \
+	X("recompress-cpu", recompress_cpu,                                                     \
+	  "\nrecompress-cpu=N%     Processor time that may take (default 20%).")                \
+	X("swap", swap, "\nswap=auto|strict|off  Protections for swap on this machine.")        \
+	X("ublk", ublk,                                                                         \
+	  "\nublk=auto|N|off       Serve /dev/ublkbN of this machine, too (default off).")      \
+	X("control", control, "\ncontrol=PATH          Control socket for rzscontrol.")         \
+	X("backing", backing,                                                                   \
+	  "\nbacking=FILE|DEVICE|URI|none  Store for what memory has no room for.")             \
+	X("backing-size", backing_size,                                                         \
+	  "\nbacking-size=SIZE     Bytes of it to use; of a file that is made (default size).") \
+	X("backing-budget", backing_budget,                                                     \
+	  "\nbacking-budget=SIZE|none  Bytes written to it a day (default none).")              \
+	X("backing-rate", backing_rate,                                                         \
+	  "\nbacking-rate=SIZE|none  Bytes written to it a second (default none).")             \
+	X("backing-timeout", backing_timeout,                                                   \
+	  "\nbacking-timeout=SECONDS  Wait for a lost NBD server (default 30).")                \
+	X("backing-encrypt", backing_encrypt,                                                   \
+	  "\nbacking-encrypt=on|off  Encrypt what is written to it (default on).")              \
+	X("backing-force", backing_force,                                                       \
+	  "\nbacking-force=on|off  Overwrite whatever it holds (default off).")
+
 struct params {
 	uint64_t ram;	   /* of this machine, in bytes: what shares are of */
 	uint64_t size;	   /* 0 until known */
