@@ -9,15 +9,30 @@
 
 #include <libnbd.h>
 
-#define LIBNBD_CALLS(X)                                                                        \
-	X(create)                                                                              \
-	X(close)                                                                               \
-	X(get_error)                                                                           \
-	X(get_errno)                                                                           \
-	X(set_uri_allow_local_file) X(aio_connect_uri) X(aio_is_connecting) X(aio_is_ready)    \
-		X(poll) X(get_size) X(get_block_size) X(is_read_only) X(can_trim) X(can_flush) \
-			X(can_multi_conn) X(aio_pread) X(aio_pwrite) X(aio_trim) X(aio_flush)  \
-				X(aio_command_completed)
+/* It does not come to rest here. */
+/* clang-format off */
+#define LIBNBD_CALLS(X) \
+	X(create) \
+	X(close) \
+	X(get_error) \
+	X(get_errno) \
+	X(set_uri_allow_local_file) \
+	X(aio_connect_uri) \
+	X(aio_is_connecting) \
+	X(aio_is_ready) \
+	X(poll) \
+	X(get_size) \
+	X(get_block_size) \
+	X(is_read_only) \
+	X(can_trim) \
+	X(can_flush) \
+	X(can_multi_conn) \
+	X(aio_pread) \
+	X(aio_pwrite) \
+	X(aio_trim) \
+	X(aio_flush) \
+	X(aio_command_completed)
+/* clang-format on */
 
 struct libnbd_calls {
 #define LIBNBD_POINTER(name) __typeof__(nbd_##name) *name;
