@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is read of /proc/meminfo and /proc/swaps, from files like them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/machine.h"
+
+/* A file descriptor of a file that holds this text. */
+static int file_of(const char *text)
+{
+	int fd = memfd_create("proc", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	return fd;
+}
+
+static const char swaps[] =
+	"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+	"/dev/sda2                               partition\t1048572\t\t4\t\t-2\n"
+	"/dev/nbd0                               partition\t262140\t\t131072\t\t100\n"
+	"/dev/nbd01                              partition\t8\t\t8\t\t99\n";
+
+static void the_area_of_a_device_is_found_by_its_whole_name(void **state)
+{
+	uint64_t size = 1, used = 2;
+	int fd = file_of(swaps);
+
+	assert_true(machine_swap_area(fd, "/dev/nbd0", &size, &used));
+	assert_int_equal(size, UINT64_C(262140) << 10);
+	assert_int_equal(used, UINT64_C(131072) << 10);
+	assert_true(machine_swap_area(fd, "/dev/sda2", &size, &used));
+	assert_int_equal(used, 4 << 10);
+	close(fd);
+}
+
+static void what_nobody_swaps_to_has_none_and_changes_nothing(void **state)
+{
+	uint64_t size = 1, used = 2;
+	int fd = file_of(swaps);
+
+	assert_false(machine_swap_area(fd, "/dev/nbd", &size, &used));
+	assert_false(machine_swap_area(fd, "/dev/nbd1", &size, &used));
+	assert_false(machine_swap_area(fd, "nbd0", &size, &used));
+	assert_false(machine_swap_area(-1, "/dev/nbd0", &size, &used));
+	assert_int_equal(size, 1);
+	assert_int_equal(used, 2);
+	close(fd);
+}
+
+static void swap_on_an_nbd_device_is_seen(void **state)
+{
+	int with = file_of(swaps), without = file_of("Filename Type\n/dev/zram0 partition 8 0 1\n");
+
+	assert_true(machine_swaps_to_nbd(with));
+	assert_false(machine_swaps_to_nbd(without));
+	assert_false(machine_swaps_to_nbd(-1));
+	close(with);
+	close(without);
+}
+
+static void a_file_is_read_anew_each_time(void **state)
+{
+	uint64_t size, used;
+	int fd = file_of("");
+
+	assert_false(machine_swap_area(fd, "/dev/nbd0", &size, &used));
+	assert_int_equal(pwrite(fd, swaps, sizeof(swaps) - 1, 0), sizeof(swaps) - 1);
+	assert_true(machine_swap_area(fd, "/dev/nbd0", &size, &used));
+	close(fd);
+}
+
+static void memory_is_told_in_bytes(void **state)
+{
+	struct machine_memory memory;
+	int fd = file_of(
+		"MemTotal:        1024 kB\nMemFree: 1 kB\nMemAvailable:     512 kB\n"
+		"Active(anon):      100 kB\nInactive(anon):     20 kB\nWriteback:   3 kB\n");
+
+	machine_memory(fd, &memory);
+	assert_int_equal(memory.total, 1024 << 10);
+	assert_int_equal(memory.available, 512 << 10);
+	assert_int_equal(memory.swappable, 120 << 10);
+	assert_int_equal(memory.writeback, 3 << 10);
+	assert_int_equal(machine_room(&memory, false), 512 << 10);
+	assert_int_equal(machine_room(&memory, true), 632 << 10);
+	close(fd);
+}
+
+static void a_machine_that_is_not_known_has_no_end(void **state)
+{
+	struct machine_memory memory;
+
+	machine_memory(-1, &memory);
+	assert_int_equal(memory.total, 0);
+	assert_int_equal(machine_room(&memory, true), UINT64_MAX);
+}
+
+static void this_machine_is_known(void **state)
+{
+	struct machine_memory memory;
+	int fd = machine_open(), areas = machine_swaps_open();
+
+	assert_true(fd >= 0);
+	assert_true(areas >= 0);
+	machine_memory(fd, &memory);
+	assert_true(memory.total > 0);
+	assert_true(memory.available <= memory.total);
+	close(fd);
+	close(areas);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_area_of_a_device_is_found_by_its_whole_name),
+		cmocka_unit_test(what_nobody_swaps_to_has_none_and_changes_nothing),
+		cmocka_unit_test(swap_on_an_nbd_device_is_seen),
+		cmocka_unit_test(a_file_is_read_anew_each_time),
+		cmocka_unit_test(memory_is_told_in_bytes),
+		cmocka_unit_test(a_machine_that_is_not_known_has_no_end),
+		cmocka_unit_test(this_machine_is_known),
+	};
+
+	return cmocka_run_group_tests_name("base machine", tests, NULL, NULL);
+}
