@@ -54,8 +54,7 @@ struct xv_stats {
 	uint64_t objects;	/* number of live objects */
 	uint64_t requested;	/* sum of the sizes asked for by live objects */
 	uint64_t used;		/* the same with headers and rounding */
-	uint64_t free;		/* in free blocks; spans * XV_SPAN_SIZE = used + free + overhead */
-	uint64_t overhead;	/* span headers */
+	uint64_t free;		/* in free blocks; spans * XV_SPAN_SIZE = used + free */
 	uint64_t metadata;	/* resident memory outside the spans */
 	uint64_t fullness[11];	/* number of spans 0-9 %, 10-19 %, ... 90-99 %, 100 % used */
 	uint64_t lock_waits;	/* times that a thread had to wait for the lock */

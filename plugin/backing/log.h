@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of the log share (see backing.h): backing.c makes it, backing_write.c
- * fills and writes segments, backing_read.c reads records, by backing_window.c several at
- * once, backing_clean.c empties sparse segments.
+ * What the files of the log share (see backing.h): backing.c makes it, write.c
+ * fills and writes segments, read.c reads records, by window.c several at
+ * once, clean.c empties sparse segments.
  *
  * Segment 0 bears the mark and nothing else.
  *
@@ -183,7 +183,7 @@ static inline struct segment *segment_at(const struct backing *backing, uint32_t
 	return &backing->segments[location_offset(backing, location) / backing->segment_size];
 }
 
-/* backing_window.c: bytes of a window, by the size of segments. */
+/* window.c: bytes of a window, by the size of segments. */
 uint32_t windows_size(uint32_t segment_size);
 void windows_init(struct windows *windows, uint32_t segment_size);
 void windows_fini(struct windows *windows);
@@ -196,7 +196,7 @@ void windows_fini(struct windows *windows);
 int windows_read(struct backing *backing, const struct seal_header *header, uint32_t location,
 		 const struct backing_range *near, void *payload);
 
-/* backing_write.c: the live records take so many units less.  Any thread. */
+/* write.c: the live records take so many units less.  Any thread. */
 void backing_release(struct backing *backing, struct segment *segment, uint32_t units);
 
 #endif

@@ -10,7 +10,7 @@
  * writes fail, and a kernel that is short of memory tries them for ever: so the device is
  * disconnected and swap taken away from it at once.  What was there is lost then
  * anyhow; programs that need it get SIGBUS, and the machine lives.  Where swapoff would
- * give them something else instead (guard_kernel.h) the device is only disconnected.  A
+ * give them something else instead (base/kernel.h) the device is only disconnected.  A
  * process of its own waits for that, the undertaker.  FILEs are kept in memory until then.
  * It says "ready" when it holds what it has to hold of an area that nobody uses yet.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* In place of medium_nbd.c where libnbd is missing. */
+/* In place of nbd.c where libnbd is missing. */
 #include <errno.h>
 #include <stdio.h>
 

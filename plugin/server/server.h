@@ -91,7 +91,7 @@ void server_stop(struct server *server);
 /* The most memory that a disk of these parameters takes, in bytes. */
 uint64_t server_memory_at_most(const struct params *params);
 
-/* server_control.c: what the control socket can ask for; opaque is the server. */
+/* control_ops.c: what the control socket can ask for; opaque is the server. */
 extern const struct control_ops server_control_ops;
 
 #endif

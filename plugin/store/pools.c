@@ -208,7 +208,6 @@ void pools_get_stats(struct pools *pools, struct xv_stats *sum)
 		sum->requested += one.requested;
 		sum->used += one.used;
 		sum->free += one.free;
-		sum->overhead += one.overhead;
 		sum->metadata += one.metadata;
 		for (size_t j = 0; j < sizeof(one.fullness) / sizeof(*one.fullness); j++)
 			sum->fullness[j] += one.fullness[j];

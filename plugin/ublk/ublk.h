@@ -11,7 +11,7 @@
  * The device is made so that it outlives its server (UBLK_FEATURE_RECOVERY): of a server that is
  * killed the kernel would else take the device away, and a swap area on it could be named by nobody
  * any more.  Requests wait then, or fail where the kernel can have them fail (Linux 6.13), until
- * ramzswap-guard answers them (guard/ublk_heir.h), or somebody deletes the device.
+ * ramzswap-guard answers them (guard/heir.h), or somebody deletes the device.
  */
 #ifndef RAMZSWAP_UBLK_H
 #define RAMZSWAP_UBLK_H
