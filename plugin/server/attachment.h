@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "survival/queue.h"
+#include "survival/survival.h"
 
 /* Room for what attachment_look and attachment_judge say. */
 #define ATTACHMENT_WHY_MAX 768

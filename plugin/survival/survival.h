@@ -6,5 +6,6 @@
 #include "survival/heap.h"
 #include "survival/oom_call.h"
 #include "survival/protection.h"
+#include "survival/queue.h"
 
 #endif
