@@ -215,7 +215,7 @@ static int ask(const struct freed_device *device, const struct freed_hook *hook,
 int freed_hand_over(const struct freed_device *device, const struct freed_hook *hook,
 		    const char *socket, char *why, size_t why_size)
 {
-	static _Alignas(PAGE) char page[PAGE];
+	_Alignas(PAGE) char page[PAGE];
 	unsigned char proof[FREED_PROOF_SIZE], before[FREED_PROOF_SIZE];
 	char ignored[64];
 	int err = read_header(device, page, why, why_size);
