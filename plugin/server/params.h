@@ -37,6 +37,8 @@ enum swap_mode {
 	  "\n                      or this codec (default off).")                               \
 	X("recompress-cpu", recompress_cpu,                                                     \
 	  "\nrecompress-cpu=N%     Processor time that may take (default 20%).")                \
+	X("dictionary", dictionary,                                                             \
+	  "\ndictionary=SIZE|off   What idle pages have in common, kept once (default 112K).")  \
 	X("swap", swap, "\nswap=auto|strict|off  Protections for swap on this machine.")        \
 	X("ublk", ublk,                                                                         \
 	  "\nublk=auto|N|off       Serve /dev/ublkbN of this machine, too (default off).")      \
