@@ -36,6 +36,7 @@ void attachment_init(struct attachment *attachment, uint64_t disk_bytes, bool lo
 {
 	memset(attachment, 0, sizeof(*attachment));
 	pthread_mutex_init(&attachment->lock, NULL);
+	attachment->sys_block = SYS_BLOCK;
 	attachment->disk_bytes = disk_bytes;
 	attachment->locked = locked;
 	attachment->buffers_are_ours = buffers_are_ours;
@@ -78,11 +79,11 @@ enum attachment_verdict attachment_judge(const struct queue *queue, unsigned int
 	*why = '\0';
 	if (!buffers_fit)
 		at = snprintf(why, why_size,
-			      "the kernel may send requests of %llu KiB to %u threads, for which "
+			      "the kernel may send requests of %llu KiB to %u thread%s, for which "
 			      "this machine has too little memory to keep ready: "
 			      "echo %u >/sys/block/%s/queue/max_sectors_kb, and nbdkit -t 1",
 			      (unsigned long long)queue->request_bytes >> 10, threads,
-			      REQUEST_SWAP >> 10, queue->device);
+			      threads == 1 ? "" : "s", REQUEST_SWAP >> 10, queue->device);
 	if (scheduler_is_unsafe && *queue->scheduler)
 		at += snprintf(why + at, why_size - (size_t)at,
 			       "%swith the I/O scheduler %s this kernel may lose the connection "
@@ -112,7 +113,7 @@ static bool look(struct attachment *attachment, char *why, size_t why_size)
 	struct queue queue;
 	bool fit = true;
 
-	queue_look(&queue, SYS_BLOCK, attachment->disk_bytes);
+	queue_look(&queue, attachment->sys_block, attachment->disk_bytes);
 	if (queue.request_bytes)
 		fit = keep_buffers(attachment, threads, queue.request_bytes);
 	verdict = attachment_judge(&queue, threads, fit,

@@ -25,6 +25,7 @@ enum attachment_verdict {
 };
 
 struct attachment {
+	const char *sys_block; /* /sys/block */
 	uint64_t disk_bytes;
 	bool locked;		/* else nothing is kept resident */
 	bool buffers_are_ours;	/* else the heap has what it has, see survival/heap.h */
