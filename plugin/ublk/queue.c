@@ -225,7 +225,7 @@ static int sleep_until_some(struct ublk_queue *queue, int wait_ms)
 }
 
 /* Until there are completions, or the time is over. */
-static int wait(struct ublk_queue *queue, int wait_ms)
+static int await_completions(struct ublk_queue *queue, int wait_ms)
 {
 	int64_t start;
 	int err;
@@ -250,6 +250,6 @@ int ublk_queue_round(struct ublk_queue *queue, ublk_answer *answer, void *opaque
 		err = refused;
 	if (err || queue->held == 0)
 		return err;
-	err = wait(queue, wait_ms);
+	err = await_completions(queue, wait_ms);
 	return err ? err : 1;
 }
