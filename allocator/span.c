@@ -70,6 +70,8 @@ static void *map_zeroed(size_t bytes, int protection)
 		return NULL;
 	/* A huge page would make 2 MiB resident for the first byte written. */
 	madvise(address, span_round_up(bytes, span_page_size()), MADV_NOHUGEPAGE);
+	/* Buffers for pages, and tables: in no core dump, if one is made at all. */
+	madvise(address, span_round_up(bytes, span_page_size()), MADV_DONTDUMP);
 	return address;
 }
 
@@ -200,6 +202,7 @@ int span_source_create(struct span_source **out, const struct span_source_config
 	munlock(source->base, source->bytes);
 	/* What is resident must be what is charged, to the page. */
 	madvise(source->base, source->bytes, MADV_NOHUGEPAGE);
+	madvise(source->base, source->bytes, MADV_DONTDUMP);
 	populate_links(source, 0);
 	pthread_mutex_init(&source->prefix_lock, NULL);
 	pthread_mutex_init(&source->lock, NULL);

@@ -81,6 +81,7 @@ struct xv_pool {
 	struct span_source *source;
 	size_t map_bytes; /* of this struct and its spans */
 	bool locked;	  /* what is written under the lock is resident before */
+	bool wipe;	  /* what is freed is overwritten before it is anybody's */
 	uint32_t spans_max;
 	_Atomic uint32_t spans_resident; /* of a locked pool: written without a page fault */
 

@@ -49,6 +49,7 @@ int xv_create(struct xv_pool **out, const struct xv_config *config)
 	}
 	pool->map_bytes = map_bytes;
 	pool->locked = config->locked;
+	pool->wipe = config->wipe;
 	pool->spans_max = spans_max;
 	pool->source = config->source;
 	pool->base = span_address(config->source, 0);
@@ -381,6 +382,12 @@ static void defer_free(struct xv_pool *pool, uint32_t handle)
 		&pool->deferred, &first, handle, memory_order_release, memory_order_relaxed));
 }
 
+/* Overwrites an object's bytes from `from` on, as long as it is the caller's. */
+static void wipe_object(struct xv_pool *pool, uint32_t handle, size_t from)
+{
+	memset((unsigned char *)xv_map(pool, handle) + from, 0, xv_size(pool, handle) - from);
+}
+
 void xv_free(struct xv_pool *pool, uint32_t handle)
 {
 	uint32_t unit;
@@ -388,6 +395,8 @@ void xv_free(struct xv_pool *pool, uint32_t handle)
 
 	if (!handle)
 		return;
+	if (pool->wipe)
+		wipe_object(pool, handle, 0);
 	xv_will_free(pool, handle);
 	if (pthread_mutex_trylock(&pool->lock)) {
 		defer_free(pool, handle);
@@ -410,6 +419,8 @@ void xv_shrink(struct xv_pool *pool, uint32_t handle, size_t size)
 	uint32_t *words;
 	uint32_t header, had, want, rest;
 
+	if (pool->wipe)
+		wipe_object(pool, handle, size);
 	xv_lock(pool);
 	words = span_units(pool, span);
 	header = get_header(words, block);

@@ -46,6 +46,7 @@ struct xv_config {
 	struct span_source *source; /* of XV_SPAN_SIZE units; several pools may share it */
 	uint32_t spans_max;	    /* at most XV_SPANS_MAX; 0 means that */
 	bool locked;		    /* as the source: what it needs for spans is resident before */
+	bool wipe;		    /* overwrite with zeroes what is freed, all of it and at once */
 };
 
 /* Everything in bytes but where it says otherwise. */

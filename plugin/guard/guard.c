@@ -46,6 +46,7 @@
 #include "guard/ballast.h"
 #include "base/kernel.h"
 #include "base/machine.h"
+#include "base/secrecy.h"
 #include "guard/heir.h"
 #include "guard/log.h"
 
@@ -75,6 +76,7 @@ static void protect(void)
 		guard_log(LOG_WARNING, "no real-time class: %s", strerror(errno));
 	if (mlockall(MCL_CURRENT))
 		guard_log(LOG_WARNING, "memory cannot be locked: %s", strerror(errno));
+	secrecy_begin();
 }
 
 static void rest(unsigned int ms)

@@ -292,6 +292,7 @@ SET(backing_rate, set_allowance(&params->backing_rate, key, value, why, why_size
 SET(backing_timeout, set_number(&params->backing_timeout, BACKING_TIMEOUT_MAX, 's', key, value,
 				"30 (seconds)", why, why_size))
 SET(backing_encrypt, set_on_off(&params->backing_encrypt, key, value, why, why_size))
+SET(wipe, set_on_off(&params->wipe, key, value, why, why_size))
 SET(backing_force, set_on_off(&params->backing_force, key, value, why, why_size))
 #undef SET
 

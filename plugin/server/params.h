@@ -40,6 +40,8 @@ enum swap_mode {
 	X("dictionary", dictionary,                                                             \
 	  "\ndictionary=SIZE|off   What idle pages have in common, kept once (default 112K).")  \
 	X("swap", swap, "\nswap=auto|strict|off  Protections for swap on this machine.")        \
+	X("wipe", wipe,                                                                         \
+	  "\nwipe=on|off           Overwrite in memory what is freed (default off).")           \
 	X("ublk", ublk,                                                                         \
 	  "\nublk=auto|N|off       Serve /dev/ublkbN of this machine, too (default off).")      \
 	X("control", control, "\ncontrol=PATH          Control socket for rzscontrol.")         \
@@ -78,6 +80,7 @@ struct params {
 	unsigned int backing_timeout; /* seconds */
 	bool backing_encrypt;
 	bool backing_force;
+	bool wipe; /* what is freed */
 };
 
 /* The defaults, as far as they do not depend on other parameters. */

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/request_memory.h"
 #include "server/request_spares.h"
@@ -26,6 +27,7 @@ static struct {
 	unsigned int count;
 	uint64_t large; /* bytes of blocks above REQUEST_ALWAYS */
 	atomic_uint_least64_t bytes;
+	atomic_bool wipe; /* what is freed */
 	struct block block[BLOCKS];
 } memory = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -122,11 +124,45 @@ static void settle(void *block, size_t reserved, size_t size)
 	pthread_mutex_unlock(&memory.lock);
 }
 
+static bool wipes(void)
+{
+	return atomic_load_explicit(&memory.wipe, memory_order_relaxed);
+}
+
 /* From what was made beforehand, if that does. */
+static void *make(size_t size)
+{
+	void *made = request_spares_take(NULL, size);
+
+	return made ? made : malloc(size);
+}
+
+/* As realloc, which would leave a copy behind where it moves a block. */
+static void *resize_wiping(void *block, size_t size)
+{
+	size_t had = malloc_usable_size(block);
+	void *made;
+
+	if (size <= had) {
+		explicit_bzero((char *)block + size, had - size);
+		return block;
+	}
+	made = make(size);
+	if (!made)
+		return NULL;
+	memcpy(made, block, had);
+	explicit_bzero(block, had);
+	request_spares_free(block);
+	return made;
+}
+
 static void *resize(void *block, size_t size)
 {
-	void *made = request_spares_take(block, size);
+	void *made;
 
+	if (wipes())
+		return block ? resize_wiping(block, size) : make(size);
+	made = request_spares_take(block, size);
 	if (made)
 		return made;
 	request_spares_forget(block);
@@ -163,6 +199,8 @@ void request_memory_free(void *block)
 		account(take_out(block), 0);
 		pthread_mutex_unlock(&memory.lock);
 	}
+	if (block && wipes())
+		explicit_bzero(block, malloc_usable_size(block));
 	request_spares_free(block);
 }
 
@@ -182,6 +220,11 @@ bool request_memory_keep(unsigned int threads, size_t bytes)
 {
 	make_books_resident();
 	return request_spares_keep(threads, bytes);
+}
+
+void request_memory_wipe(void)
+{
+	atomic_store(&memory.wipe, true);
 }
 
 uint64_t request_memory_bytes(void)

@@ -27,6 +27,9 @@ void request_memory_free(void *block);
  */
 bool request_memory_keep(unsigned int threads, size_t bytes);
 
+/* From now on what these free is overwritten first. */
+void request_memory_wipe(void);
+
 /* Bytes that buffers of 64 KiB and more take now. */
 uint64_t request_memory_bytes(void);
 

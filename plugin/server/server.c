@@ -9,6 +9,8 @@
 #include "control/control.h"
 #include "base/machine.h"
 #include "base/request.h"
+#include "base/secrecy.h"
+#include "server/request_memory.h"
 #include "server/server.h"
 #include "store/store.h"
 #include "server/block_device.h"
@@ -170,6 +172,8 @@ int server_prepare(struct server *server, char *why, size_t why_size)
 		err = ublk_door_check(server->params.ublk, why, why_size);
 	if (!err)
 		err = get_protections(server, why, why_size);
+	/* The OOM score was written; the key of the backing store is not made yet. */
+	secrecy_begin();
 	if (!err)
 		err = open_backing(server, why, why_size);
 	if (err || !server->params.control)
@@ -305,8 +309,13 @@ static int make_store(struct server *server)
 		.backing_day = params->backing_budget,
 		.backing_rate = params->backing_rate,
 		.locked = server->protection.locked,
+		.wipe = params->wipe,
 	};
-	int err = store_create(&server->store, &config);
+	int err;
+
+	if (params->wipe)
+		request_memory_wipe();
+	err = store_create(&server->store, &config);
 
 	if (err)
 		return err;
@@ -416,6 +425,8 @@ int server_start(struct server *server, char *why, size_t why_size)
 	int err;
 
 	server->started = clock_uptime_seconds();
+	/* Once more: nbdkit may have changed its user. */
+	secrecy_begin();
 	server->meminfo = machine_open();
 	err = keep_protections(server, why, why_size);
 	if (err)

@@ -33,6 +33,7 @@ static int check_entry(struct store *store, table_entry *entry, struct census *c
 			census->requested += xv_size(pools_get(&store->pools, entry_pool(content)),
 						     entry_handle(content));
 			err = page_decode(store, 0, content, page, 0);
+			store_wipe(store, page, sizeof(page));
 		}
 	}
 	census->same += entry_kind(content) == KIND_SAME || entry_kind(content) == KIND_SAME_OBJ;
@@ -74,6 +75,7 @@ static int check_backed_entry(struct store *store, uint64_t number, table_entry 
 		return 0;
 	content = entry_lock(entry);
 	err = page_decode(store, number, content, page, 0);
+	store_wipe(store, page, sizeof(page));
 	entry_unlock(entry, content);
 	return err ? -EUCLEAN : 0;
 }

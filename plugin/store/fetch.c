@@ -25,8 +25,10 @@ int backed_decode(const struct store *store, uint64_t number, uint64_t content, 
 	unsigned char payload[STORE_PAGE_SIZE];
 	int err = fetch(store, number, content, NULL, payload);
 
-	return err ? err
-		   : coding_decode(store, content, payload, entry_length(content), page, slack);
+	if (!err)
+		err = coding_decode(store, content, payload, entry_length(content), page, slack);
+	store_wipe(store, payload, sizeof(payload));
+	return err;
 }
 
 /* The range with the record in it, unless that makes it too long. */
@@ -96,5 +98,6 @@ int backed_read(struct request *req, uint64_t number, uint64_t *content, void *p
 				    slack);
 	if (!err && age_of(req->store, *content) <= AGE_TICKS_HOT && memory_is_roomy(req->store))
 		*content = promote(req, *content, payload);
+	store_wipe(req->store, payload, sizeof(payload));
 	return err;
 }

@@ -101,6 +101,7 @@ static int read_piece(struct request *req, struct table_ref *ref, const struct p
 	err = page_read(req, ref, ref_entry(ref, piece->page), page, 0);
 	if (!err)
 		memcpy(to, page + piece->offset, piece->count);
+	store_wipe(req->store, page, sizeof(page));
 	return err;
 }
 

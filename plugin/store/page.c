@@ -196,6 +196,8 @@ static int squeeze_image(struct request *req, uint64_t old, const void *page,
 		smaller.size = (size_t)len;
 		err = replace_image(req, old, &smaller, entry);
 	}
+	store_wipe(req->store, dense->payload, sizeof(dense->payload));
+	store_wipe(req->store, dense->workspace, dense->workspace_size);
 	pthread_mutex_unlock(&dense->lock);
 	return err;
 }
@@ -359,10 +361,12 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, 
 			break;
 		entry_unlock(entry, old);
 	}
-	if (entry_kind(old) == KIND_BACKED)
+	if (entry_kind(old) == KIND_BACKED) {
 		memcpy(encoder->page, fetched, STORE_PAGE_SIZE);
-	else
+		store_wipe(req->store, fetched, sizeof(fetched));
+	} else {
 		err = page_decode(req->store, table_page_number(ref, entry), old, encoder->page, 0);
+	}
 	if (err) {
 		entry_unlock(entry, old);
 		return err;

@@ -37,6 +37,7 @@ static int add_pool(struct pools *pools, uint32_t seen)
 		.source = pools->source,
 		.spans_max = pools->spans_max,
 		.locked = pools->locked,
+		.wipe = pools->wipe,
 	};
 	struct xv_pool *pool;
 	int err = 0;
@@ -71,7 +72,8 @@ static uint32_t spans_needed(uint64_t payload_max)
 	return (uint32_t)(bytes / XV_SPAN_SIZE);
 }
 
-int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *budget, bool locked)
+int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *budget, bool locked,
+	       bool wipe)
 {
 	struct span_source_config config = {
 		.unit = XV_SPAN_SIZE,
@@ -90,6 +92,7 @@ int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *bu
 								       : (uint32_t)processors);
 	pools->spans_max = config.units_max < XV_SPANS_MAX ? config.units_max : XV_SPANS_MAX;
 	pools->locked = locked;
+	pools->wipe = wipe;
 	err = span_source_create(&pools->source, &config);
 	if (!err)
 		err = add_pool(pools, 0);

@@ -29,6 +29,7 @@ struct pools {
 	_Atomic uint32_t count;	       /* pools in use; only ever grows */
 	uint32_t spans_max;	       /* of one pool */
 	bool locked;		       /* perhaps behind swap of this machine: grows urgently */
+	bool wipe;		       /* what is freed is overwritten */
 	uint32_t spread_max;	       /* pools that are made to keep threads apart */
 	atomic_uint_least64_t charged; /* to the budget, for what locked pools begin with */
 	struct xv_pool *_Atomic pool[POOLS_MAX];
@@ -36,9 +37,10 @@ struct pools {
 
 /*
  * Makes the first pool over spans for so many bytes of payload at most.  The
- * budget must outlive the pools.  0, or -ENOMEM.
+ * budget must outlive the pools.  With wipe, what is freed is overwritten.  0, or -ENOMEM.
  */
-int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *budget, bool locked);
+int pools_init(struct pools *pools, uint64_t payload_max, struct span_budget *budget, bool locked,
+	       bool wipe);
 
 /* Gives all memory back.  A zeroed struct is accepted. */
 void pools_fini(struct pools *pools);

@@ -291,7 +291,7 @@ static size_t encode(struct store *store, size_t had, size_t less_than)
 	return STORE_PAGE_SIZE;
 }
 
-static void recompress_entry(struct request *req, table_entry *entry, unsigned int ticks)
+static void recompress_page(struct request *req, table_entry *entry, unsigned int ticks)
 {
 	struct store *store = req->store;
 	struct recompression *re = &store->recompress;
@@ -314,6 +314,17 @@ static void recompress_entry(struct request *req, table_entry *entry, unsigned i
 	atomic_fetch_add_explicit(&re->pages, 1, memory_order_relaxed);
 	if (had > len)
 		atomic_fetch_add_explicit(&re->bytes, had - len, memory_order_relaxed);
+}
+
+static void recompress_entry(struct request *req, table_entry *entry, unsigned int ticks)
+{
+	struct recompression *re = &req->store->recompress;
+
+	recompress_page(req, entry, ticks);
+	store_wipe(req->store, re->page, sizeof(re->page));
+	store_wipe(req->store, re->payload, sizeof(re->payload));
+	store_wipe(req->store, re->back, sizeof(re->back));
+	store_wipe(req->store, re->workspace, re->workspace_size);
 }
 
 /*

@@ -150,8 +150,16 @@ struct encoder *request_try_encoder(struct request *req)
 
 void request_release_encoder(struct request *req)
 {
-	if (req->encoder)
+	if (req->encoder) {
+		struct encoder *encoder = req->encoder;
+
+		store_wipe(req->store, encoder->page, sizeof(encoder->page));
+		store_wipe(req->store, encoder->payload, sizeof(encoder->payload));
+		/* A codec may keep pieces of the page there. */
+		store_wipe(req->store, encoder->workspace,
+			   req->store->codec->workspace_size[CODEC_FAST]);
 		return_encoder(&req->store->encoders, req->encoder);
+	}
 	req->encoder = NULL;
 }
 

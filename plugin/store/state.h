@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "store/rate.h"
 #include "backing/backing.h"
@@ -226,6 +227,7 @@ struct store {
 	atomic_uint age;		    /* the present age, ENTRY_AGE_BITS of it count */
 	unsigned int tick_ms;		    /* it grows by one in this time */
 	atomic_uint_least64_t next_tick_ms; /* of clock_ms */
+	bool wipe;			    /* no copy of a page outlives its use: see store_wipe */
 	FILE *trace;
 	pthread_mutex_t trace_lock;
 	atomic_uint_least64_t room_made; /* times that eviction or compaction made room */
@@ -235,5 +237,12 @@ struct store {
 	void *kick_opaque;
 	struct stripe stripe[STRIPES];
 };
+
+/* Overwrites a copy of a page that was worked on, if the store is to. */
+static inline void store_wipe(const struct store *store, void *copy, size_t size)
+{
+	if (store->wipe)
+		explicit_bzero(copy, size);
+}
 
 #endif

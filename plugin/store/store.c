@@ -44,7 +44,7 @@ static int init_parts(struct store *store, const struct store_config *config)
 	if (err)
 		return err;
 	payload_max = store->pages * (STORE_PAGE_SIZE + 4);
-	err = pools_init(&store->pools, payload_max, &store->budget, config->locked);
+	err = pools_init(&store->pools, payload_max, &store->budget, config->locked, config->wipe);
 	if (err)
 		return err;
 	err = encoders_init(&store->encoders, store->codec, config->encoders);
@@ -90,6 +90,7 @@ int store_create(struct store **storep, const struct store_config *config)
 	store->reserve = config->reserve;
 	store->codec = config->codec ? config->codec : codecs[0];
 	store->idle_codec = config->idle_codec ? config->idle_codec : store->codec;
+	store->wipe = config->wipe;
 	store->trace = config->trace;
 	pthread_mutex_init(&store->trace_lock, NULL);
 	pthread_mutex_init(&store->compact.lock, NULL);

@@ -49,6 +49,7 @@ struct store_config {
 	uint64_t backing_day;		 /* bytes that may be written to it a day, 0: any number */
 	uint64_t backing_rate;		 /* and a second */
 	bool locked;			 /* lock the memory; what is locked is what is in use */
+	bool wipe;			 /* overwrite what is freed, and copies of pages */
 	FILE *trace;			 /* record what is asked of the pools here, or NULL */
 };
 

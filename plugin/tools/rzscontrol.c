@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "control/control.h"
+#include "base/secrecy.h"
 #include "base/stats.h"
 
 #define DEFAULT_SOCKET "/run/ramzswap/control"
@@ -314,6 +315,7 @@ int main(int argc, char **argv)
 
 	if (!invocation.socket || !*invocation.socket)
 		invocation.socket = DEFAULT_SOCKET;
+	secrecy_begin();
 	parse_options(argc, argv, &invocation);
 	parse_command(argc - optind, argv + optind, &invocation);
 	ask(&invocation);

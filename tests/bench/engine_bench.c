@@ -360,6 +360,7 @@ static int open_peers(struct round *round, FILE *trace)
 		.reserve = options->reserve,
 		.codec = options->codec,
 		.locked = options->locked,
+		.wipe = options->wipe,
 		.trace = trace,
 	};
 	int r;

@@ -30,6 +30,7 @@ struct options {
 	uint64_t seed;
 	uint64_t reserve;
 	bool locked;
+	bool wipe;
 	bool json;
 	const char *trace;
 	const char *zram;

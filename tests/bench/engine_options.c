@@ -9,7 +9,7 @@
 static const char usage[] =
 	"usage: engine_bench --pages FILE [--threads N[,N...]] [--rounds N] [--request KIB]\n"
 	"                    [--codec NAME] [--max-pages N] [--wait SECONDS] [--seed N]\n"
-	"                    [--reserve KIB] [--locked] [--trace FILE]\n"
+	"                    [--reserve KIB] [--locked] [--wipe] [--trace FILE]\n"
 	"                    [--zram /dev/zramN [--zram-algorithm NAME]] [--json]\n";
 
 static const struct option long_options[] = {
@@ -23,6 +23,7 @@ static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, 's' },
 	{ "reserve", required_argument, NULL, 'R' },
 	{ "locked", no_argument, NULL, 'l' },
+	{ "wipe", no_argument, NULL, 'W' },
 	{ "trace", required_argument, NULL, 'T' },
 	{ "zram", required_argument, NULL, 'z' },
 	{ "zram-algorithm", required_argument, NULL, 'a' },
@@ -89,6 +90,9 @@ static void parse_option(struct options *options, int option, char *text)
 		break;
 	case 'R':
 		options->reserve = number_of("reserve", text, 0, 1 << 30) << 10;
+		break;
+	case 'W':
+		options->wipe = true;
 		break;
 	case 'l':
 		options->locked = true;

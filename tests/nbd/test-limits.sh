@@ -4,6 +4,9 @@
 # shellcheck source=tests/nbd/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# Here the server is looked at by whoever runs the test.
+export RAMZSWAP_DUMPABLE=1
+
 mib=$((1 << 20))
 # As the manual says (MEMORY): what all buffers above 4 MiB take, and a thread's otherwise.
 large_total=$((64 * mib))

@@ -220,6 +220,36 @@ struct worker {
 	const char *failed;
 };
 
+/* With wipe, what an object held is nowhere once it is freed, shrunk or moved away from. */
+static void test_wiping_pool_overwrites_what_is_freed(void **state)
+{
+	struct fixture *f = *state;
+	struct xv_config config = { .source = f->source, .wipe = true };
+	unsigned char *object[3];
+	uint32_t handle[3], moved;
+	struct xv_pool *pool;
+
+	assert_int_equal(xv_create(&pool, &config), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(xv_alloc(pool, 1001, 0, &handle[i]), 0);
+		object[i] = xv_map(pool, handle[i]);
+		memset(object[i], 0x5a, 1001);
+	}
+	xv_shrink(pool, handle[1], 500);
+	assert_int_equal(object[1][499], 0x5a);
+	assert_null(memchr(object[1] + 500, 0x5a, 501));
+	xv_free(pool, handle[1]);
+	assert_null(memchr(object[1], 0x5a, 1001));
+	assert_int_equal(xv_move(pool, handle[0], &moved), 0);
+	assert_memory_equal(xv_map(pool, moved), object[0], 1001);
+	xv_free(pool, handle[0]);
+	assert_null(memchr(object[0], 0x5a, 1001));
+	assert_int_equal(object[2][0], 0x5a);
+	assert_int_equal(object[2][1000], 0x5a);
+	assert_sound(pool);
+	xv_destroy(pool);
+}
+
 static void test_empty_pool_forgets_the_spans_it_once_had(void **state)
 {
 	struct span_source_config config = { .unit = XV_SPAN_SIZE, .units_max = 3000 };
@@ -348,6 +378,8 @@ int main(void)
 		pool_test(test_budget_spent_is_enospc_and_freeing_makes_room),
 		pool_test(test_every_refused_span_leaves_the_pool_sound),
 		pool_test(test_random_work_agrees_with_a_shadow),
+		cmocka_unit_test_setup_teardown(test_wiping_pool_overwrites_what_is_freed, set_up,
+						tear_down),
 		cmocka_unit_test(test_empty_pool_forgets_the_spans_it_once_had),
 		pool_test(test_threads_share_a_pool),
 		pool_test(test_pools_share_a_source_and_a_budget),

@@ -125,7 +125,7 @@ static void a_pool_that_outruns_the_background_finds_its_spans_resident_too(void
 
 	skip_unless_lockable(256 * MIB);
 	span_budget_init(&budget, UINT64_MAX);
-	assert_int_equal(pools_init(&pools, LARGE_DISK, &budget, true), 0);
+	assert_int_equal(pools_init(&pools, LARGE_DISK, &budget, true, false), 0);
 	pool = pools_get(&pools, 0);
 	while (pool->spans_top < 3 * SPANS_PER_PAGE) {
 		/* It is written under the lock, which others want, too. */
@@ -181,7 +181,7 @@ static void a_further_pool_is_small_and_counted_though_all_that_is_mapped_is_pop
 		struct xv_stats stats;
 
 		span_budget_init(&budget, UINT64_MAX);
-		assert_int_equal(pools_init(&pools, sizes[i], &budget, true), 0);
+		assert_int_equal(pools_init(&pools, sizes[i], &budget, true, false), 0);
 		assert_int_equal(mlockall(MCL_FUTURE), 0);
 		add_a_pool(&pools);
 		munlockall();
@@ -205,7 +205,7 @@ static void at_the_limit_no_request_makes_a_pool(void **state)
 
 	skip_unless_lockable(16 * MIB);
 	span_budget_init(&budget, 128 * MIB);
-	assert_int_equal(pools_init(&pools, LARGE_DISK, &budget, true), 0);
+	assert_int_equal(pools_init(&pools, LARGE_DISK, &budget, true, false), 0);
 	pool = pools_get(&pools, 0);
 	/* A span with room, then nothing. */
 	assert_int_equal(xv_alloc(pool, 100, 0, &handle), 0);
