@@ -32,6 +32,9 @@
 /* How long a client may take to send its request, and again to take the answer. */
 #define CLIENT_TIMEOUT_MS 5000
 
+/* What of that it has for sure: then, if all places are taken, it makes room for who comes. */
+#define CLIENT_GRACE_MS 250
+
 /* How long to leave the system alone after it had no descriptor or memory for us. */
 #define PAUSE_MS 200
 
@@ -51,7 +54,7 @@ enum client_state { CLIENT_NONE, CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING 
 struct client {
 	enum client_state state;
 	int fd;
-	int64_t deadline; /* of reading or writing, on now_ms's clock */
+	int64_t deadline; /* of reading or writing, of clock_ms */
 	size_t request_len;
 	char request[REQUEST_MAX];
 	const struct control_command *command;
@@ -224,23 +227,62 @@ static void receive(struct control *control, struct client *client)
 	}
 }
 
-static struct client *free_client(struct control *control)
+static void earlier(int64_t *first, int64_t when)
 {
-	for (int i = 0; i < CLIENTS_MAX; i++)
-		if (control->clients[i].state == CLIENT_NONE)
-			return &control->clients[i];
+	if (when < *first)
+		*first = when;
+}
+
+static bool is_waited_for(const struct client *client)
+{
+	return client->state == CLIENT_READING || client->state == CLIENT_WRITING;
+}
+
+/*
+ * A place for a client that comes: a free one, or that of the client that has said nothing, or
+ * taken nothing of its answer, for the longest.  NULL if there is none at `now`; *when is then
+ * made no later than there may be one.
+ */
+static struct client *find_place(struct control *control, int64_t now, int64_t *when)
+{
+	struct client *slowest = NULL;
+	int64_t due;
+
+	for (int i = 0; i < CLIENTS_MAX; i++) {
+		struct client *client = &control->clients[i];
+
+		if (client->state == CLIENT_NONE)
+			return client;
+		if (is_waited_for(client) && (!slowest || client->deadline < slowest->deadline))
+			slowest = client;
+	}
+	if (!slowest)
+		return NULL;
+	due = slowest->deadline - CLIENT_TIMEOUT_MS + CLIENT_GRACE_MS;
+	if (due <= now)
+		return slowest;
+	earlier(when, due);
 	return NULL;
 }
 
-static void accept_client(struct control *control, struct client *client)
+static void accept_client(struct control *control)
 {
-	int fd = accept4(control->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int64_t never = INT64_MAX;
+	struct client *client = find_place(control, (int64_t)clock_ms(), &never);
+	int fd;
+
+	/* Since the look before poll a command may have ended: its client is waited for now. */
+	if (!client)
+		return;
+	fd = accept4(control->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 			control->accept_after = (int64_t)clock_ms() + PAUSE_MS;
 		return;
 	}
+	if (client->state != CLIENT_NONE)
+		drop(client);
 	client->fd = fd;
 	client->state = CLIENT_READING;
 	client->deadline = (int64_t)clock_ms() + CLIENT_TIMEOUT_MS;
@@ -273,17 +315,11 @@ static bool heed_wake(struct control *control)
 #define POLL_CLIENTS 2
 #define POLL_COUNT (POLL_CLIENTS + CLIENTS_MAX)
 
-static void earlier(int64_t *first, int64_t when)
-{
-	if (when < *first)
-		*first = when;
-}
-
 /* What to wait for, and how many milliseconds at most; -1 for no limit. */
 static int prepare_poll(struct control *control, struct pollfd *polls)
 {
 	int64_t now = (int64_t)clock_ms(), first = INT64_MAX;
-	bool accepting = free_client(control) && now >= control->accept_after;
+	bool accepting = find_place(control, now, &first) && now >= control->accept_after;
 
 	polls[POLL_WAKE] = (struct pollfd){ .fd = control->wake, .events = POLLIN };
 	polls[POLL_LISTEN] =
@@ -292,7 +328,7 @@ static int prepare_poll(struct control *control, struct pollfd *polls)
 		earlier(&first, control->accept_after);
 	for (int i = 0; i < CLIENTS_MAX; i++) {
 		const struct client *client = &control->clients[i];
-		bool waits = client->state == CLIENT_READING || client->state == CLIENT_WRITING;
+		bool waits = is_waited_for(client);
 
 		polls[POLL_CLIENTS + i] = (struct pollfd){
 			.fd = waits ? client->fd : -1,
@@ -312,8 +348,7 @@ static void serve_client(struct control *control, struct client *client, short e
 		receive(control, client);
 	else if (events && client->state == CLIENT_WRITING)
 		send_reply(client);
-	else if ((client->state == CLIENT_READING || client->state == CLIENT_WRITING) &&
-		 (int64_t)clock_ms() >= client->deadline)
+	else if (is_waited_for(client) && (int64_t)clock_ms() >= client->deadline)
 		drop(client);
 }
 
@@ -349,7 +384,7 @@ static void *talk(void *opaque)
 			serve_client(control, &control->clients[i],
 				     polls[POLL_CLIENTS + i].revents);
 		if (polls[POLL_LISTEN].revents)
-			accept_client(control, free_client(control));
+			accept_client(control);
 	} while (heed_wake(control));
 	return NULL;
 }
