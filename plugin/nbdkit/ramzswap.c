@@ -14,6 +14,7 @@
 
 #include "codec.h"
 #include "nbdkit/buffers.h"
+#include "nbdkit/old_nbdkit.h"
 #include "server/server.h"
 #include "base/request.h"
 #include "base/size.h"
@@ -83,6 +84,7 @@ static int ramzswap_config_complete(void)
 static int ramzswap_get_ready(void)
 {
 	char why[SERVER_WHY_MAX];
+	const char *warning;
 
 	if (server_prepare(&server, why, sizeof(why)) < 0) {
 		nbdkit_error("%s", why);
@@ -92,6 +94,9 @@ static int ramzswap_get_ready(void)
 	if (!server.buffers_are_ours)
 		note_line("warning: this nbdkit does not let its buffers be counted: a client may "
 			  "take 64 MiB for each of its threads (nbdkit -t, --filter=limit)");
+	warning = old_nbdkit_warning();
+	if (warning)
+		note_line(warning);
 	return 0;
 }
 
