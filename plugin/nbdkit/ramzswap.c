@@ -81,10 +81,17 @@ static int ramzswap_config_complete(void)
 	return -1;
 }
 
+static void warn_of_old_nbdkit(void)
+{
+	const char *warning = old_nbdkit_warning();
+
+	if (warning)
+		note_line(warning);
+}
+
 static int ramzswap_get_ready(void)
 {
 	char why[SERVER_WHY_MAX];
-	const char *warning;
 
 	if (server_prepare(&server, why, sizeof(why)) < 0) {
 		nbdkit_error("%s", why);
@@ -94,9 +101,8 @@ static int ramzswap_get_ready(void)
 	if (!server.buffers_are_ours)
 		note_line("warning: this nbdkit does not let its buffers be counted: a client may "
 			  "take 64 MiB for each of its threads (nbdkit -t, --filter=limit)");
-	warning = old_nbdkit_warning();
-	if (warning)
-		note_line(warning);
+	if (server.params.swap != SWAP_STRICT)
+		warn_of_old_nbdkit();
 	return 0;
 }
 
@@ -108,6 +114,9 @@ static int ramzswap_after_fork(void)
 		nbdkit_error("%s", why);
 		return -1;
 	}
+	/* With swap=strict it may have ended here, with one line that says why. */
+	if (server.params.swap == SWAP_STRICT)
+		warn_of_old_nbdkit();
 	return 0;
 }
 

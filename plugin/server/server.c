@@ -419,12 +419,21 @@ static void tell_protections(const struct server *server)
 	server->note(line);
 }
 
+/* What swap is protected by takes privileges later, too, and a block device all the time. */
+static bool may_drop_privileges(const struct params *params)
+{
+	return params->swap == SWAP_OFF && params->ublk == UBLK_OFF;
+}
+
 int server_start(struct server *server, char *why, size_t why_size)
 {
 	const char *step;
 	int err;
 
 	server->started = clock_uptime_seconds();
+	/* Before threads are made, which have what this one has. */
+	if (may_drop_privileges(&server->params) && privileges_drop() < 0)
+		server->log("warning: privileges cannot be given up");
 	/* Once more: nbdkit may have changed its user. */
 	secrecy_begin();
 	server->meminfo = machine_open();

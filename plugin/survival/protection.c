@@ -38,8 +38,13 @@
 #define THREAD_STACK (128 * 1024)
 #endif
 
-/* What the process itself may lock beside its disk: libraries, stacks, nbdkit's buffers. */
-#define PROCESS_LOCK_BYTES (UINT64_C(512) << 20)
+/*
+ * What the process locks beside its disk: what it has now, nbdkit's static buffers of 192 MiB
+ * above all, which count though they are never touched; and what comes later, stacks, buffers of
+ * requests and work memory.
+ */
+#define PROCESS_LATER_BYTES (UINT64_C(64) << 20)
+#define PROCESS_UNKNOWN_BYTES (UINT64_C(448) << 20)
 
 static atomic_int quit_wanted; /* set in a signal handler: lock-free there */
 static atomic_uint_least64_t background_faults;
@@ -98,12 +103,26 @@ static bool can_lock(uint64_t bytes)
 	return setrlimit(RLIMIT_MEMLOCK, &limit) == 0;
 }
 
+/* Of addresses, as the limit counts them. */
+static uint64_t process_bytes(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "re");
+	unsigned long long pages = 0;
+
+	if (statm) {
+		if (fscanf(statm, "%llu", &pages) != 1)
+			pages = 0;
+		fclose(statm);
+	}
+	return pages ? pages * (uint64_t)sysconf(_SC_PAGESIZE) : PROCESS_UNKNOWN_BYTES;
+}
+
 void protection_prepare(struct protection *protection, uint64_t bytes)
 {
 	pthread_attr_t attr;
 
 	memset(protection, 0, sizeof(*protection));
-	protection->lock_bytes = bytes + PROCESS_LOCK_BYTES;
+	protection->lock_bytes = bytes + process_bytes() + PROCESS_LATER_BYTES;
 	/* Without a number, for the privilege has none: memlimit may be raised. */
 	keep_as_limit(CAP_IPC_LOCK, RLIMIT_MEMLOCK, RLIM_INFINITY);
 	keep_as_limit(CAP_SYS_NICE, RLIMIT_RTPRIO, 1);

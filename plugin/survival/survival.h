@@ -6,6 +6,7 @@
 #include "survival/heap.h"
 #include "survival/oom_call.h"
 #include "survival/protection.h"
+#include "survival/privileges.h"
 #include "survival/queue.h"
 
 #endif

@@ -70,4 +70,30 @@ test_another_user_keeps_the_protections_that_root_had() {
 	stop_server
 }
 
+# What every thread of the server has, each once.
+capabilities() {
+	awk '/^(CapEff|CapPrm|CapBnd|NoNewPrivs):/ { print $1, $2 }' "/proc/$server_pid"/task/*/status |
+		sort -u
+}
+
+test_a_disk_that_is_no_swap_keeps_no_privilege() {
+	[ "$(id -u)" = 0 ] || skip "has none to give up: needs root"
+	start_server swap=off size=16M control="$dir/control"
+	qemu-io -f raw -c "write 0 1M" -c "read 0 1M" "$uri" >/dev/null
+	grep -v '^CapBnd' <(capabilities) >"$dir/kept"
+	cat "$dir/kept"
+	equal "what is kept" "$(tr '\n' ' ' <"$dir/kept")" \
+		"CapEff: 0000000000000000 CapPrm: 0000000000000000 NoNewPrivs: 1 "
+	# What it made it can still remove.
+	stop_server
+	[ ! -e "$dir/control" ] || fail "the control socket stayed behind"
+}
+
+test_a_disk_that_may_be_swap_keeps_what_it_needs() {
+	[ "$(id -u)" = 0 ] || skip "has none: needs root"
+	start_server swap=auto size=16M
+	capabilities | grep -E '^CapEff: 0*[1-9a-f]' || fail "none is left"
+	stop_server
+}
+
 run_tests
