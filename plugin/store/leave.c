@@ -23,10 +23,9 @@
 int backed_append(struct store *store, uint64_t number, table_entry *entry)
 {
 	uint64_t content = entry_lock(entry);
-	enum table_kind kind = entry_kind(content);
 	int err = -EAGAIN;
 
-	if ((kind == KIND_RAW || kind == KIND_PAYLOAD) && !(content & ENTRY_LEAVING)) {
+	if (entry_has_page(content) && !entry_is_leaving(content)) {
 		struct xv_pool *pool = pools_get(&store->pools, entry_pool(content));
 		uint32_t handle = entry_handle(content);
 
@@ -59,18 +58,11 @@ static uint64_t entry_moved(const struct backing_record *record, uint64_t old)
 	return entry_with_age(entry_with_coding(new, entry_coding(old)), entry_age(old));
 }
 
-/* Whether the page is marked; only these two kinds have the bit. */
-static bool leaving(uint64_t entry)
-{
-	return (entry_kind(entry) == KIND_RAW || entry_kind(entry) == KIND_PAYLOAD) &&
-	       (entry & ENTRY_LEAVING);
-}
-
 /* Whether the entry still says what it said when the record was copied. */
 static bool concerned(uint64_t entry, const struct backing_record *record)
 {
 	if (record->from == BACKING_FROM_MEMORY)
-		return leaving(entry);
+		return entry_is_leaving(entry);
 	return entry_kind(entry) == KIND_BACKED && entry_location(entry) == record->from;
 }
 
@@ -142,10 +134,10 @@ static void keep_record(struct request *req, table_entry *entry,
 {
 	uint64_t content;
 
-	if (!leaving(atomic_load_explicit(entry, memory_order_relaxed)))
+	if (!entry_is_leaving(atomic_load_explicit(entry, memory_order_relaxed)))
 		return;
 	content = entry_lock(entry);
-	entry_unlock(entry, leaving(content) ? content & ~ENTRY_LEAVING : content);
+	entry_unlock(entry, entry_is_leaving(content) ? content & ~ENTRY_LEAVING : content);
 }
 
 void backed_abandon(struct store *store)

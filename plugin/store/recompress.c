@@ -124,12 +124,10 @@ static uint64_t done_flags(const struct store *store)
 
 static bool wanted(const struct store *store, uint64_t entry, unsigned int ticks)
 {
-	enum table_kind kind = entry_kind(entry);
-
 	if (store->recompress.effort == CODEC_MAX && dictionary_is_old(store, entry))
 		return !(entry & ENTRY_LEAVING);
-	return (kind == KIND_PAYLOAD || kind == KIND_RAW) &&
-	       !(entry & (done_flag(store) | ENTRY_LEAVING)) && age_of(store, entry) >= ticks;
+	return entry_has_page(entry) && !(entry & (done_flag(store) | ENTRY_LEAVING)) &&
+	       age_of(store, entry) >= ticks;
 }
 
 /* Copies the page out.  Its size as it is stored now, or 0 if it is not wanted any more. */
@@ -171,7 +169,7 @@ static bool put_back(struct request *req, table_entry *entry, size_t size)
 	struct xv_pool *pool;
 	uint32_t handle;
 
-	if (!(old & ENTRY_BUSY)) {
+	if (!entry_is_busy(old)) {
 		entry_unlock(entry, old);
 		return false;
 	}
@@ -205,7 +203,7 @@ static void mark_dense(const struct store *store, table_entry *entry)
 {
 	uint64_t old = entry_lock(entry);
 
-	if (old & ENTRY_BUSY)
+	if (entry_is_busy(old))
 		old = (old & ~ENTRY_BUSY) | done_flags(store);
 	entry_unlock(entry, old);
 }

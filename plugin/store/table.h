@@ -84,6 +84,23 @@ static inline bool entry_has_object(uint64_t entry)
 	return entry_kind(entry) - KIND_SAME_OBJ <= (unsigned int)KIND_PAYLOAD - KIND_SAME_OBJ;
 }
 
+/* Whether the object is a page's, or its payload: what may be compressed again, and may leave. */
+static inline bool entry_has_page(uint64_t entry)
+{
+	return entry_kind(entry) == KIND_RAW || entry_kind(entry) == KIND_PAYLOAD;
+}
+
+/* Where other kinds have these two bits, there are bits of a word or of a length. */
+static inline bool entry_is_busy(uint64_t entry)
+{
+	return entry_has_page(entry) && (entry & ENTRY_BUSY);
+}
+
+static inline bool entry_is_leaving(uint64_t entry)
+{
+	return entry_has_page(entry) && (entry & ENTRY_LEAVING);
+}
+
 static inline uint32_t entry_handle(uint64_t entry)
 {
 	return (uint32_t)(entry >> ENTRY_HANDLE_SHIFT);

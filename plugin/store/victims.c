@@ -19,7 +19,7 @@ static bool wanted(const struct store *store, uint64_t entry, const struct choic
 {
 	enum table_kind kind = entry_kind(entry);
 
-	if ((kind != KIND_RAW && kind != KIND_PAYLOAD) || (entry & ENTRY_LEAVING))
+	if (!entry_has_page(entry) || entry_is_leaving(entry))
 		return false;
 	return age_of(store, entry) >= (kind == KIND_RAW ? choice->raw_age : choice->payload_age);
 }

@@ -189,6 +189,60 @@ static void a_page_written_meanwhile_keeps_what_was_written(void **state)
 	store_done(race.store);
 }
 
+/* While a page is encoded it is written with one word, whose bits say nothing of that. */
+static struct {
+	struct store *store;
+	uint64_t word;
+	unsigned int written;
+	bool gains;
+} meddler;
+
+static int meddle(enum codec_effort effort, void *workspace, const void *page, void *out)
+{
+	uint64_t words[PAGE / sizeof(uint64_t)];
+	int len = codecs[0]->compress(effort, workspace, page, out);
+
+	if (effort == CODEC_FAST || !meddler.store)
+		return len;
+	for (size_t i = 0; i < PAGE / sizeof(uint64_t); i++)
+		words[i] = meddler.word;
+	must_write(meddler.store, words, PAGE, 0);
+	meddler.written++;
+	return meddler.gains ? len : (int)CODEC_BOUND_MAX;
+}
+
+static void a_page_written_meanwhile_with_any_one_word_keeps_it(void **state)
+{
+	struct codec codec = *codecs[0];
+	struct store_config config = { .size = 16 * PAGE,
+				       .memlimit = STORE_NO_LIMIT,
+				       .codec = &codec };
+	struct rng rng = { 12 };
+
+	codec.compress = meddle;
+	assert_int_equal(store_create(&meddler.store, &config), 0);
+	for (unsigned int bit = 0; bit < 58; bit++) {
+		for (int gains = 0; gains < 2; gains++) {
+			unsigned char page[PAGE];
+			uint64_t words[PAGE / sizeof(uint64_t)], bytes;
+
+			meddler.word = UINT64_C(1) << bit | 1;
+			meddler.gains = gains;
+			meddler.written = 0;
+			data_fill(&rng, DATA_TEXT, page, PAGE);
+			must_write(meddler.store, page, PAGE, 0);
+			assert_int_equal(store_recompress(meddler.store, &bytes), 0);
+			assert_int_equal(meddler.written, 1);
+			for (size_t i = 0; i < PAGE / sizeof(uint64_t); i++)
+				words[i] = meddler.word;
+			must_read(meddler.store, words, PAGE, 0);
+			must_be_sound(meddler.store);
+		}
+	}
+	store_done(meddler.store);
+	meddler.store = NULL;
+}
+
 static void an_interrupt_ends_it_early(void **state)
 {
 	struct store *store = store_of(PAGES * PAGE, STORE_NO_LIMIT);
@@ -213,6 +267,7 @@ int main(void)
 		cmocka_unit_test(young_pages_are_left_alone),
 		cmocka_unit_test(its_own_work_does_not_make_the_machine_busy),
 		cmocka_unit_test(a_page_written_meanwhile_keeps_what_was_written),
+		cmocka_unit_test(a_page_written_meanwhile_with_any_one_word_keeps_it),
 		cmocka_unit_test(an_interrupt_ends_it_early),
 	};
 
