@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every operation that there is on a page store, in random order, beside a plain array: by one
+ * thread, and by several that share pages.  Each seed is a process of its own, so that one that
+ * ends or hangs is told, and how to have it again.
+ *
+ * An even seed is one thread, and the same each time.  An odd one is four threads and one more for
+ * the background.  The kind of disk follows from the seed, too.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store_model.h"
+#include "store_race.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define KIB (UINT64_C(1) << 10)
+
+#define THREADS 4u
+#define HANG_SECONDS 600
+
+static struct {
+	uint64_t seed;
+	uint64_t seeds;
+	uint64_t operations; /* of each seed */
+	bool verbose;
+} options = { .seed = 1, .seeds = 20, .operations = 50000 };
+
+/* What a process has done: in memory that is shared with who started it. */
+static struct tally {
+	atomic_uint_least64_t operations, failures, errors;
+} * tally;
+
+/*
+ * Disks.
+ */
+
+enum disk_kind {
+	DISK_PLAIN,    /* room for everything */
+	DISK_TIGHT,    /* requests fail for want of memory */
+	DISK_SPARSE,   /* regions far from one another, on the largest disk there is */
+	DISK_BACKED,   /* a backing store behind a small pool, whose writes fail now and then */
+	DISK_TROUBLED, /* and its reads, too */
+	DISK_LOCKED,   /* with a reserve, as behind swap */
+	DISK_KINDS,
+};
+
+static const char *const disk_names[] = {
+	"plain", "tight", "sparse", "backed", "troubled", "locked"
+};
+
+static bool may_lock(void)
+{
+	void *memory = mmap(NULL, 64 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool may = memory != MAP_FAILED && mlock2(memory, 64 * MIB, MLOCK_ONFAULT) == 0;
+
+	/* Such memory stays locked whatever the call returned. */
+	munmap(memory, 64 * MIB);
+	return may || errno == ENOMEM;
+}
+
+static const struct codec *any_codec(struct rng *rng)
+{
+	size_t count = 0;
+
+	while (codecs[count])
+		count++;
+	return codecs[rng_below(rng, count)];
+}
+
+static struct model_config config_of(enum disk_kind kind, struct rng *rng)
+{
+	struct model_config config = {
+		.size = 4 * MIB + 12345,
+		.memlimit = STORE_NO_LIMIT,
+		.codec = rng_below(rng, 4) ? NULL : any_codec(rng),
+		.idle_codec = rng_below(rng, 2) ? NULL : any_codec(rng),
+		.encoders = (unsigned int)rng_below(rng, 3),
+	};
+
+	switch (kind) {
+	case DISK_TIGHT:
+		config.memlimit = 3 * MIB / 2;
+		break;
+	case DISK_SPARSE:
+		config.size = STORE_SIZE_MAX - 4095 * rng_below(rng, 2);
+		config.memlimit = 3 * MIB;
+		break;
+	case DISK_BACKED:
+	case DISK_TROUBLED:
+		config.memlimit = 3 * MIB / 2;
+		config.backing = 8 * MIB;
+		config.recompress_seconds = 1;
+		break;
+	case DISK_LOCKED:
+		config.locked = may_lock();
+		config.reserve = MIB;
+		config.memlimit = 8 * MIB;
+		break;
+	default:
+		break;
+	}
+	return config;
+}
+
+/*
+ * One thread.
+ */
+
+static void note(const struct model *model)
+{
+	atomic_fetch_add(&tally->operations, model->operations);
+	atomic_fetch_add(&tally->failures, model->failures);
+	atomic_fetch_add(&tally->errors, model->errors);
+}
+
+static void init_alone(struct model *model, struct model_disk *disk, enum disk_kind kind)
+{
+	if (kind == DISK_SPARSE)
+		model_init(model, disk, MODEL_REGIONS, 77, 96 * KIB,
+			   (disk->size - MIB) / (MODEL_REGIONS - 1));
+	else
+		model_init(model, disk, 1, 0, disk->size, 0);
+	model->alone = true;
+}
+
+/* A server that is stopped and started again has forgotten everything. */
+static void run_alone(uint64_t seed, enum disk_kind kind)
+{
+	static struct model model;
+	struct rng rng = { seed * 1000 + 1 };
+	const unsigned int lives = 3;
+
+	model.choices.rng.state = seed;
+	for (unsigned int life = 0; life < lives; life++) {
+		struct model_config config = config_of(kind, &rng);
+		struct model_disk disk;
+
+		model_disk_make(&disk, &config);
+		disk.may_err = kind == DISK_TROUBLED;
+		init_alone(&model, &disk, kind);
+		while (model.operations < options.operations / lives + 1)
+			model_step(&model);
+		model_disk_calm(&disk);
+		note(&model);
+		model_done(&model);
+		model_disk_end(&disk);
+	}
+}
+
+/*
+ * Threads.
+ */
+
+struct crew {
+	struct model_disk disk;
+	struct race race;
+	atomic_bool stop;
+	uint64_t seed;
+};
+
+struct member {
+	struct crew *crew;
+	unsigned int number;
+	struct model model;
+};
+
+static void *member_main(void *arg)
+{
+	struct member *member = arg;
+	struct model *model = &member->model;
+	unsigned char *buf = malloc(RACE_RANGE * STORE_PAGE_SIZE);
+
+	while (model->operations < options.operations / THREADS) {
+		if (choose(&model->choices, 3)) {
+			model_step(model);
+			continue;
+		}
+		race_step(&member->crew->race, member->number, &model->choices, buf);
+		model->operations++;
+	}
+	free(buf);
+	return NULL;
+}
+
+static void *keeper_main(void *arg)
+{
+	struct crew *crew = arg;
+	struct choices choices = { .rng = { crew->seed + 99 } };
+	struct timespec pause = { .tv_nsec = 200 * 1000 };
+	struct ramzswap_stats stats;
+	char why[200];
+
+	while (!atomic_load(&crew->stop)) {
+		model_keep(&crew->disk, &choices);
+		store_get_stats(crew->disk.store, &stats);
+		if (choose(&choices, 64) == 0 && store_check(crew->disk.store, why, sizeof(why)) &&
+		    !crew->disk.may_err)
+			model_fail("store_check beside requests: %s", why);
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+/* Regions end in the middle of pages, which two threads change then. */
+static void init_members(struct crew *crew, struct member *members, enum disk_kind kind)
+{
+	const uint64_t size = 280 * KIB + 777;
+	uint64_t race_base = crew->disk.size / 2 & ~(uint64_t)(STORE_PAGE_SIZE - 1);
+
+	if (kind != DISK_SPARSE)
+		race_base = 2 * MIB;
+	race_init(&crew->race, &crew->disk, race_base,
+		  (uint32_t)(options.operations / THREADS * RACE_RANGE));
+	for (unsigned int i = 0; i < THREADS; i++) {
+		struct member *member = &members[i];
+
+		member->crew = crew;
+		member->number = i;
+		member->model.choices.rng.state = crew->seed * 10 + i;
+		if (kind == DISK_SPARSE)
+			model_init(&member->model, &crew->disk, 4, 1 + i * (48 * KIB + 77),
+				   48 * KIB + 77, (crew->disk.size - MIB) / 4);
+		else
+			model_init(&member->model, &crew->disk, 1, i * size, size, 0);
+	}
+}
+
+static void run_crew(uint64_t seed, enum disk_kind kind)
+{
+	static struct member members[THREADS];
+	static struct crew crew;
+	struct rng rng = { seed * 1000 + 1 };
+	struct model_config config = config_of(kind, &rng);
+	pthread_t threads[THREADS], keeper;
+
+	crew.seed = seed;
+	model_disk_make(&crew.disk, &config);
+	crew.disk.may_err = kind == DISK_TROUBLED;
+	init_members(&crew, members, kind);
+	for (unsigned int i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, member_main, &members[i]))
+			model_fail("no thread");
+	if (pthread_create(&keeper, NULL, keeper_main, &crew))
+		model_fail("no thread");
+	for (unsigned int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	atomic_store(&crew.stop, true);
+	pthread_join(keeper, NULL);
+	model_disk_calm(&crew.disk);
+	race_compare(&crew.race);
+	race_done(&crew.race);
+	for (unsigned int i = 0; i < THREADS; i++) {
+		note(&members[i].model);
+		model_done(&members[i].model);
+	}
+	model_disk_end(&crew.disk);
+}
+
+/*
+ * Seeds.
+ */
+
+static enum disk_kind kind_of(uint64_t seed)
+{
+	return (enum disk_kind)(seed / 2 % DISK_KINDS);
+}
+
+static void run_seed(uint64_t seed)
+{
+	alarm(HANG_SECONDS + (unsigned int)(options.operations / 1000));
+	if (seed % 2)
+		run_crew(seed, kind_of(seed));
+	else
+		run_alone(seed, kind_of(seed));
+}
+
+static const char *how_it_ended(int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+		return "hung";
+	if (WIFSIGNALED(status))
+		return strsignal(WTERMSIG(status));
+	return "exited";
+}
+
+/* Whether it went well. */
+static bool run_apart(uint64_t seed)
+{
+	uint64_t before = atomic_load(&tally->operations);
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		run_seed(seed);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child) {
+		perror("store_soak");
+		return false;
+	}
+	if (status == 0 && atomic_load(&tally->operations) > before) {
+		if (options.verbose)
+			fprintf(stderr, "seed %llu: well (%s, %s)\n", (unsigned long long)seed,
+				disk_names[kind_of(seed)], seed % 2 ? "threads" : "alone");
+		return true;
+	}
+	fprintf(stderr,
+		"store_soak: seed %llu (%s, %s): %s; to have it again: store_soak --seed %llu "
+		"--seeds 1 --operations %llu\n",
+		(unsigned long long)seed, disk_names[kind_of(seed)], seed % 2 ? "threads" : "alone",
+		how_it_ended(status), (unsigned long long)seed,
+		(unsigned long long)options.operations);
+	return false;
+}
+
+static uint64_t number(const char *name, const char *text)
+{
+	char *end;
+	unsigned long long value = strtoull(text, &end, 10);
+
+	if (*end || end == text || value == 0) {
+		fprintf(stderr, "store_soak: %s takes a number from 1 on, not '%s'\n", name, text);
+		exit(2);
+	}
+	return value;
+}
+
+static void parse(int argc, char **argv)
+{
+	static const struct option longs[] = { { "seed", required_argument, NULL, 's' },
+					       { "seeds", required_argument, NULL, 'n' },
+					       { "operations", required_argument, NULL, 'o' },
+					       { "verbose", no_argument, NULL, 'v' },
+					       { 0 } };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (option) {
+		case 's':
+			options.seed = number("--seed", optarg);
+			break;
+		case 'n':
+			options.seeds = number("--seeds", optarg);
+			break;
+		case 'o':
+			options.operations = number("--operations", optarg);
+			break;
+		case 'v':
+			options.verbose = true;
+			break;
+		default:
+			exit(2);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t failed = 0;
+
+	parse(argc, argv);
+	options.operations = options.operations * test_scale() / 100;
+	if (options.operations < THREADS)
+		options.operations = THREADS;
+	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	if (tally == MAP_FAILED) {
+		perror("store_soak");
+		return 1;
+	}
+	for (uint64_t i = 0; i < options.seeds; i++)
+		failed += !run_apart(options.seed + i);
+	printf("%llu operations over %llu seeds: %llu changes refused for want of memory, "
+	       "%llu reads failed with their medium, %llu seeds failed\n",
+	       (unsigned long long)tally->operations, (unsigned long long)options.seeds,
+	       (unsigned long long)tally->failures, (unsigned long long)tally->errors,
+	       (unsigned long long)failed);
+	return failed ? 1 : 0;
+}
