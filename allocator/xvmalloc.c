@@ -452,6 +452,20 @@ void *xv_map(const struct xv_pool *pool, uint32_t handle)
 	return span_units(pool, handle_span(handle)) + handle_block(handle) + HEADER_UNITS;
 }
 
+bool xv_plausible(const struct xv_pool *pool, uint32_t handle)
+{
+	uint32_t span = handle_span(handle), block = handle_block(handle), header, size;
+
+	if (block >= SPAN_UNITS - HEADER_UNITS ||
+	    span >= atomic_load_explicit(&pool->spans_top, memory_order_relaxed) ||
+	    atomic_load_explicit(&pool->spans[span].state, memory_order_relaxed) == SPAN_ABSENT)
+		return false;
+	header = get_header(span_units(pool, span), block);
+	size = header & SIZE_MASK;
+	return !(header & FREE_FLAG) && size > 0 && size <= XV_OBJECT_MAX &&
+	       block + object_units(size) <= SPAN_UNITS;
+}
+
 size_t xv_size(const struct xv_pool *pool, uint32_t handle)
 {
 	return get_header(span_units(pool, handle_span(handle)), handle_block(handle)) & SIZE_MASK;

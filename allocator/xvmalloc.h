@@ -32,7 +32,7 @@ struct span_source;
 struct xv_pool;
 
 #define XV_SPAN_SIZE 65536u /* bytes of a span, its header included */
-#define XV_OBJECT_MAX 4096u /* bytes of the largest object */
+#define XV_OBJECT_MAX 4100u /* bytes of the largest object: a page and its checksum */
 #define XV_NULL 0u	    /* a handle that is no object's */
 
 /* Most spans in one pool: what a handle can number.  16 GiB. */
@@ -76,6 +76,13 @@ void xv_destroy(struct xv_pool *pool);
  * with XV_TRY; -EINVAL for a size out of range.  *handle is untouched on failure.
  */
 int xv_alloc(struct xv_pool *pool, size_t size, unsigned int flags, uint32_t *handle);
+
+/*
+ * Whether the handle may be an object's: it is in a span of the pool, and what is there looks like
+ * an object's header.  For who does not trust a handle; any value is accepted, and no other
+ * function accepts one of which this is not true.  Takes no lock.
+ */
+bool xv_plausible(const struct xv_pool *pool, uint32_t handle);
 
 /* Frees an object.  XV_NULL is accepted. */
 void xv_free(struct xv_pool *pool, uint32_t handle);

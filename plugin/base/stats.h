@@ -96,6 +96,8 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(bd_read_usec_max, "BackingReadMax", COUNT, GAUGE, "Microseconds that a read took, most") \
 	X(bd_write_usec, "BackingWriteTime", COUNT, GAUGE, "Microseconds for a segment, mean")     \
 	X(bd_write_usec_max, "BackingWriteMax", COUNT, GAUGE, "Microseconds for a segment, most")  \
+	X(checksum_errors, "ChecksumErrors", COUNT, COUNTER,                                       \
+	  "Objects in memory found damaged, each time")                                            \
 	X(connections, "Connections", COUNT, GAUGE, "Clients connected")                           \
 	X(request_bytes, "RequestBytes", BYTES, GAUGE, "Buffers that requests have")               \
 	X(locked, "Locked", FLAG, GAUGE, "Whether the memory is locked")                           \

@@ -34,6 +34,9 @@
 #define RECOMPRESS_SECONDS_MAX (30 * 24 * 3600)
 #define RECOMPRESS_PERCENT_DEFAULT 20
 
+/* What it costs, and so why: docs/BENCHMARKS.md. */
+#define CHECKSUM_DEFAULT false
+
 /* zstd takes about half a megabyte to work in: below this limit idle pages stay in their codec. */
 #define IDLE_ZSTD_LIMIT_MIN (16 * MIB)
 
@@ -67,6 +70,7 @@ void params_init(struct params *params, uint64_t ram)
 	params->ublk = UBLK_OFF;
 	params->recompress_percent = RECOMPRESS_PERCENT_DEFAULT;
 	params->backing_encrypt = true;
+	params->checksum = CHECKSUM_DEFAULT;
 	params->backing_timeout = BACKING_TIMEOUT_DEFAULT;
 }
 
@@ -292,6 +296,7 @@ SET(backing_rate, set_allowance(&params->backing_rate, key, value, why, why_size
 SET(backing_timeout, set_number(&params->backing_timeout, BACKING_TIMEOUT_MAX, 's', key, value,
 				"30 (seconds)", why, why_size))
 SET(backing_encrypt, set_on_off(&params->backing_encrypt, key, value, why, why_size))
+SET(checksum, set_on_off(&params->checksum, key, value, why, why_size))
 SET(wipe, set_on_off(&params->wipe, key, value, why, why_size))
 SET(backing_force, set_on_off(&params->backing_force, key, value, why, why_size))
 #undef SET

@@ -39,6 +39,8 @@ enum swap_mode {
 	  "\nrecompress-cpu=N%     Processor time that may take (default 20%).")                \
 	X("dictionary", dictionary,                                                             \
 	  "\ndictionary=SIZE|off   What idle pages have in common, kept once (default 112K).")  \
+	X("checksum", checksum,                                                                 \
+	  "\nchecksum=on|off       Tell damaged pages from good ones (default off).")           \
 	X("swap", swap, "\nswap=auto|strict|off  Protections for swap on this machine.")        \
 	X("wipe", wipe,                                                                         \
 	  "\nwipe=on|off           Overwrite in memory what is freed (default off).")           \
@@ -71,6 +73,7 @@ struct params {
 	uint64_t dictionary;		 /* bytes at most; 0 for off, UINT64_MAX until chosen */
 	unsigned int recompress_seconds; /* 0 for off */
 	unsigned int recompress_percent;
+	bool checksum;
 	int ublk;		      /* number of the device, UBLK_ANY or UBLK_OFF */
 	const char *control;	      /* path, or NULL; the caller keeps the text */
 	const char *backing;	      /* file, block device or NBD URI, or NULL; the same */

@@ -310,6 +310,7 @@ static int make_store(struct server *server)
 		.backing_rate = params->backing_rate,
 		.locked = server->protection.locked,
 		.wipe = params->wipe,
+		.checksum = params->checksum,
 	};
 	int err;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/dictionary.h"
+#include "store/object.h"
 #include "store/page.h"
 #include "store/request.h"
 
@@ -19,20 +20,22 @@ struct census {
 	uint64_t dictionary;
 };
 
-static int check_entry(struct store *store, table_entry *entry, struct census *census)
+static int check_entry(struct store *store, uint64_t number, table_entry *entry,
+		       struct census *census)
 {
 	unsigned char page[STORE_PAGE_SIZE];
 	uint64_t content = entry_lock(entry);
 	int err = 0;
 
 	if (entry_has_object(content)) {
-		if (entry_pool(content) >= store->pools.count) {
+		if (entry_pool(content) >= store->pools.count ||
+		    !object_is_plausible(store, content)) {
 			err = -EUCLEAN;
 		} else {
 			census->objects++;
 			census->requested += xv_size(pools_get(&store->pools, entry_pool(content)),
 						     entry_handle(content));
-			err = page_decode(store, 0, content, page, 0);
+			err = page_decode(store, number, content, page, 0);
 			store_wipe(store, page, sizeof(page));
 		}
 	}
@@ -53,7 +56,8 @@ static int check_table(struct store *store, struct census *census, char *why, si
 	memset(census, 0, sizeof(*census));
 	for (uint64_t at = 0; !err && table_pin_next(&store->table, at, &ref); at = ref.index + 1) {
 		for (unsigned int i = 0; i < TABLE_PAGE_ENTRIES && !err; i++) {
-			err = check_entry(store, &ref.entries[i], census);
+			err = check_entry(store, table_page_number(&ref, &ref.entries[i]),
+					  &ref.entries[i], census);
 			if (err)
 				snprintf(why, why_size, "page %llu cannot be decoded",
 					 (unsigned long long)table_page_number(&ref,

@@ -28,24 +28,28 @@ int coding_decode(const struct store *store, uint64_t entry, const void *payload
 }
 
 /* The page as a new object, encoded as one that is written; its entry, or 0 without room. */
-static uint64_t encode_for_speed(struct request *req, const void *page, struct encoder *encoder)
+static uint64_t encode_for_speed(struct request *req, uint64_t number, const void *page,
+				 struct encoder *encoder)
 {
 	struct store *store = req->store;
 	int len = store->codec->compress(CODEC_FAST, encoder->workspace, page, encoder->payload);
 	bool raw = len > (int)PAYLOAD_MAX;
 	size_t size = raw ? STORE_PAGE_SIZE : (size_t)len;
-	uint32_t handle;
 	unsigned int pool;
+	uint32_t handle;
+	uint64_t new;
 
-	if (len <= 0 || pools_alloc_inside(&store->pools, req->turn, size, &pool, &handle))
+	if (len <= 0 ||
+	    pools_alloc_inside(&store->pools, req->turn, size + store->trailer, &pool, &handle))
 		return 0;
 	if (store->trace)
-		store_trace_alloc(store, pool, handle, size);
-	memcpy(xv_map(pools_get(&store->pools, pool), handle), raw ? page : encoder->payload, size);
-	return entry_make(raw ? KIND_RAW : KIND_PAYLOAD, pool, handle);
+		store_trace_alloc(store, pool, handle, size + store->trailer);
+	new = entry_make(raw ? KIND_RAW : KIND_PAYLOAD, pool, handle);
+	object_fill(store, number, new, raw ? page : encoder->payload, size);
+	return new;
 }
 
-uint64_t coding_after_read(struct request *req, uint64_t content, const void *page)
+uint64_t coding_after_read(struct request *req, uint64_t number, uint64_t content, const void *page)
 {
 	struct store *store = req->store;
 	struct encoder *encoder;
@@ -57,14 +61,14 @@ uint64_t coding_after_read(struct request *req, uint64_t content, const void *pa
 	encoder = request_try_encoder(req);
 	if (!encoder)
 		return content;
-	new = encode_for_speed(req, page, encoder);
+	new = encode_for_speed(req, number, page, encoder);
 	/* The next page may be behind the pool: who waits for that has no encoder. */
 	request_release_encoder(req);
 	if (!new)
 		return content;
 	page_account(req, content, -1);
 	page_account(req, new, 1);
-	page_free(store, content);
+	page_free(store, number, content);
 	atomic_fetch_add_explicit(&store->recompress.returned, 1, memory_order_relaxed);
 	return new;
 }

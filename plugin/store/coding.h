@@ -16,10 +16,11 @@ int coding_decode(const struct store *store, uint64_t entry, const void *payload
 		  void *page, size_t slack);
 
 /*
- * After a page in memory was read whose entry is locked by the caller and says content: has it
- * encoded for speed if it is read often, and if there is room without taking any from the
- * system.  Waits for nothing.  What the entry is to say from now on.
+ * After page number, in memory, was read whose entry is locked by the caller and says content: has
+ * it encoded for speed if it is read often, and if there is room without taking any from the
+ * system. Waits for nothing.  What the entry is to say from now on.
  */
-uint64_t coding_after_read(struct request *req, uint64_t content, const void *page);
+uint64_t coding_after_read(struct request *req, uint64_t number, uint64_t content,
+			   const void *page);
 
 #endif

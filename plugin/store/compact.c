@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "store/compact.h"
+#include "store/object.h"
 #include "store/trace.h"
 
 /* A pass begins when more than this part of the pools is free: 1/2^5 is 3 %... */
@@ -80,17 +81,17 @@ static uint64_t pass_end(struct store *store)
 
 static bool wants_move(struct store *store, uint64_t entry)
 {
-	return entry_has_object(entry) &&
+	return object_is_plausible(store, entry) &&
 	       xv_draining(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
 }
 
-static void move_object(struct store *store, table_entry *entry)
+static void move_object(struct store *store, uint64_t number, table_entry *entry)
 {
 	uint64_t old = entry_lock(entry), new = old;
 	struct xv_pool *pool;
 	uint32_t moved;
 
-	if (!wants_move(store, old)) {
+	if (!wants_move(store, old) || !object_is_sound(store, number, old)) {
 		entry_unlock(entry, old);
 		return;
 	}
@@ -124,7 +125,8 @@ static bool pass_step(struct store *store, unsigned int table_pages)
 				atomic_load_explicit(&ref.entries[j], memory_order_relaxed);
 
 			if (wants_move(store, entry))
-				move_object(store, &ref.entries[j]);
+				move_object(store, table_page_number(&ref, &ref.entries[j]),
+					    &ref.entries[j]);
 		}
 		table_unpin(&store->table, &ref);
 	}

@@ -67,7 +67,7 @@ void backed_look_ahead(struct request *req, const struct table_ref *ref, const t
 }
 
 /* Puts the payload into the pool again.  What the entry is to say, or content without room. */
-static uint64_t promote(struct request *req, uint64_t content, const void *payload)
+static uint64_t promote(struct request *req, uint64_t number, uint64_t content, const void *payload)
 {
 	struct store *store = req->store;
 	uint32_t length = entry_length(content), handle;
@@ -75,15 +75,15 @@ static uint64_t promote(struct request *req, uint64_t content, const void *paylo
 	unsigned int pool;
 	uint64_t new;
 
-	if (request_alloc(req, length, &pool, &handle) != 0)
+	if (request_alloc(req, length + store->trailer, &pool, &handle) != 0)
 		return content;
 	if (store->trace)
-		store_trace_alloc(store, pool, handle, length);
-	memcpy(xv_map(pools_get(&store->pools, pool), handle), payload, length);
+		store_trace_alloc(store, pool, handle, length + store->trailer);
 	new = entry_with_coding(entry_make(kind, pool, handle), entry_coding(content));
+	object_fill(store, number, new, payload, length);
 	page_account(req, content, -1);
 	page_account(req, new, 1);
-	page_free(store, content);
+	page_free(store, number, content);
 	atomic_fetch_add_explicit(&store->writeback.promoted, 1, memory_order_relaxed);
 	return new;
 }
@@ -97,7 +97,7 @@ int backed_read(struct request *req, uint64_t number, uint64_t *content, void *p
 		err = coding_decode(req->store, *content, payload, entry_length(*content), page,
 				    slack);
 	if (!err && age_of(req->store, *content) <= AGE_TICKS_HOT && memory_is_roomy(req->store))
-		*content = promote(req, *content, payload);
+		*content = promote(req, number, *content, payload);
 	store_wipe(req->store, payload, sizeof(payload));
 	return err;
 }

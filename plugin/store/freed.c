@@ -60,7 +60,7 @@ static bool forget_page(struct request *req, struct table_ref *ref, uint64_t num
 	if (entry_kind(content) == KIND_EMPTY)
 		return false;
 	ref->live_delta--;
-	page_free(store, content);
+	page_free(store, number, content);
 	return true;
 }
 

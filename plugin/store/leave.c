@@ -25,12 +25,11 @@ int backed_append(struct store *store, uint64_t number, table_entry *entry)
 	uint64_t content = entry_lock(entry);
 	int err = -EAGAIN;
 
-	if (entry_has_page(content) && !entry_is_leaving(content)) {
-		struct xv_pool *pool = pools_get(&store->pools, entry_pool(content));
-		uint32_t handle = entry_handle(content);
-
-		err = backing_append(store->writeback.backing, number, xv_map(pool, handle),
-				     (uint32_t)xv_size(pool, handle), BACKING_FROM_MEMORY);
+	/* What is damaged must not be sealed as if it were the page. */
+	if (entry_has_page(content) && !entry_is_leaving(content) &&
+	    object_is_sound(store, number, content)) {
+		err = backing_append(store->writeback.backing, number, object_map(store, content),
+				     (uint32_t)object_size(store, content), BACKING_FROM_MEMORY);
 		if (!err)
 			content |= ENTRY_LEAVING;
 	}
@@ -88,7 +87,7 @@ static void publish_record(struct request *req, table_entry *entry,
 	page_account(req, old, -1);
 	page_account(req, new, 1);
 	entry_unlock(entry, new);
-	page_free(store, old);
+	page_free(store, record->page, old);
 	if (!moved)
 		atomic_fetch_add_explicit(&store->writeback.moved_bytes, record->length,
 					  memory_order_relaxed);

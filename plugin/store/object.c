@@ -1,10 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What an entry names in a pool. */
+#include <string.h>
+
+#include "base/checksum.h"
 #include "store/object.h"
 #include "store/shortage.h"
 #include "store/trace.h"
 
-void page_free(struct store *store, uint64_t entry)
+/* What makes an object another page's, or of another kind, changes this, too. */
+static uint32_t object_checksum(uint64_t number, uint64_t entry, const void *payload, size_t size)
+{
+	uint64_t seed = number << 8 | (uint64_t)entry_kind(entry) << 4;
+
+	if (entry_is_coded(entry))
+		seed |= entry_coding(entry);
+	return checksum(seed, payload, size);
+}
+
+void object_fill(const struct store *store, uint64_t number, uint64_t entry, const void *payload,
+		 size_t size)
+{
+	char *object = object_map(store, entry);
+	uint32_t sum;
+
+	memcpy(object, payload, size);
+	if (!store->trailer)
+		return;
+	sum = object_checksum(number, entry, payload, size);
+	memcpy(object + size, &sum, sizeof(sum));
+}
+
+bool object_is_sound(struct store *store, uint64_t number, uint64_t entry)
+{
+	size_t size;
+	uint32_t sum;
+
+	if (!store->trailer)
+		return true;
+	size = object_size(store, entry);
+	if (size > 0) {
+		const char *object = object_map(store, entry);
+
+		memcpy(&sum, object + size, sizeof(sum));
+		if (sum == object_checksum(number, entry, object, size))
+			return true;
+	}
+	atomic_fetch_add_explicit(&store->checksum_errors, 1, memory_order_relaxed);
+	return false;
+}
+
+void page_free(struct store *store, uint64_t number, uint64_t entry)
 {
 	if (!entry_has_object(entry)) {
 		if (entry_kind(entry) == KIND_BACKED)
@@ -12,6 +57,9 @@ void page_free(struct store *store, uint64_t entry)
 				       entry_length(entry));
 		return;
 	}
+	/* Of a damaged one nobody knows whose it is: its memory is lost. */
+	if (!object_is_sound(store, number, entry))
+		return;
 	if (store->trace)
 		store_trace_free(store, entry_pool(entry), entry_handle(entry));
 	xv_free(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));

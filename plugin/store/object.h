@@ -8,10 +8,33 @@
 
 #include "store/request.h"
 
-/* Bytes of the object that the entry names. */
+/* Bytes of a checksum, which lies behind the payload if the store has them. */
+#define OBJECT_TRAILER 4u
+
+/*
+ * Whether the entry names something that may be an object: what has not been damaged does, and
+ * only of a store with checksums it is looked at.
+ */
+static inline bool object_is_plausible(const struct store *store, uint64_t entry)
+{
+	if (!entry_has_object(entry))
+		return false;
+	if (!store->trailer)
+		return true;
+	return entry_pool(entry) <
+		       atomic_load_explicit(&store->pools.count, memory_order_acquire) &&
+	       xv_plausible(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+/* Bytes of the payload that the entry names; 0 of one that cannot be. */
 static inline size_t object_size(const struct store *store, uint64_t entry)
 {
-	return xv_size(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+	size_t size;
+
+	if (store->trailer && !object_is_plausible(store, entry))
+		return 0;
+	size = xv_size(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+	return size > store->trailer ? size - store->trailer : 0;
 }
 
 /* Where they are. */
@@ -19,6 +42,19 @@ static inline void *object_map(const struct store *store, uint64_t entry)
 {
 	return xv_map(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
 }
+
+/*
+ * Copies the payload of page number into the object that the entry is to name, which is as large
+ * as that and the trailer.
+ */
+void object_fill(const struct store *store, uint64_t number, uint64_t entry, const void *payload,
+		 size_t size);
+
+/*
+ * Whether the object that the entry names is the one that was filled for this page: true without
+ * checksums.  What is not is counted, and never touched.
+ */
+bool object_is_sound(struct store *store, uint64_t number, uint64_t entry);
 
 /*
  * Memory for an object.  With a backing store none is taken from the system while the machine
@@ -30,7 +66,7 @@ int request_alloc(struct request *req, size_t size, unsigned int *pool, uint32_t
 /* Adds sign (1 or -1) to what the gauges say of a page with this entry. */
 void page_account(struct request *req, uint64_t entry, int sign);
 
-/* Frees what an entry named that is not in the table any more. */
-void page_free(struct store *store, uint64_t entry);
+/* Frees what an entry of page number named that is not in the table any more, if it is sound. */
+void page_free(struct store *store, uint64_t number, uint64_t entry);
 
 #endif

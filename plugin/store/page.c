@@ -40,11 +40,12 @@ static void fill_page(void *page, uint64_t word)
 		memcpy(bytes + i, &word, sizeof(word));
 }
 
-int page_decode(const struct store *store, uint64_t number, uint64_t entry, void *page,
-		size_t slack)
+int page_decode(struct store *store, uint64_t number, uint64_t entry, void *page, size_t slack)
 {
 	uint64_t word;
 
+	if (entry_has_object(entry) && !object_is_sound(store, number, entry))
+		return -EIO;
 	switch (entry_kind(entry)) {
 	case KIND_EMPTY:
 		memset(page, 0, STORE_PAGE_SIZE);
@@ -87,7 +88,7 @@ int page_read(struct request *req, struct table_ref *ref, table_entry *entry, vo
 	else
 		err = page_decode(req->store, number, content, page, slack);
 	if (!err && !backed)
-		content = coding_after_read(req, content, page);
+		content = coding_after_read(req, number, content, page);
 	entry_unlock(entry, entry_touched(req->store, content));
 	if (err)
 		req->count[COUNT_FAILED_READS] = 1;
@@ -130,8 +131,8 @@ static int make_image(struct request *req, const void *page, struct image *image
  * Finds room for an image and gives the entry that names it.  What old names is
  * about to be freed, and comes into the cache meanwhile; its entry is locked.
  */
-static int place_image(struct request *req, const struct image *image, uint64_t old,
-		       uint64_t *entry)
+static int place_image(struct request *req, uint64_t number, const struct image *image,
+		       uint64_t old, uint64_t *entry)
 {
 	struct store *store = req->store;
 	unsigned int pool;
@@ -142,17 +143,17 @@ static int place_image(struct request *req, const struct image *image, uint64_t 
 		*entry = entry_make_same(image->word);
 		return 0;
 	}
-	if (entry_has_object(old))
+	if (object_is_plausible(store, old))
 		xv_prefetch(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
-	err = request_alloc(req, image->size, &pool, &handle);
+	err = request_alloc(req, image->size + store->trailer, &pool, &handle);
 	if (err)
 		return err;
-	if (entry_has_object(old))
+	if (object_is_plausible(store, old))
 		xv_will_free(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
 	if (store->trace)
-		store_trace_alloc(store, pool, handle, image->size);
-	memcpy(xv_map(pools_get(&store->pools, pool), handle), image->data, image->size);
+		store_trace_alloc(store, pool, handle, image->size + store->trailer);
 	*entry = entry_touched(store, entry_make(image->kind, pool, handle));
+	object_fill(store, number, *entry, image->data, image->size);
 	return 0;
 }
 
@@ -160,8 +161,8 @@ static int place_image(struct request *req, const struct image *image, uint64_t 
  * Puts an image where the old one is, if it is no larger: nothing can fail then,
  * so a full store still takes such pages.  The entry is locked.
  */
-static int replace_image(struct request *req, uint64_t old, const struct image *image,
-			 uint64_t *entry)
+static int replace_image(struct request *req, uint64_t number, uint64_t old,
+			 const struct image *image, uint64_t *entry)
 {
 	struct store *store = req->store;
 	size_t room;
@@ -169,32 +170,32 @@ static int replace_image(struct request *req, uint64_t old, const struct image *
 	if (!entry_has_object(old))
 		return -ENOSPC;
 	room = object_size(store, old);
-	if (image->size > room)
+	if (image->size > room || !object_is_sound(store, number, old))
 		return -ENOSPC;
-	memcpy(object_map(store, old), image->data, image->size);
+	*entry = entry_touched(store, entry_make(image->kind, entry_pool(old), entry_handle(old)));
+	object_fill(store, number, *entry, image->data, image->size);
 	if (image->size < room)
 		xv_shrink(pools_get(&store->pools, entry_pool(old)), entry_handle(old),
-			  image->size);
-	*entry = entry_touched(store, entry_make(image->kind, entry_pool(old), entry_handle(old)));
+			  image->size + store->trailer);
 	return 0;
 }
 
 /* As replace_image, after a last try to make the payload small enough. */
-static int squeeze_image(struct request *req, uint64_t old, const void *page,
+static int squeeze_image(struct request *req, uint64_t number, uint64_t old, const void *page,
 			 const struct image *image, uint64_t *entry)
 {
 	struct dense *dense = &req->store->dense;
 	struct image smaller = { .kind = KIND_PAYLOAD, .data = dense->payload };
 	int err, len;
 
-	err = replace_image(req, old, image, entry);
+	err = replace_image(req, number, old, image, entry);
 	if (!err || image->size == sizeof(image->word) || !entry_has_object(old))
 		return err;
 	pthread_mutex_lock(&dense->lock);
 	len = req->store->codec->compress(CODEC_DENSE, dense->workspace, page, dense->payload);
 	if (len > 0 && len <= (int)PAYLOAD_MAX) {
 		smaller.size = (size_t)len;
-		err = replace_image(req, old, &smaller, entry);
+		err = replace_image(req, number, old, &smaller, entry);
 	}
 	store_wipe(req->store, dense->payload, sizeof(dense->payload));
 	store_wipe(req->store, dense->workspace, dense->workspace_size);
@@ -214,12 +215,12 @@ static void count_change(struct request *req, struct table_ref *ref, uint64_t ol
 static int store_image(struct request *req, struct table_ref *ref, table_entry *entry, uint64_t old,
 		       const void *page, const struct image *image)
 {
-	uint64_t new;
-	int err = place_image(req, image, old, &new);
+	uint64_t number = table_page_number(ref, entry), new;
+	int err = place_image(req, number, image, old, &new);
 
 	page_account(req, old, -1);
 	if (err == -ENOSPC || err == -ENOMEM) {
-		if (squeeze_image(req, old, page, image, &new) == 0) {
+		if (squeeze_image(req, number, old, page, image, &new) == 0) {
 			page_account(req, new, 1);
 			freed_clear(req->store, table_page_number(ref, entry));
 			entry_unlock(entry, new);
@@ -235,7 +236,7 @@ static int store_image(struct request *req, struct table_ref *ref, table_entry *
 	count_change(req, ref, old, new);
 	freed_clear(req->store, table_page_number(ref, entry));
 	entry_unlock(entry, new);
-	page_free(req->store, old);
+	page_free(req->store, table_page_number(ref, entry), old);
 	return 0;
 }
 
@@ -267,7 +268,7 @@ static void publish(struct request *req, struct table_ref *ref, table_entry *ent
 	old = entry_swap(req, entry, new);
 	page_account(req, old, -1);
 	count_change(req, ref, old, new);
-	page_free(req->store, old);
+	page_free(req->store, table_page_number(ref, entry), old);
 }
 
 /*
@@ -337,7 +338,7 @@ static void forget_locked(struct request *req, struct table_ref *ref, table_entr
 	page_account(req, old, -1);
 	count_change(req, ref, old, 0);
 	entry_unlock(entry, 0);
-	page_free(req->store, old);
+	page_free(req->store, table_page_number(ref, entry), old);
 	req->count[COUNT_NOTIFY_FREE]++;
 }
 

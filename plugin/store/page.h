@@ -27,7 +27,6 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, 
 void page_forget(struct request *req, struct table_ref *ref, table_entry *entry);
 
 /* Decodes what the locked entry of page number says into page.  0 or -EIO. */
-int page_decode(const struct store *store, uint64_t number, uint64_t entry, void *page,
-		size_t slack);
+int page_decode(struct store *store, uint64_t number, uint64_t entry, void *page, size_t slack);
 
 #endif

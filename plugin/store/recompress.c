@@ -131,15 +131,14 @@ static bool wanted(const struct store *store, uint64_t entry, unsigned int ticks
 }
 
 /* Copies the page out.  Its size as it is stored now, or 0 if it is not wanted any more. */
-static size_t copy_out(struct store *store, table_entry *entry, unsigned int ticks)
+static size_t copy_out(struct store *store, uint64_t number, table_entry *entry, unsigned int ticks)
 {
 	uint64_t old = entry_lock(entry);
 	size_t size = 0;
 
-	/* No page behind the pool: its number is not needed. */
 	if (wanted(store, old, ticks) &&
-	    page_decode(store, 0, old, store->recompress.page, 0) == 0) {
-		size = xv_size(pools_get(&store->pools, entry_pool(old)), entry_handle(old));
+	    page_decode(store, number, old, store->recompress.page, 0) == 0) {
+		size = object_size(store, old);
 		old |= ENTRY_BUSY;
 	}
 	entry_unlock(entry, old);
@@ -161,7 +160,7 @@ static uint64_t entry_recompressed(struct store *store, uint64_t old, uint32_t h
 }
 
 /* Puts the smaller payload in the page's place, unless the page has changed. */
-static bool put_back(struct request *req, table_entry *entry, size_t size)
+static bool put_back(struct request *req, uint64_t number, table_entry *entry, size_t size)
 {
 	struct store *store = req->store;
 	struct recompression *re = &store->recompress;
@@ -174,7 +173,7 @@ static bool put_back(struct request *req, table_entry *entry, size_t size)
 		return false;
 	}
 	pool = pools_get(&store->pools, entry_pool(old));
-	if (xv_alloc(pool, size, XV_NOGROW, &handle) != 0)
+	if (xv_alloc(pool, size + store->trailer, XV_NOGROW, &handle) != 0)
 		handle = entry_handle(old);
 	if (handle == entry_handle(old) && size > object_size(store, old)) {
 		/* No room for now, and perhaps later. */
@@ -182,15 +181,15 @@ static bool put_back(struct request *req, table_entry *entry, size_t size)
 		return false;
 	}
 	page_account(req, old, -1);
-	memcpy(xv_map(pool, handle), re->payload, size);
-	if (handle == entry_handle(old))
-		xv_shrink(pool, handle, size);
 	new = entry_recompressed(store, old, handle);
+	object_fill(store, number, new, re->payload, size);
+	if (handle == entry_handle(old))
+		xv_shrink(pool, handle, size + store->trailer);
 	page_account(req, new, 1);
 	entry_unlock(entry, new);
 	if (handle != entry_handle(old)) {
 		if (store->trace) {
-			store_trace_alloc(store, entry_pool(old), handle, size);
+			store_trace_alloc(store, entry_pool(old), handle, size + store->trailer);
 			store_trace_free(store, entry_pool(old), entry_handle(old));
 		}
 		xv_free(pool, entry_handle(old));
@@ -289,12 +288,13 @@ static size_t encode(struct store *store, size_t had, size_t less_than)
 	return STORE_PAGE_SIZE;
 }
 
-static void recompress_page(struct request *req, table_entry *entry, unsigned int ticks)
+static void recompress_page(struct request *req, uint64_t number, table_entry *entry,
+			    unsigned int ticks)
 {
 	struct store *store = req->store;
 	struct recompression *re = &store->recompress;
 	bool leaves_dictionary = dictionary_is_old(store, atomic_load(entry));
-	size_t had = copy_out(store, entry, ticks), len;
+	size_t had = copy_out(store, number, entry, ticks), len;
 
 	if (had == 0)
 		return;
@@ -307,18 +307,19 @@ static void recompress_page(struct request *req, table_entry *entry, unsigned in
 		mark_dense(store, entry);
 		return;
 	}
-	if (!put_back(req, entry, len))
+	if (!put_back(req, number, entry, len))
 		return;
 	atomic_fetch_add_explicit(&re->pages, 1, memory_order_relaxed);
 	if (had > len)
 		atomic_fetch_add_explicit(&re->bytes, had - len, memory_order_relaxed);
 }
 
-static void recompress_entry(struct request *req, table_entry *entry, unsigned int ticks)
+static void recompress_entry(struct request *req, uint64_t number, table_entry *entry,
+			     unsigned int ticks)
 {
 	struct recompression *re = &req->store->recompress;
 
-	recompress_page(req, entry, ticks);
+	recompress_page(req, number, entry, ticks);
 	store_wipe(req->store, re->page, sizeof(re->page));
 	store_wipe(req->store, re->payload, sizeof(re->payload));
 	store_wipe(req->store, re->back, sizeof(re->back));
@@ -345,7 +346,8 @@ static unsigned int recompress_table_page(struct store *store, struct table_ref 
 		}
 		if (clock_thread_ns() >= until || atomic_load(&store->interrupted))
 			break;
-		recompress_entry(&req, &ref->entries[i], ticks);
+		recompress_entry(&req, table_page_number(ref, &ref->entries[i]), &ref->entries[i],
+				 ticks);
 	}
 	request_end(&req);
 	return i;

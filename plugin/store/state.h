@@ -214,6 +214,8 @@ struct store {
 	uint64_t reserve;
 	const struct codec *codec;	/* of what is written */
 	const struct codec *idle_codec; /* of what is recompressed; may be the same */
+	unsigned int trailer;		/* bytes of a checksum behind each object, or 0 */
+	atomic_uint_least64_t checksum_errors;
 	struct span_budget budget;
 	struct table table;
 	struct pools pools;

@@ -28,8 +28,9 @@ static void pool_stats(struct store *store, struct ramzswap_stats *stats)
 	uint64_t metadata;
 
 	pools_get_stats(&store->pools, &pools);
-	stats->compr_data_size =
-		pools.requested - store_counter(store, COUNT_SAME_OBJ) * sizeof(uint64_t);
+	stats->compr_data_size = pools.requested -
+				 store_counter(store, COUNT_SAME_OBJ) * sizeof(uint64_t) -
+				 pools.objects * store->trailer;
 	stats->pool_free = pools.free;
 	stats->spans = pools.spans;
 	stats->spans_sparse = 0;
@@ -83,6 +84,7 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 	dictionary_stats(store, stats);
 	stats->pages_returned = atomic_load(&store->recompress.returned);
 	stats->stale_pages = freed_stale(store);
+	stats->checksum_errors = atomic_load(&store->checksum_errors);
 	pool_stats(store, stats);
 	writeback_get_stats(store, stats);
 }

@@ -8,6 +8,7 @@
 #include "store/compact.h"
 #include "store/dictionary.h"
 #include "store/freed.h"
+#include "store/object.h"
 #include "store/recompress.h"
 #include "store/request.h"
 #include "store/reserve.h"
@@ -43,7 +44,7 @@ static int init_parts(struct store *store, const struct store_config *config)
 	err = table_init(&store->table, store->pages, &store->budget, config->locked);
 	if (err)
 		return err;
-	payload_max = store->pages * (STORE_PAGE_SIZE + 4);
+	payload_max = store->pages * (STORE_PAGE_SIZE + 4 + store->trailer);
 	err = pools_init(&store->pools, payload_max, &store->budget, config->locked, config->wipe);
 	if (err)
 		return err;
@@ -91,6 +92,7 @@ int store_create(struct store **storep, const struct store_config *config)
 	store->codec = config->codec ? config->codec : codecs[0];
 	store->idle_codec = config->idle_codec ? config->idle_codec : store->codec;
 	store->wipe = config->wipe;
+	store->trailer = config->checksum ? OBJECT_TRAILER : 0;
 	store->trace = config->trace;
 	pthread_mutex_init(&store->trace_lock, NULL);
 	pthread_mutex_init(&store->compact.lock, NULL);

@@ -50,6 +50,7 @@ struct store_config {
 	uint64_t backing_rate;		 /* and a second */
 	bool locked;			 /* lock the memory; what is locked is what is in use */
 	bool wipe;			 /* overwrite what is freed, and copies of pages */
+	bool checksum;			 /* tell damaged pages: 4 bytes for each object */
 	FILE *trace;			 /* record what is asked of the pools here, or NULL */
 };
 

@@ -361,6 +361,7 @@ static int open_peers(struct round *round, FILE *trace)
 		.codec = options->codec,
 		.locked = options->locked,
 		.wipe = options->wipe,
+		.checksum = options->checksum,
 		.trace = trace,
 	};
 	int r;

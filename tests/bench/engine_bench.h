@@ -31,6 +31,7 @@ struct options {
 	uint64_t reserve;
 	bool locked;
 	bool wipe;
+	bool checksum;
 	bool json;
 	const char *trace;
 	const char *zram;

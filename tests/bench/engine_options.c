@@ -9,7 +9,7 @@
 static const char usage[] =
 	"usage: engine_bench --pages FILE [--threads N[,N...]] [--rounds N] [--request KIB]\n"
 	"                    [--codec NAME] [--max-pages N] [--wait SECONDS] [--seed N]\n"
-	"                    [--reserve KIB] [--locked] [--wipe] [--trace FILE]\n"
+	"                    [--reserve KIB] [--locked] [--checksum] [--wipe] [--trace FILE]\n"
 	"                    [--zram /dev/zramN [--zram-algorithm NAME]] [--json]\n";
 
 static const struct option long_options[] = {
@@ -24,6 +24,7 @@ static const struct option long_options[] = {
 	{ "reserve", required_argument, NULL, 'R' },
 	{ "locked", no_argument, NULL, 'l' },
 	{ "wipe", no_argument, NULL, 'W' },
+	{ "checksum", no_argument, NULL, 'k' },
 	{ "trace", required_argument, NULL, 'T' },
 	{ "zram", required_argument, NULL, 'z' },
 	{ "zram-algorithm", required_argument, NULL, 'a' },
@@ -96,6 +97,9 @@ static void parse_option(struct options *options, int option, char *text)
 		break;
 	case 'l':
 		options->locked = true;
+		break;
+	case 'k':
+		options->checksum = true;
 		break;
 	case 'T':
 		options->trace = text;

@@ -36,7 +36,7 @@ struct model_config {
 	const struct codec *codec, *idle_codec;
 	unsigned int encoders;
 	unsigned int recompress_seconds;
-	bool locked;
+	bool locked, checksum;
 };
 
 void model_disk_make(struct model_disk *disk, const struct model_config *config);

@@ -85,6 +85,7 @@ static struct model_config config_of(enum disk_kind kind, struct rng *rng)
 		.codec = rng_below(rng, 4) ? NULL : any_codec(rng),
 		.idle_codec = rng_below(rng, 2) ? NULL : any_codec(rng),
 		.encoders = (unsigned int)rng_below(rng, 3),
+		.checksum = rng_below(rng, 2),
 	};
 
 	switch (kind) {
