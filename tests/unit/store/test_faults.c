@@ -15,6 +15,7 @@ static struct {
 	bool lasting;	    /* all later allocations fail too */
 	unsigned long left; /* allocations that still succeed */
 	unsigned long refused;
+	bool old_kernel; /* before Linux 5.18 */
 } fault;
 
 static bool refuse(void)
@@ -62,11 +63,21 @@ int __real_madvise(void *addr, size_t len, int advice);
 int __wrap_madvise(void *addr, size_t len, int advice);
 int __wrap_madvise(void *addr, size_t len, int advice)
 {
-#ifdef MADV_POPULATE_WRITE
+	/* To give memory back needs none: only some kernels know the advice. */
 	if (advice == MADV_POPULATE_WRITE && refuse())
 		return -1;
-#endif
+	if (advice == MADV_DONTNEED_LOCKED && fault.old_kernel) {
+		errno = EINVAL;
+		return -1;
+	}
 	return __real_madvise(addr, len, advice);
+}
+
+int __real_mlock2(const void *addr, size_t len, int flags);
+int __wrap_mlock2(const void *addr, size_t len, int flags);
+int __wrap_mlock2(const void *addr, size_t len, int flags)
+{
+	return refuse() ? -1 : __real_mlock2(addr, len, flags);
 }
 
 int __real_mlock(const void *addr, size_t len);
@@ -78,7 +89,7 @@ int __wrap_mlock(const void *addr, size_t len)
 
 static void arm(unsigned long after, bool lasting)
 {
-	memset(&fault, 0, sizeof(fault));
+	fault.refused = 0;
 	fault.left = after;
 	fault.lasting = lasting;
 	fault.armed = true;
@@ -86,13 +97,19 @@ static void arm(unsigned long after, bool lasting)
 
 #define DISK (600 * PAGE + 100)
 
-static const struct store_config config = {
-	.size = DISK,
-	.memlimit = STORE_NO_LIMIT,
-	.reserve = 256 * 1024,
+/* Of a larger disk no more is used; its directory is not there from the start. */
+static const struct store_config configs[] = {
+	{ .size = DISK, .memlimit = STORE_NO_LIMIT, .reserve = 256 * 1024 },
+	{ .size = DISK, .memlimit = STORE_NO_LIMIT, .reserve = 64 * 1024, .locked = true },
+	{ .size = TIB, .memlimit = STORE_NO_LIMIT, .checksum = true },
+	{ .size = TIB, .memlimit = STORE_NO_LIMIT, .locked = true },
 };
 
-static void creation_fails_cleanly_wherever_memory_runs_out(void **state)
+static struct store_config config;
+
+#define CONFIGS (sizeof(configs) / sizeof(configs[0]))
+
+static void create_without_memory(void)
 {
 	struct store *const untouched = (struct store *)&untouched;
 	unsigned long after;
@@ -117,6 +134,14 @@ static void creation_fails_cleanly_wherever_memory_runs_out(void **state)
 			break;
 	}
 	assert_uint_in_range(after, 3, 9999);
+}
+
+static void creation_fails_cleanly_wherever_memory_runs_out(void **state)
+{
+	for (size_t i = 0; i < CONFIGS; i++) {
+		config = configs[i];
+		create_without_memory();
+	}
 }
 
 struct disk {
@@ -177,9 +202,22 @@ static void live(struct disk *disk)
 	}
 }
 
+static bool lockable(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int err = mlock2(memory, bytes, MLOCK_ONFAULT);
+
+	munmap(memory, bytes);
+	if (err)
+		print_message("may not lock %zu MiB (ulimit -l): a part is not tested\n",
+			      bytes >> 20);
+	return err == 0;
+}
+
 static void fail_in_turn(struct disk *disk, bool lasting)
 {
-	unsigned long after = 0, refused;
+	unsigned long after = 0, refused, points = 0;
 
 	do {
 		struct rng rng = { 71 };
@@ -199,17 +237,33 @@ static void fail_in_turn(struct disk *disk, bool lasting)
 		must_agree(disk);
 		store_done(disk->store);
 		after++;
+		points++;
 	} while (refused > 0 && after < 10000);
 	assert_int_equal(refused, 0);
 	assert_true(after > 3);
+	print_message("%llu bytes%s%s, %s: %lu points of failure\n",
+		      (unsigned long long)config.size, config.locked ? ", locked" : "",
+		      fault.old_kernel ? ", old kernel" : "", lasting ? "for good" : "once",
+		      points);
 }
 
 static void nothing_is_lost_wherever_an_allocation_fails(void **state)
 {
 	struct disk disk = { .shadow = malloc(DISK), .buf = malloc(DISK) };
 
-	fail_in_turn(&disk, false);
-	fail_in_turn(&disk, true);
+	for (size_t i = 0; i < CONFIGS; i++) {
+		config = configs[i];
+		if (config.locked && !lockable(64 * MIB))
+			continue;
+		/* Of those that lock, also as on a kernel that cannot discard what is locked. */
+		for (fault.old_kernel = false;; fault.old_kernel = true) {
+			fail_in_turn(&disk, false);
+			fail_in_turn(&disk, true);
+			if (fault.old_kernel || !config.locked)
+				break;
+		}
+		fault.old_kernel = false;
+	}
 	/* Some of the faults must have been felt, or this tested nothing. */
 	assert_true(disk.failures > 0);
 	free(disk.shadow);
@@ -221,6 +275,7 @@ static void reads_and_whole_page_trims_need_no_memory(void **state)
 	struct disk disk = { .shadow = malloc(DISK), .buf = malloc(DISK) };
 	struct rng rng = { 72 };
 
+	config = configs[0];
 	assert_int_equal(store_create(&disk.store, &config), 0);
 	data_fill_any(&rng, disk.shadow, DISK);
 	must_write(disk.store, disk.shadow, DISK, 0);
