@@ -77,6 +77,15 @@ static const struct codec *any_codec(struct rng *rng)
 	return codecs[rng_below(rng, count)];
 }
 
+/* What a codec needs to work in must leave room for pages. */
+static const struct codec *small_codec(const struct codec *codec)
+{
+	for (int effort = 0; codec && effort < CODEC_EFFORTS; effort++)
+		if (codec->workspace_size[effort] > 128 * KIB)
+			return NULL;
+	return codec;
+}
+
 static struct model_config config_of(enum disk_kind kind, struct rng *rng)
 {
 	struct model_config config = {
@@ -109,6 +118,10 @@ static struct model_config config_of(enum disk_kind kind, struct rng *rng)
 		break;
 	default:
 		break;
+	}
+	if (config.memlimit < 2 * MIB) {
+		config.codec = small_codec(config.codec);
+		config.idle_codec = small_codec(config.idle_codec);
 	}
 	return config;
 }
