@@ -45,15 +45,15 @@ static bool suits(const struct store *store, uint64_t entry, unsigned int ticks)
 	return entry_kind(entry) == KIND_PAYLOAD && age_of(store, entry) >= ticks;
 }
 
-/* Adds the page of an entry to the sample. */
-static void add(struct store *store, struct sample *sample, table_entry *entry, unsigned int ticks)
+/* Adds the page of this number and entry to the sample. */
+static void add(struct store *store, struct sample *sample, uint64_t number, table_entry *entry,
+		unsigned int ticks)
 {
 	uint64_t content = entry_lock(entry);
 
-	/* It is in memory, and so its number is not needed. */
 	if (suits(store, content, ticks) &&
-	    page_decode(store, 0, content, sample->pages + (size_t)sample->count * STORE_PAGE_SIZE,
-			0) == 0)
+	    page_decode(store, number, content,
+			sample->pages + (size_t)sample->count * STORE_PAGE_SIZE, 0) == 0)
 		sample->count++;
 	entry_unlock(entry, content);
 }
@@ -73,7 +73,8 @@ static uint64_t walk(struct store *store, struct sample *sample, uint64_t stride
 			if (!suits(store, seen, ticks) || found++ % stride != 0 || !sample ||
 			    sample->count == sample->wanted)
 				continue;
-			add(store, sample, &ref.entries[i], ticks);
+			add(store, sample, table_page_number(&ref, &ref.entries[i]),
+			    &ref.entries[i], ticks);
 		}
 		table_unpin(&store->table, &ref);
 	}
