@@ -58,7 +58,7 @@ static void ask_rightly(void)
 		.link = pipe_ends[1],
 		.slots = PAGES,
 		.function = "swap_range_free",
-		.proof = "a proof of it...",
+		.proof = "a proof of it..",
 	};
 	assert_true(request.array >= 0);
 	assert_int_equal(
