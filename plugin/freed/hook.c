@@ -95,8 +95,8 @@ static int load_and_attach(struct freed_hook *hook, struct freed_bpf *skeleton, 
 	return err ? explain(err, "no descriptors", why, why_size) : 0;
 }
 
-int freed_hook_attach(struct freed_hook *hook, dev_t device, uint64_t slots, int loud, char *why,
-		      size_t why_size)
+int freed_hook_attach(struct freed_hook *hook, dev_t device, uint64_t slots, bool proven, bool loud,
+		      char *why, size_t why_size)
 {
 	struct freed_hook made = { .map = -1, .link = -1 };
 	struct freed_bpf *skeleton;
@@ -104,8 +104,10 @@ int freed_hook_attach(struct freed_hook *hook, dev_t device, uint64_t slots, int
 	int err;
 
 	if (slots == 0 || slots > FREED_SLOTS_MAX) {
-		snprintf(why, why_size, "the device is too large: its slots are more than 2^32");
-		return -EFBIG;
+		snprintf(why, why_size, "%s",
+			 slots == 0 ? "the device has no size: is it attached?"
+				    : "the device is too large: its slots are more than 2^32");
+		return slots == 0 ? -ENODEV : -EFBIG;
 	}
 	libbpf_set_print(loud ? print_all : NULL);
 	kernel = btf__load_vmlinux_btf();
@@ -113,6 +115,13 @@ int freed_hook_attach(struct freed_hook *hook, dev_t device, uint64_t slots, int
 		return explain(-errno, "the kernel does not tell its types (BTF)", why, why_size);
 	err = freed_choose(kernel, &made.target, why, why_size);
 	btf__free(kernel);
+	if (!err && proven && !freed_is_proven(&made.target)) {
+		snprintf(
+			why, why_size,
+			"notices from the kernel's %s have not been proven: NOTICES=yes takes them",
+			made.target.function);
+		err = -EOPNOTSUPP;
+	}
 	if (err)
 		return err;
 	skeleton = freed_bpf__open();

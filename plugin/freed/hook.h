@@ -6,6 +6,7 @@
 #ifndef RAMZSWAP_FREED_HOOK_H
 #define RAMZSWAP_FREED_HOOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,6 +34,12 @@ struct freed_target {
  */
 int freed_choose(const struct btf *kernel, struct freed_target *target, char *why, size_t why_size);
 
+/*
+ * Whether loads were run over a disk that heeded notices from this function, and every page came
+ * back as it was.  A wrong notice loses a page: the rest is for who asks for it.
+ */
+bool freed_is_proven(const struct freed_target *target);
+
 /* What keeps the program at work, until all copies of these descriptors are closed. */
 struct freed_hook {
 	int map, link;
@@ -41,11 +48,12 @@ struct freed_hook {
 
 /*
  * Loads the program for the swap area that is the whole of this device, and attaches it.  It notes
- * nothing before the array says that it is heeded (layout.h).  With loud, libbpf says on stderr
- * what it does.  0, or a negative errno with a line of why; *hook is untouched then.
+ * nothing before the array says that it is heeded (layout.h).  With proven, a function that is
+ * not (freed_is_proven) is refused by -EOPNOTSUPP.  With loud, libbpf says on stderr what it does.
+ * 0, or a negative errno with a line of why; *hook is untouched then.
  */
-int freed_hook_attach(struct freed_hook *hook, dev_t device, uint64_t slots, int loud, char *why,
-		      size_t why_size);
+int freed_hook_attach(struct freed_hook *hook, dev_t device, uint64_t slots, bool proven, bool loud,
+		      char *why, size_t why_size);
 
 void freed_hook_close(struct freed_hook *hook);
 
