@@ -140,6 +140,9 @@ int freed_choose(const struct btf *kernel, struct freed_target *target, char *wh
 
 bool freed_is_proven(const struct freed_target *target)
 {
-	/* 6.12: 97,799 notices, swapoff and swapon between, no page wrong. */
-	return target->shape == FREED_ENTRY;
+	/*
+	 * 6.1, 6.12 and 7.3: 37,184, 97,799 and 38,942 notices in a guest, loads touch and cycles
+	 * with swapoff and swapon between them, no page wrong.
+	 */
+	return target->shape != FREED_CLUSTER_ENTRY;
 }

@@ -60,7 +60,11 @@ static int compact(void *opaque, uint64_t *bytes, char *why, size_t why_size)
 static int recompress(void *opaque, uint64_t *bytes, char *why, size_t why_size)
 {
 	struct server *server = opaque;
+	const char *library = server->params.idle_codec->library;
 
+	/* From now on requests come to its code. */
+	if (library)
+		protection_populate_code(&server->protection, &library, 1);
 	return store_recompress(server->store, bytes);
 }
 

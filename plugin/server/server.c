@@ -369,7 +369,8 @@ static void populate_code(const struct server *server)
 
 	if (server->params.codec->library)
 		libraries[count++] = server->params.codec->library;
-	if (server->params.idle_codec->library)
+	/* Most of a megabyte: else when recompression is asked for (control_ops.c). */
+	if (server->params.recompress_seconds && server->params.idle_codec->library)
 		libraries[count++] = server->params.idle_codec->library;
 	if (server->backing) {
 		libraries[count++] = "libsodium.so";

@@ -12,9 +12,9 @@
 /*
  * nbdkit keeps a buffer of the largest request for each of a connection's threads.  So
  * much heap is made resident for what else it keeps, and, where its buffers are not ours
- * (server/request_spares.h), for four of them.
+ * (server/request_spares.h), for two of them.
  */
-#define WARM_BYTES (4 * (REQUEST_SWAP + 4096))
+#define WARM_BYTES (2 * (REQUEST_SWAP + 4096))
 
 static void make_resident(void)
 {

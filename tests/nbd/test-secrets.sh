@@ -93,6 +93,7 @@ nobody_is_connected() {
 
 # Fills a disk of pages with marks.
 start_marked() {
+	! sanitized || skip "a sanitizer's shadow memory is terabytes to look through"
 	control=$dir/control
 	export RAMZSWAP_DUMPABLE=1
 	start_server control="$control" size=64M swap=off "$@"

@@ -104,16 +104,17 @@ static void any_bit_of_a_header_that_tells_the_size_is_missed(void **state)
 static void any_bit_of_where_an_object_is_is_missed(void **state)
 {
 	for (unsigned int bit = ENTRY_POOL_SHIFT; bit < 64; bit++) {
-		struct store *store = checked_store();
 		const unsigned int victim = DATA_TEXT;
 		unsigned char page[PAGE];
 		struct rng rng = { bit };
 		struct table_ref ref;
+		struct store *store;
 		table_entry *entry;
 
 		if (bit == 29)
 			/* ENTRY_DENSEST: no word on the page. */
 			continue;
+		store = checked_store();
 		entry = entry_of(store, victim, &ref);
 		*entry ^= UINT64_C(1) << bit;
 		table_unpin(&store->table, &ref);
