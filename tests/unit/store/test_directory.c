@@ -13,6 +13,13 @@
 #define PLACES 3u
 #define ROUNDS 30000u
 
+/* A thread sanitizer leaves a process too few addresses for more. */
+#ifdef __SANITIZE_THREAD__
+#define DISK (UINT64_C(32) << 40)
+#else
+#define DISK STORE_SIZE_MAX
+#endif
+
 static struct span_budget budget;
 static struct table table;
 static _Atomic unsigned int errors;
@@ -86,7 +93,7 @@ static void threads_find_what_they_put_where_pages_come_and_go(void **state)
 		pthread_t threads[THREADS];
 
 		span_budget_init(&budget, UINT64_MAX);
-		assert_int_equal(table_init(&table, STORE_SIZE_MAX / PAGE, &budget, locked), 0);
+		assert_int_equal(table_init(&table, DISK / PAGE, &budget, locked), 0);
 		for (uintptr_t i = 0; i < THREADS; i++)
 			assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, (void *)i),
 					 0);
@@ -107,13 +114,13 @@ static void a_directory_that_is_refused_memory_charges_nothing(void **state)
 
 	for (uint64_t limit = 0; limit < 3; limit++) {
 		span_budget_init(&budget, limit * PAGE);
-		assert_int_equal(table_init(&table, STORE_SIZE_MAX / PAGE, &budget, false), 0);
+		assert_int_equal(table_init(&table, DISK / PAGE, &budget, false), 0);
 		assert_int_equal(table_pin(&table, 12345678, true, &ref), -ENOSPC);
 		assert_int_equal(budget.used, 0);
 		table_fini(&table);
 	}
 	span_budget_init(&budget, 3 * PAGE);
-	assert_int_equal(table_init(&table, STORE_SIZE_MAX / PAGE, &budget, false), 0);
+	assert_int_equal(table_init(&table, DISK / PAGE, &budget, false), 0);
 	assert_int_equal(table_pin(&table, 12345678, true, &ref), 0);
 	table_unpin(&table, &ref);
 	assert_int_equal(budget.used, 0);
@@ -125,6 +132,8 @@ static void a_search_ends_where_it_is_told_to(void **state)
 	static const uint64_t at[] = { 5, 511, 512, 1 << 20, (1 << 20) + 1, (1 << 29) - 1 };
 	struct table_ref ref[6];
 
+	if (DISK < STORE_SIZE_MAX)
+		skip(); /* the largest disk is the point: too few addresses */
 	span_budget_init(&budget, UINT64_MAX);
 	assert_int_equal(table_init(&table, STORE_SIZE_MAX / PAGE, &budget, false), 0);
 	assert_int_equal(table.directory_entries, 1 << 29);
