@@ -465,15 +465,16 @@ int server_start(struct server *server, char *why, size_t why_size)
 
 void server_stop(struct server *server)
 {
-	/* First, while all that it uses is there. */
-	ublk_door_close(server->ublk);
-	server->ublk = NULL;
 	if (server->store)
 		store_interrupt(server->store);
+	/* Before the door that these two look at. */
 	control_stop(server->control);
 	server->control = NULL;
 	worker_stop(server->teller);
 	server->teller = NULL;
+	/* While all that it uses is there. */
+	ublk_door_close(server->ublk);
+	server->ublk = NULL;
 	worker_stop(server->oom_call_worker);
 	server->oom_call_worker = NULL;
 	worker_stop(server->writeback_worker);
