@@ -24,6 +24,7 @@ must_be_old() {
 test_an_old_nbdkit_is_warned_of_unless_its_options_are_safe() {
 	local options
 	must_be_old
+	[[ ${RAMZSWAP_PRELOAD-} != *libtsan* ]] || skip "ThreadSanitizer ends the command of --run"
 	for options in "" "-t 1" "--no-sr" "-t 2 --no-sr" "-t 16 --no-sr" "--threads=1"; do
 		# shellcheck disable=SC2086
 		warns $options || fail "no warning with: $options"
