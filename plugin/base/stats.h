@@ -26,6 +26,8 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	  "The part of the reserve that is ready now")                                             \
 	X(num_reads, "NumReads", COUNT, COUNTER, "Read requests")                                  \
 	X(num_writes, "NumWrites", COUNT, COUNTER, "Write requests")                               \
+	X(pages_written, "PagesWritten", COUNT, COUNTER, "Pages written with a payload")           \
+	X(payload_written, "PayloadWritten", BYTES, COUNTER, "Size of their payloads")             \
 	X(failed_reads, "FailedReads", COUNT, COUNTER, "Read requests that failed")                \
 	X(failed_writes, "FailedWrites", COUNT, COUNTER, "Write requests that failed")             \
 	X(invalid_io, "InvalidIO", COUNT, COUNTER, "Requests outside the disk")                    \

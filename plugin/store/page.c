@@ -203,6 +203,14 @@ static int squeeze_image(struct request *req, uint64_t number, uint64_t old, con
 	return err;
 }
 
+static void count_written(struct request *req, const struct image *image)
+{
+	if (image->kind != KIND_PAYLOAD && image->kind != KIND_RAW)
+		return;
+	req->count[COUNT_WRITTEN]++;
+	req->count[COUNT_WRITTEN_BYTES] += (int64_t)image->size;
+}
+
 static void count_change(struct request *req, struct table_ref *ref, uint64_t old, uint64_t new)
 {
 	ref->live_delta += (entry_kind(new) != KIND_EMPTY) - (entry_kind(old) != KIND_EMPTY);
@@ -233,6 +241,7 @@ static int store_image(struct request *req, struct table_ref *ref, table_entry *
 		return err;
 	}
 	page_account(req, new, 1);
+	count_written(req, image);
 	count_change(req, ref, old, new);
 	freed_clear(req->store, table_page_number(ref, entry));
 	entry_unlock(entry, new);

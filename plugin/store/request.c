@@ -209,8 +209,8 @@ void store_count_writes(const struct store *store, uint64_t *writes, uint64_t *f
 void counters_reset(struct store *store)
 {
 	static const enum store_counter of_the_past[] = {
-		COUNT_READS,	     COUNT_WRITES,	COUNT_FAILED_READS,
-		COUNT_FAILED_WRITES, COUNT_NOTIFY_FREE,
+		COUNT_READS,	   COUNT_WRITES,  COUNT_FAILED_READS,  COUNT_FAILED_WRITES,
+		COUNT_NOTIFY_FREE, COUNT_WRITTEN, COUNT_WRITTEN_BYTES,
 	};
 
 	for (unsigned int i = 0; i < STRIPES; i++)

@@ -51,6 +51,8 @@ enum store_counter {
 	COUNT_FAILED_READS,
 	COUNT_FAILED_WRITES,
 	COUNT_NOTIFY_FREE,
+	COUNT_WRITTEN,	     /* pages with a payload */
+	COUNT_WRITTEN_BYTES, /* of their payloads */
 	COUNT_ZERO,
 	COUNT_SAME,
 	COUNT_SAME_OBJ,

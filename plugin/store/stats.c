@@ -65,6 +65,8 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 			       ready_bytes(store->table.source, TABLE_PAGE_SIZE);
 	stats->num_reads = store_counter(store, COUNT_READS);
 	stats->num_writes = store_counter(store, COUNT_WRITES);
+	stats->pages_written = store_counter(store, COUNT_WRITTEN);
+	stats->payload_written = store_counter(store, COUNT_WRITTEN_BYTES);
 	stats->failed_reads = store_counter(store, COUNT_FAILED_READS);
 	stats->failed_writes = store_counter(store, COUNT_FAILED_WRITES);
 	stats->notify_free = store_counter(store, COUNT_NOTIFY_FREE);

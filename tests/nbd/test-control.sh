@@ -57,7 +57,7 @@ test_the_json_form_is_json_with_every_name() {
 	local name
 	start_controlled size=64M
 	rzs stats --json >"$dir/json"
-	for name in disksize memlimit reserve num_reads num_writes failed_reads failed_writes \
+	for name in disksize memlimit reserve num_reads num_writes pages_written payload_written failed_reads failed_writes \
 		invalid_io notify_free freed_notices stale_pages pages_zero same_pages pages_stored good_compress_pages \
 		pages_expand huge_pages orig_data_size compr_data_size mem_used_total \
 		mem_used_max pages_compacted pages_recompressed bd_count bd_reads bd_writes \

@@ -194,6 +194,31 @@ static void compressible_pages_take_what_the_codec_makes_of_them(void **state)
 	store_done(store);
 }
 
+static void what_is_written_is_counted_however_often(void **state)
+{
+	struct store *store = store_of(64 * PAGE, STORE_NO_LIMIT);
+	unsigned char page[PAGE];
+	struct rng rng = { 4 };
+	uint64_t payload;
+
+	for (int i = 0; i < 3; i++) {
+		data_fill(&rng, DATA_TEXT, page, PAGE);
+		must_write(store, page, PAGE, PAGE);
+	}
+	assert_int_equal(stats_of(store).pages_written, 3);
+	payload = stats_of(store).payload_written;
+	assert_uint_in_range(payload, stats_of(store).compr_data_size + 2, 3 * PAGE / 2);
+	/* What repeats a word has no payload. */
+	fill_word(page, 7);
+	must_write(store, page, PAGE, 2 * PAGE);
+	assert_int_equal(stats_of(store).pages_written, 3);
+	data_fill(&rng, DATA_RANDOM, page, PAGE);
+	must_write(store, page, PAGE, 0);
+	assert_int_equal(stats_of(store).pages_written, 4);
+	assert_int_equal(stats_of(store).payload_written, payload + PAGE);
+	store_done(store);
+}
+
 static void pages_of_every_compressibility_come_back(void **state)
 {
 	const size_t step = 16, pages = PAGE / step + 1;
@@ -490,6 +515,7 @@ int main(void)
 		cmocka_unit_test(pages_that_differ_from_same_filled_in_one_byte_keep_it),
 		cmocka_unit_test(incompressible_pages_are_stored_raw),
 		cmocka_unit_test(compressible_pages_take_what_the_codec_makes_of_them),
+		cmocka_unit_test(what_is_written_is_counted_however_often),
 		cmocka_unit_test(pages_of_every_compressibility_come_back),
 		cmocka_unit_test(every_kind_of_page_replaces_every_other),
 		cmocka_unit_test(writes_of_any_offset_and_length_change_just_their_range),
