@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the guard has to know of the kernel. */
+/* What guard and stop have to know of the kernel. */
 #ifndef RAMZSWAP_GUARD_KERNEL_H
 #define RAMZSWAP_GUARD_KERNEL_H
 

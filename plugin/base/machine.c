@@ -28,6 +28,7 @@ void machine_memory(int meminfo, struct machine_memory *memory)
 	text[len > 0 ? len : 0] = '\0';
 	memory->total = bytes_of(text, "MemTotal:");
 	memory->available = bytes_of(text, "MemAvailable:");
+	memory->cached = bytes_of(text, "SwapCached:");
 	memory->swappable = bytes_of(text, "Active(anon):") + bytes_of(text, "Inactive(anon):");
 	memory->writeback = bytes_of(text, "Writeback:");
 }
@@ -48,31 +49,66 @@ int machine_swaps_open(void)
 
 #define SWAPS_MAX 4096
 
-static void read_swaps(int swaps, char text[SWAPS_MAX])
+/* The bytes read, 0 if none can be. */
+static size_t read_swaps(int swaps, char text[SWAPS_MAX])
 {
 	ssize_t len = swaps < 0 ? 0 : pread(swaps, text, SWAPS_MAX - 1, 0);
 
-	text[len > 0 ? len : 0] = '\0';
+	len = len > 0 ? len : 0;
+	text[len] = '\0';
+	return (size_t)len;
+}
+
+/* Whether a line of /proc/swaps tells of an area: not the heading, nor one of another form. */
+static bool read_area(const char *line, struct machine_swap *area)
+{
+	unsigned long long size_kb, used_kb;
+	int priority = 0;
+
+	/* A path has no blanks there. */
+	if (sscanf(line, "%*s %*s %llu %llu %d", &size_kb, &used_kb, &priority) < 2)
+		return false;
+	area->size = (uint64_t)size_kb << 10;
+	area->used = (uint64_t)used_kb << 10;
+	area->priority = priority;
+	return true;
+}
+
+int machine_swap(int swaps, const char *device, struct machine_swap *swap)
+{
+	struct machine_swap found = { .size = 0 }, area;
+	size_t name = strlen(device);
+	char text[SWAPS_MAX];
+	int err = -ENOENT;
+
+	if (read_swaps(swaps, text) == 0)
+		return -EIO;
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!read_area(line, &area))
+			continue;
+		if (strncmp(line, device, name) == 0 && strchr(" \t", line[name])) {
+			found.size = area.size;
+			found.used = area.used;
+			found.priority = area.priority;
+			err = 0;
+		} else if (area.size > area.used) {
+			found.elsewhere += area.size - area.used;
+		}
+	}
+	*swap = found;
+	return err;
 }
 
 bool machine_swap_area(int swaps, const char *device, uint64_t *size, uint64_t *used)
 {
-	size_t name = strlen(device);
-	char text[SWAPS_MAX];
+	struct machine_swap swap;
 
-	read_swaps(swaps, text);
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		unsigned long long size_kb, used_kb;
-
-		line += *line == '\n';
-		if (!strncmp(line, device, name) &&
-		    sscanf(line + name, " %*s %llu %llu", &size_kb, &used_kb) == 2) {
-			*size = (uint64_t)size_kb << 10;
-			*used = (uint64_t)used_kb << 10;
-			return true;
-		}
-	}
-	return false;
+	if (machine_swap(swaps, device, &swap) != 0)
+		return false;
+	*size = swap.size;
+	*used = swap.used;
+	return true;
 }
 
 static bool swaps_to(int swaps, const char *name)

@@ -16,6 +16,7 @@ int machine_open(void);
 struct machine_memory {
 	uint64_t total;
 	uint64_t available; /* can be had without swapping */
+	uint64_t cached;    /* swapped out, and in memory as well */
 	uint64_t swappable; /* programs' own, resident and not locked */
 	uint64_t writeback; /* being written, to swap among others */
 };
@@ -31,6 +32,19 @@ uint64_t machine_room(const struct machine_memory *memory, bool swaps_to_it);
 
 /* A file descriptor of /proc/swaps, to be closed by the caller, or a negative errno. */
 int machine_swaps_open(void);
+
+/* What is known of one swap area and of all others, in bytes. */
+struct machine_swap {
+	uint64_t size, used;
+	int priority;
+	uint64_t elsewhere; /* free in the other areas */
+};
+
+/*
+ * Of the area on a device.  0; -ENOENT if nobody swaps there, with elsewhere set and size and used
+ * 0; -EIO, and *swap untouched, if /proc/swaps cannot be read.  No allocation; any thread.
+ */
+int machine_swap(int swaps, const char *device, struct machine_swap *swap);
 
 /*
  * Size of the swap area on a device and what is used of it, in bytes.  False, and both untouched,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is read of /proc/meminfo and /proc/swaps, from files like them. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,6 +53,40 @@ static void what_nobody_swaps_to_has_none_and_changes_nothing(void **state)
 	assert_false(machine_swap_area(-1, "/dev/nbd0", &size, &used));
 	assert_int_equal(size, 1);
 	assert_int_equal(used, 2);
+	close(fd);
+}
+
+static void what_is_free_elsewhere_is_counted(void **state)
+{
+	struct machine_swap swap = { .size = 1 };
+	int fd = file_of(swaps), none = file_of("");
+
+	assert_int_equal(machine_swap(fd, "/dev/nbd0", &swap), 0);
+	assert_int_equal(swap.size, UINT64_C(262140) << 10);
+	assert_int_equal(swap.used, UINT64_C(131072) << 10);
+	assert_int_equal(swap.priority, 100);
+	assert_int_equal(swap.elsewhere, (UINT64_C(1048572) - 4) << 10);
+	assert_int_equal(machine_swap(fd, "/dev/nbd1", &swap), -ENOENT);
+	assert_int_equal(swap.size, 0);
+	assert_int_equal(swap.elsewhere, (UINT64_C(1048572) - 4 + 131068) << 10);
+	/* A look that failed is none. */
+	swap.elsewhere = 7;
+	assert_int_equal(machine_swap(none, "/dev/nbd0", &swap), -EIO);
+	assert_int_equal(machine_swap(-1, "/dev/nbd0", &swap), -EIO);
+	assert_int_equal(swap.elsewhere, 7);
+	close(fd);
+	close(none);
+}
+
+static void areas_of_terabytes_are_told(void **state)
+{
+	struct machine_swap swap;
+	int fd = file_of("Filename Type Size Used Priority\n"
+			 "/dev/nbd0 partition 4294967296 2412345678 5\n");
+
+	assert_int_equal(machine_swap(fd, "/dev/nbd0", &swap), 0);
+	assert_int_equal(swap.size, UINT64_C(4294967296) << 10);
+	assert_int_equal(swap.used, UINT64_C(2412345678) << 10);
 	close(fd);
 }
 
@@ -122,6 +157,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_area_of_a_device_is_found_by_its_whole_name),
 		cmocka_unit_test(what_nobody_swaps_to_has_none_and_changes_nothing),
+		cmocka_unit_test(what_is_free_elsewhere_is_counted),
+		cmocka_unit_test(areas_of_terabytes_are_told),
 		cmocka_unit_test(swap_on_an_nbd_device_is_seen),
 		cmocka_unit_test(a_file_is_read_anew_each_time),
 		cmocka_unit_test(memory_is_told_in_bytes),
