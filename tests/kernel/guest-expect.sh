@@ -5,8 +5,8 @@
 
 RAMZSWAP_RUN=/run/ramzswap RAMZSWAP_DEFAULTS=/run/none
 RZSCONTROL=$BUILD/plugin/rzscontrol RAMZSWAP_PLUGIN=$BUILD/plugin/ramzswap.so
-RAMZSWAP_GUARD=$BUILD/plugin/ramzswap-guard
-export RAMZSWAP_RUN RAMZSWAP_DEFAULTS RZSCONTROL RAMZSWAP_PLUGIN RAMZSWAP_GUARD
+RAMZSWAP_GUARD=$BUILD/plugin/ramzswap-guard RAMZSWAP_CTL=$BUILD/plugin/ramzswap-ctl
+export RAMZSWAP_RUN RAMZSWAP_DEFAULTS RZSCONTROL RAMZSWAP_PLUGIN RAMZSWAP_GUARD RAMZSWAP_CTL
 default_min_free=$(cat /proc/sys/vm/min_free_kbytes)
 
 expect()

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The calls of host.h on the machine itself. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nbd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/swap.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/machine.h"
+#include "tools/ramzswap/host.h"
+#include "urgent.h"
+
+/* More than the shell that starts us leaves open: standard streams and its locks. */
+#define DESCRIPTORS 64
+
+/* What a child is to have of this process: nothing that keeps others from the processor. */
+static void become_ordinary(const struct host *host)
+{
+	urgent_end(host->class_before);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+}
+
+/* The status of a child, or a negative errno of how it ended. */
+static int await(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	return WTERMSIG(status) == SIGKILL ? -ENOMEM : -EINTR;
+}
+
+/*
+ * In a child: the OOM killer's first choice is whoever is at swapoff, and the guard has to be
+ * started again then.  Not urgent: it searches every program's memory, and the server has to
+ * answer meanwhile.
+ */
+static int call_swapoff(struct host *host, const char *device)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		become_ordinary(host);
+		_exit(swapoff(device) == 0 ? 0 : errno);
+	}
+	status = await(child);
+	return status < 0 ? status : -status;
+}
+
+/* These two work for a device that was attached over netlink, too. */
+static int call_disconnect(struct host *host, const char *device)
+{
+	int fd = open(device, O_RDONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	(void)ioctl(fd, NBD_DISCONNECT);
+	if (ioctl(fd, NBD_CLEAR_SOCK) != 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int call_end(struct host *host, pid_t process)
+{
+	return kill(process, SIGTERM) == 0 ? 0 : -errno;
+}
+
+static int call_bury(struct host *host, const char *guard, const char *device)
+{
+	char *const argv[] = { (char *)guard, (char *)"--bury", (char *)device, NULL };
+	pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		become_ordinary(host);
+		dup2(null, STDERR_FILENO);
+		execvp(guard, argv);
+		_exit(127);
+	}
+	status = await(child);
+	return status > 0 ? -EIO : status;
+}
+
+static bool replace(int fd, const char *path, int flags)
+{
+	int file = open(path, flags | O_CLOEXEC, 0600);
+
+	return file >= 0 && dup2(file, fd) == fd;
+}
+
+/* In the child: whoever outlives us keeps nothing of us, the lock of a start above all. */
+static void run_apart(struct host *host, char *const argv[], const char *pid, const char *said)
+{
+	int file = open(pid, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	become_ordinary(host);
+	setsid();
+	if (file < 0 || dprintf(file, "%d\n", (int)getpid()) < 0)
+		_exit(127);
+	if (!replace(STDIN_FILENO, "/dev/null", O_RDONLY) ||
+	    !replace(STDOUT_FILENO, said, O_WRONLY | O_CREAT | O_TRUNC) ||
+	    !replace(STDERR_FILENO, "/dev/null", O_WRONLY))
+		_exit(127);
+	for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS; fd++)
+		close(fd);
+	execvp(argv[0], argv);
+	_exit(127);
+}
+
+static int call_launch(struct host *host, char *const argv[], const char *pid, const char *said)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		return -errno;
+	if (child == 0)
+		run_apart(host, argv, pid, said);
+	return 0;
+}
+
+static int call_lock(struct host *host, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX) != 0) {
+		if (errno == EINTR)
+			continue;
+		close(fd);
+		return -ENOLCK;
+	}
+	return fd;
+}
+
+static void call_unlock(struct host *host, int lock)
+{
+	close(lock);
+}
+
+static void go_on(int number)
+{
+}
+
+/* Not ignored: that a child would inherit, and swapoff is to be interrupted. */
+static void call_commit(struct host *host)
+{
+	const struct sigaction action = { .sa_handler = go_on, .sa_flags = SA_RESTART };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+static void call_rest(struct host *host, unsigned int ms)
+{
+	struct timespec time = clock_timespec((uint64_t)ms * 1000000);
+
+	nanosleep(&time, NULL);
+}
+
+static uint64_t call_now_ms(struct host *host)
+{
+	return clock_ms();
+}
+
+static const char *call_release(struct host *host)
+{
+	return uname(&host->kernel) == 0 ? host->kernel.release : "";
+}
+
+static const struct host_calls calls = {
+	.swapoff = call_swapoff,
+	.disconnect = call_disconnect,
+	.end = call_end,
+	.bury = call_bury,
+	.launch = call_launch,
+	.lock = call_lock,
+	.unlock = call_unlock,
+	.commit = call_commit,
+	.rest = call_rest,
+	.now_ms = call_now_ms,
+	.release = call_release,
+};
+
+void host_open(struct host *host)
+{
+	*host = (struct host){
+		.root = "",
+		.swaps = machine_swaps_open(),
+		.meminfo = machine_open(),
+		.out = stdout,
+		.err = stderr,
+		.class_before = URGENT_LEFT_ALONE,
+		.calls = &calls,
+	};
+}

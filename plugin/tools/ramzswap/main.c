@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ramzswap-ctl: the part of ramzswap(8) that has to work in a machine without memory.
+ *
+ * usage: ramzswap-ctl stop [--force]
+ *        ramzswap-ctl status
+ * and for "ramzswap start" alone, which has the lock of the disk:
+ *        ramzswap-ctl tidy | show | guard | undo STEP...
+ *
+ * RAMZSWAP_RUN names the disk, RAMZSWAP_GUARD the guard where it was built.  Whoever decides
+ * whether swap can be taken away is locked in memory and of a real-time class, as the guard is; the
+ * swapoff itself is not.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tools/ramzswap/host.h"
+#include "tools/ramzswap/processes.h"
+#include "tools/ramzswap/state.h"
+#include "tools/ramzswap/status.h"
+#include "tools/ramzswap/stop.h"
+#include "tools/ramzswap/undo.h"
+#include "urgent.h"
+
+#define RUN_DEFAULT "/run/ramzswap"
+
+static int mistake(const struct host *host, const char *text, const char *word)
+{
+	host_complain(host, "%s%s%s%s", text, word ? ", not '" : "", word ? word : "",
+		      word ? "'" : "");
+	host_complain(host, "'ramzswap --help' shows what it takes");
+	return EXIT_FAILURE;
+}
+
+/* The guard lies beside this program, built or installed, unless somebody names another. */
+static const char *find_guard(char *path, size_t size)
+{
+	const char *named = getenv("RAMZSWAP_GUARD");
+	ssize_t length = readlink("/proc/self/exe", path, size - 1);
+	char *name;
+
+	if (named && *named)
+		return named;
+	path[length > 0 ? length : 0] = '\0';
+	name = strrchr(path, '/');
+	if (!name || (size_t)(name + 1 - path) + sizeof("ramzswap-guard") > size)
+		return "ramzswap-guard";
+	strcpy(name + 1, "ramzswap-guard");
+	return access(path, X_OK) == 0 ? path : "ramzswap-guard";
+}
+
+/* One start or stop at a time.  False, and why is said, if another is at work. */
+static bool lock(const struct host *host)
+{
+	char path[PATH_MAX];
+	int fd = -1;
+
+	if (host_path(host, path, sizeof(path), "%s.lock", host->run))
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0) {
+		host_complain(host, "%s.lock: cannot be written", host->run);
+		return false;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		host_complain(host, "another start or stop is at work in %s", host->run);
+		return false;
+	}
+	return true;
+}
+
+/* Where it may not be, it waits for memory as all do. */
+static void become_urgent(struct host *host)
+{
+	host->class_before = urgent_begin();
+	(void)mlockall(MCL_CURRENT);
+}
+
+static int stop(struct host *host, int count, char **words)
+{
+	bool forced = count > 0 && strcmp(words[0], "--force") == 0;
+
+	if (count > (forced ? 1 : 0))
+		return mistake(host, "stop takes --force only", words[forced ? 1 : 0]);
+	if (geteuid() != 0) {
+		host_complain(host, "needs root: attaching a block device and swapon do");
+		return EXIT_FAILURE;
+	}
+	if (!host_exists(host, "%s/state", host->run)) {
+		host_complain(host, "not running");
+		return EXIT_FAILURE;
+	}
+	if (!lock(host))
+		return EXIT_FAILURE;
+	become_urgent(host);
+	return stop_disk(host, forced);
+}
+
+static int status(struct host *host, int count, char **words)
+{
+	if (count > 0)
+		return mistake(host, "status takes no arguments", NULL);
+	return status_show_all(host);
+}
+
+static int show(struct host *host, int count, char **words)
+{
+	return status_show(host);
+}
+
+static int tidy(struct host *host, int count, char **words)
+{
+	return undo_leftovers(host);
+}
+
+static int guard(struct host *host, int count, char **words)
+{
+	struct state state;
+
+	if (state_read(host, &state) != 0)
+		return EXIT_FAILURE;
+	guard_start(host, &state);
+	return EXIT_SUCCESS;
+}
+
+static int undo(struct host *host, int count, char **words)
+{
+	for (int i = 0; i < count; i++)
+		if (!undo_knows(words[i]))
+			return mistake(host, "undo takes steps of a start", words[i]);
+	host->calls->commit(host);
+	become_urgent(host);
+	return undo_steps(host, words);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct host *host, int count, char **words);
+} commands[] = {
+	{ "stop", stop }, { "status", status }, { "show", show },
+	{ "tidy", tidy }, { "guard", guard },	{ "undo", undo },
+};
+
+int main(int argc, char **argv)
+{
+	char beside[PATH_MAX];
+	struct host host;
+
+	/* Whoever reads what is said may leave: what was begun is finished all the same. */
+	signal(SIGPIPE, SIG_IGN);
+	host_open(&host);
+	host.run = getenv("RAMZSWAP_RUN");
+	if (!host.run || !*host.run)
+		host.run = RUN_DEFAULT;
+	host.guard = find_guard(beside, sizeof(beside));
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(&host, argc - 2, argv + 2);
+	return mistake(&host, "ramzswap-ctl is for ramzswap(8): it takes stop or status",
+		       argc > 1 ? argv[1] : NULL);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/machine.h"
+#include "base/stats.h"
+#include "control/control.h"
+#include "tools/ramzswap/device.h"
+#include "tools/ramzswap/host.h"
+#include "tools/ramzswap/processes.h"
+#include "tools/ramzswap/state.h"
+#include "tools/ramzswap/status.h"
+
+/* Long, as the machine may be short of memory. */
+#define ANSWER_TIMEOUT_S 30
+
+/* With room for statistics of a newer server. */
+#define ANSWER_MAX (4 * CONTROL_REPLY_MAX)
+
+static void show_area(const struct host *host, const struct state *state)
+{
+	struct machine_swap swap;
+
+	if (machine_swap(host->swaps, state->device, &swap) != 0) {
+		host_warn(host, "the kernel does not swap to %s", state->device);
+		return;
+	}
+	host_say(host, "swap on %s: %llu MB, %llu MB used, priority %d", state->device,
+		 (unsigned long long)swap.size >> 20, (unsigned long long)swap.used >> 20,
+		 swap.priority);
+}
+
+static void show_guard(const struct host *host, const struct state *state)
+{
+	pid_t guard = guard_process(host);
+	char held[32];
+
+	if (guard) {
+		host_read_field(host, held, sizeof(held), "VmSwap:", "/proc/%d/status", (int)guard);
+		host_say(host,
+			 "guard: process %d, takes %llu MB of the area, for which the pool has no "
+			 "room",
+			 (int)guard, strtoull(held, NULL, 10) / 1024);
+	} else if (*state->guarded) {
+		host_warn(host, "the guard has ended, as it does when somebody takes swap off: a "
+				"full pool or a dead server stops the machine. 'ramzswap stop' and "
+				"'start' bring it back");
+	}
+}
+
+static void show_protections(const struct host *host, const struct state *state, pid_t server)
+{
+	char resident[32], locked[32], score[32], minimum[32], boost[32], cluster[32];
+	char largest[64], scheduler[64];
+
+	host_read_field(host, resident, sizeof(resident), "VmRSS:", "/proc/%d/status", (int)server);
+	host_read_field(host, locked, sizeof(locked), "VmLck:", "/proc/%d/status", (int)server);
+	host_read(host, score, sizeof(score), "/proc/%d/oom_score_adj", (int)server);
+	host_say(host, "server: process %d, resident %s kB, locked %s, OOM score %s", (int)server,
+		 resident, strtoull(locked, NULL, 10) < strtoull(resident, NULL, 10) ? "no" : "yes",
+		 score);
+	host_read(host, minimum, sizeof(minimum), "/proc/sys/vm/min_free_kbytes");
+	host_read(host, boost, sizeof(boost), "/proc/sys/vm/watermark_boost_factor");
+	host_read(host, cluster, sizeof(cluster), "/proc/sys/vm/page-cluster");
+	host_say(host,
+		 "kernel: vm.min_free_kbytes %s, vm.watermark_boost_factor %s, vm.page-cluster %s",
+		 minimum, boost, cluster);
+	device_read_queue(host, state, "max_sectors_kb", largest, sizeof(largest));
+	device_read_queue(host, state, "scheduler", scheduler, sizeof(scheduler));
+	host_say(host, "queue: requests of up to %s kB, scheduler %s", largest, scheduler);
+}
+
+/* The body of the server's answer, which lies in answer; or NULL, with *error where it said why. */
+static const char *ask(const struct host *host, const struct state *state, const char *request,
+		       char *answer, size_t size, const char **error)
+{
+	char path[PATH_MAX];
+	int fd, err;
+
+	*error = "no answer";
+	if (!host_path(host, path, sizeof(path), "%s", state->control_socket))
+		return NULL;
+	fd = control_connect(path, ANSWER_TIMEOUT_S);
+	err = fd < 0 ? fd : control_send(fd, request);
+	if (err == 0)
+		err = control_receive(fd, ANSWER_TIMEOUT_S, answer, size);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		*error = strerror(-err);
+		return NULL;
+	}
+	return control_body(answer, error);
+}
+
+static bool has_control(const struct host *host, const struct state *state)
+{
+	return *state->control_socket && host_has_socket(host, "%s", state->control_socket);
+}
+
+/* The server knows whether there are any, and start why there never were. */
+static void show_notices(const struct host *host, const struct state *state)
+{
+	static const char none[] = "none: ";
+	char answer[CONTROL_REPLY_MAX + 1];
+	const char *body, *error;
+
+	if (!has_control(host, state))
+		return;
+	body = ask(host, state, "freed", answer, sizeof(answer), &error);
+	if (!body)
+		return;
+	answer[strlen(answer) - 1] = '\0';
+	if (strncmp(body, none, strlen(none)) != 0)
+		host_say(host, "notices of freed slots: from the kernel's %s", body);
+	else
+		host_say(host, "no notices of freed slots: %s",
+			 *state->no_notices ? state->no_notices : body + strlen(none));
+}
+
+static int show(struct host *host, const struct state *state)
+{
+	pid_t server;
+
+	show_area(host, state);
+	host_say(host, "door: %s (%s)", state->ublk ? "ublk" : "nbd", state->door_why);
+	show_guard(host, state);
+	server = server_process(host);
+	if (!server) {
+		host_complain(host, "the server of %s is dead", state->device);
+		return EXIT_FAILURE;
+	}
+	if (!device_is_attached(host, state)) {
+		host_complain(host,
+			      "%s is attached to its server no more: somebody disconnected it, and "
+			      "what was swapped out is lost. 'ramzswap stop' takes it down",
+			      state->device);
+		return EXIT_FAILURE;
+	}
+	show_protections(host, state, server);
+	show_notices(host, state);
+	return EXIT_SUCCESS;
+}
+
+static int read_or_say(const struct host *host, struct state *state)
+{
+	int err = state_read(host, state);
+
+	if (err == -ENOENT)
+		host_complain(host, "not running");
+	else if (err)
+		host_complain(host, "%s/state is damaged", host->run);
+	return err;
+}
+
+int status_show(struct host *host)
+{
+	struct state state;
+
+	return read_or_say(host, &state) ? EXIT_FAILURE : show(host, &state);
+}
+
+static int show_statistics(struct host *host, const struct state *state)
+{
+	char answer[ANSWER_MAX + 1];
+	struct ramzswap_stats stats;
+	const char *body, *error;
+
+	body = ask(host, state, "stats", answer, sizeof(answer), &error);
+	if (!body || stats_parse_plain(&stats, body) < 0) {
+		host_complain(host, "no statistics from %s: %s", state->control_socket,
+			      body    ? "cut short, or those of another version"
+			      : error ? error
+				      : "what listens there is no ramzswap");
+		return EXIT_FAILURE;
+	}
+	if (stats_write_text(&stats, host->out) != 0) {
+		host_complain(host, "cannot write the output");
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
+int status_show_all(struct host *host)
+{
+	struct state state;
+	int status;
+
+	if (read_or_say(host, &state) != 0)
+		return EXIT_FAILURE;
+	status = show(host, &state);
+	if (status == EXIT_SUCCESS && has_control(host, &state))
+		status = show_statistics(host, &state);
+	return status;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is in force, as start and status show it. */
+#ifndef RAMZSWAP_TOOL_STATUS_H
+#define RAMZSWAP_TOOL_STATUS_H
+
+struct host;
+
+/*
+ * Swap area, door, guard, protections, queue, notices.  The exit status: success if the server
+ * lives and the kernel is attached to it; else why not is said, and also if there is no disk.
+ */
+int status_show(struct host *host);
+
+/* The same, and behind it the statistics that the server tells. */
+int status_show_all(struct host *host);
+
+#endif
