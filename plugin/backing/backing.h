@@ -141,6 +141,9 @@ struct backing_range {
 struct backing_range backing_record_range(const struct backing *backing, uint32_t location,
 					  uint32_t length);
 
+/* Whether a record of this length may lie there: of what was damaged in memory it need not. */
+bool backing_may_have(const struct backing *backing, uint32_t location, uint32_t length);
+
 /*
  * Reads the payload at this location, which must be alive and stay so until the
  * return.  near is a range around it in which more records are about to be asked for, or

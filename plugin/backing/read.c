@@ -70,6 +70,15 @@ int backing_read(struct backing *backing, uint64_t page, uint32_t location, uint
 	return err;
 }
 
+bool backing_may_have(const struct backing *backing, uint32_t location, uint32_t length)
+{
+	uint64_t offset = location_offset(backing, location);
+
+	return offset / backing->segment_size < backing->segment_count &&
+	       offset % backing->segment_size + record_size(backing, length) <=
+		       backing->segment_size;
+}
+
 struct backing_range backing_record_range(const struct backing *backing, uint32_t location,
 					  uint32_t length)
 {

@@ -463,26 +463,32 @@ int server_start(struct server *server, char *why, size_t why_size)
 	return 0;
 }
 
+static void stop_worker(struct worker **worker)
+{
+	worker_stop(*worker);
+	*worker = NULL;
+}
+
 void server_stop(struct server *server)
 {
+	struct worker **const workers[] = {
+		&server->oom_call_worker,
+		&server->writeback_worker,
+		&server->trainer,
+		&server->worker,
+	};
+
 	if (server->store)
 		store_interrupt(server->store);
 	/* Before the door that these two look at. */
 	control_stop(server->control);
 	server->control = NULL;
-	worker_stop(server->teller);
-	server->teller = NULL;
+	stop_worker(&server->teller);
 	/* While all that it uses is there. */
 	ublk_door_close(server->ublk);
 	server->ublk = NULL;
-	worker_stop(server->oom_call_worker);
-	server->oom_call_worker = NULL;
-	worker_stop(server->writeback_worker);
-	server->writeback_worker = NULL;
-	worker_stop(server->trainer);
-	server->trainer = NULL;
-	worker_stop(server->worker);
-	server->worker = NULL;
+	for (size_t i = 0; i < sizeof(workers) / sizeof(workers[0]); i++)
+		stop_worker(workers[i]);
 	if (server->store)
 		notices_end(&server->notices, server->store);
 	store_destroy(server->store);

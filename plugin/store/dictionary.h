@@ -17,6 +17,8 @@
 #ifndef RAMZSWAP_STORE_DICTIONARY_H
 #define RAMZSWAP_STORE_DICTIONARY_H
 
+#include <errno.h>
+
 #include "store/request.h"
 
 /* size_max bytes at most; 0, or a codec for idle pages that has none, for no dictionaries. */
@@ -30,8 +32,11 @@ void dictionary_fini(struct store *store);
 static inline int dictionary_decode(const struct store *store, int generation, const void *payload,
 				    size_t len, void *page, size_t slack)
 {
-	return store->idle_codec->dictionary->decompress(
-		store->dictionary.generation[generation].reader, payload, len, page, slack);
+	const struct codec_dictionary *codec = store->idle_codec->dictionary;
+	const void *reader = store->dictionary.generation[generation].reader;
+
+	/* What was damaged in memory may name one that there is not. */
+	return codec && reader ? codec->decompress(reader, payload, len, page, slack) : -EIO;
 }
 
 /*

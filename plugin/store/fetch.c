@@ -53,7 +53,7 @@ void backed_look_ahead(struct request *req, const struct table_ref *ref, const t
 		uint64_t seen = atomic_load_explicit(&ref->entries[i], memory_order_relaxed);
 		struct backing_range record;
 
-		if (entry_kind(seen) != KIND_BACKED)
+		if (entry_kind(seen) != KIND_BACKED || !backed_is_plausible(req->store, seen))
 			continue;
 		record = backing_record_range(backing, entry_location(seen), entry_length(seen));
 		if (near.end == 0) {

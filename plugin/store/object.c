@@ -52,7 +52,7 @@ bool object_is_sound(struct store *store, uint64_t number, uint64_t entry)
 void page_free(struct store *store, uint64_t number, uint64_t entry)
 {
 	if (!entry_has_object(entry)) {
-		if (entry_kind(entry) == KIND_BACKED)
+		if (entry_kind(entry) == KIND_BACKED && backed_is_plausible(store, entry))
 			backing_forget(store->writeback.backing, entry_location(entry),
 				       entry_length(entry));
 		return;

@@ -26,6 +26,27 @@ static inline bool object_is_plausible(const struct store *store, uint64_t entry
 	       xv_plausible(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
 }
 
+/* The same of a page behind the pool. */
+static inline bool backed_is_plausible(const struct store *store, uint64_t entry)
+{
+	return store->writeback.backing &&
+	       backing_may_have(store->writeback.backing, entry_location(entry),
+				entry_length(entry));
+}
+
+/* False of an entry that only damage makes, whatever it names. */
+static inline bool entry_is_possible(const struct store *store, uint64_t entry)
+{
+	switch (entry_kind(entry)) {
+	case KIND_EMPTY:
+		return !(entry & ~(ENTRY_LOCK | ENTRY_WAITERS));
+	case KIND_BACKED:
+		return backed_is_plausible(store, entry);
+	default:
+		return entry_kind(entry) < KIND_BACKED;
+	}
+}
+
 /* Bytes of the payload that the entry names; 0 of one that cannot be. */
 static inline size_t object_size(const struct store *store, uint64_t entry)
 {

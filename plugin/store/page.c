@@ -44,6 +44,10 @@ int page_decode(struct store *store, uint64_t number, uint64_t entry, void *page
 {
 	uint64_t word;
 
+	if (!entry_is_possible(store, entry)) {
+		atomic_fetch_add_explicit(&store->checksum_errors, 1, memory_order_relaxed);
+		return -EIO;
+	}
 	if (entry_has_object(entry) && !object_is_sound(store, number, entry))
 		return -EIO;
 	switch (entry_kind(entry)) {
@@ -79,10 +83,11 @@ int page_read(struct request *req, struct table_ref *ref, table_entry *entry, vo
 
 	if (entry_kind(content) < KIND_SAME_OBJ)
 		return page_decode(req->store, number, content, page, slack);
-	if (entry_kind(content) == KIND_BACKED && slack >= STORE_PAGE_SIZE)
+	if (entry_kind(content) == KIND_BACKED && req->store->writeback.backing &&
+	    slack >= STORE_PAGE_SIZE)
 		backed_look_ahead(req, ref, entry, slack / STORE_PAGE_SIZE);
 	content = entry_lock(entry);
-	backed = entry_kind(content) == KIND_BACKED;
+	backed = entry_kind(content) == KIND_BACKED && entry_is_possible(req->store, content);
 	if (backed)
 		err = backed_read(req, number, &content, page, slack);
 	else
@@ -327,7 +332,7 @@ static int fetch_backed(struct request *req, struct table_ref *ref, table_entry 
 	request_release_encoder(req);
 	content = entry_lock(entry);
 	if (entry_kind(content) == KIND_BACKED) {
-		err = backed_decode(req->store, table_page_number(ref, entry), content, page, 0);
+		err = page_decode(req->store, table_page_number(ref, entry), content, page, 0);
 		*seen = content;
 	}
 	entry_unlock(entry, content);
@@ -400,7 +405,10 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, 
 
 void page_forget(struct request *req, struct table_ref *ref, table_entry *entry)
 {
-	if (entry_kind(atomic_load_explicit(entry, memory_order_relaxed)) == KIND_EMPTY)
+	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
+
+	/* One that damage made empty is not: it is mended by this. */
+	if (!(content & ~(ENTRY_LOCK | ENTRY_WAITERS)))
 		return;
 	publish(req, ref, entry, 0);
 	req->count[COUNT_NOTIFY_FREE]++;

@@ -21,8 +21,12 @@ static void make_resident(void)
 	void *heap = malloc(WARM_BYTES);
 
 	if (heap) {
+		/*
+		 * Or the compiler makes one calloc of the two, which touches nothing that comes
+		 * from the kernel; and behind it, or it takes away what nobody reads.
+		 */
+		__asm__ volatile("" : "+r"(heap));
 		memset(heap, 0, WARM_BYTES);
-		/* Keeps the compiler from taking all of this away. */
 		__asm__ volatile("" : : "r"(heap) : "memory");
 	}
 	free(heap);

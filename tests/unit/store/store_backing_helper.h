@@ -22,6 +22,7 @@ struct setup {
 	uint64_t disk, memlimit, backing;
 	uint64_t day, rate;
 	unsigned int recompress_seconds;
+	bool checksum;
 };
 
 static inline void begin_test(const struct setup *setup)
@@ -32,6 +33,7 @@ static inline void begin_test(const struct setup *setup)
 		.recompress_seconds = setup->recompress_seconds,
 		.backing_day = setup->day,
 		.backing_rate = setup->rate,
+		.checksum = setup->checksum,
 	};
 	char why[MEDIUM_WHY_MAX] = "";
 

@@ -51,6 +51,51 @@ static void test_a_machine_without_memory_is_asked_for_none(void **state)
 	end_test();
 }
 
+/* Whether the page is there, has an error, or is of one word: all bits may be a word's. */
+static void may_be_missed(uint64_t number, uint64_t entry)
+{
+	unsigned char page[PAGE], expected[PAGE];
+	int err = store_read(store, page, PAGE, number * PAGE);
+
+	make_page(expected, number, 1);
+	if (!err && entry_kind(entry) != KIND_SAME)
+		assert_memory_equal(page, expected, PAGE);
+	else if (err)
+		assert_int_equal(err, -EIO);
+}
+
+static void test_no_bit_of_an_entry_of_a_page_behind_the_pool_ends_anything(void **state)
+{
+	const struct setup setup = { .disk = MIB, .backing = 2 * MIB, .checksum = true };
+
+	for (unsigned int bit = ENTRY_KIND_SHIFT; bit < 64; bit++) {
+		const uint64_t victim = 100 + bit % 2;
+		uint64_t damaged;
+		struct table_ref ref;
+
+		begin_test(&setup);
+		for (uint64_t i = 0; i < MIB / PAGE; i++)
+			put(i, 1);
+		write_all_back();
+		assert_int_equal(table_pin(&store->table, 0, false, &ref), 0);
+		assert_int_equal(entry_kind(ref.entries[victim]), KIND_BACKED);
+		damaged = ref.entries[victim] ^= UINT64_C(1) << bit;
+		table_unpin(&store->table, &ref);
+		may_be_missed(victim, damaged);
+		for (uint64_t i = 0; i < MIB / PAGE; i++)
+			if (i != victim)
+				must_have(i, 1);
+		(void)store_check(store, NULL, 0);
+		if (bit % 2)
+			must_zero(store, PAGE, victim * PAGE);
+		put(victim, 2);
+		must_have(victim, 2);
+		store_destroy(store);
+		backing_destroy(backing);
+		fake_medium_free(fake);
+	}
+}
+
 static void test_a_failing_write_keeps_pages_in_memory(void **state)
 {
 	const struct setup setup = { .disk = 32 * MIB, .memlimit = 3 * MIB, .backing = 48 * MIB };
@@ -353,6 +398,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_machine_without_memory_is_asked_for_none),
+		cmocka_unit_test(test_no_bit_of_an_entry_of_a_page_behind_the_pool_ends_anything),
 		cmocka_unit_test(test_a_failing_write_keeps_pages_in_memory),
 		cmocka_unit_test(test_a_failing_read_is_an_error_of_that_page_alone),
 		cmocka_unit_test(test_pages_in_memory_do_not_wait_for_a_store_that_hangs),

@@ -135,6 +135,57 @@ static void any_bit_of_where_an_object_is_is_missed(void **state)
 	}
 }
 
+/*
+ * What only a flipped bit makes of an entry: nothing with something in it, a page behind a pool
+ * that has nothing behind it, and kinds that there are not.  (Of a page that repeats a word all
+ * bits may be the word's.)
+ */
+static bool is_impossible(uint64_t entry)
+{
+	switch (entry_kind(entry)) {
+	case KIND_EMPTY:
+		return entry != 0;
+	case KIND_SAME:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static void any_bit_of_the_kind_ends_nothing(void **state)
+{
+	for (unsigned int flip = 1; flip < 8; flip++) {
+		for (unsigned int victim = 0; victim < DATA_KINDS; victim++) {
+			struct store *store = checked_store();
+			unsigned char page[PAGE];
+			struct table_ref ref;
+			table_entry *entry = entry_of(store, victim, &ref);
+			uint64_t damaged = *entry ^ (uint64_t)flip << ENTRY_KIND_SHIFT;
+
+			*entry = damaged;
+			table_unpin(&store->table, &ref);
+			if (is_impossible(damaged)) {
+				only_this_page_fails(store, victim);
+				assert_int_equal(store_write(store, "part", 4, victim * PAGE + 9),
+						 -EIO);
+			}
+			(void)store_compact(store);
+			(void)store_check(store, NULL, 0);
+			if (victim % 2) {
+				must_zero(store, PAGE, victim * PAGE);
+				must_read_zeroes(store, PAGE, victim * PAGE);
+			}
+			memcpy(page, pages[DATA_TEXT], PAGE);
+			must_write(store, page, PAGE, victim * PAGE);
+			must_read(store, page, PAGE, victim * PAGE);
+			for (unsigned int i = 0; i < PAGES; i++)
+				if (i != victim)
+					must_read(store, pages[i], PAGE, i * PAGE);
+			store_destroy(store);
+		}
+	}
+}
+
 /* Two entries that changed places name sound objects: of other pages. */
 static void an_object_of_another_page_is_missed(void **state)
 {
@@ -173,6 +224,7 @@ int main(void)
 		cmocka_unit_test(any_bit_of_an_object_is_missed),
 		cmocka_unit_test(any_bit_of_a_header_that_tells_the_size_is_missed),
 		cmocka_unit_test(any_bit_of_where_an_object_is_is_missed),
+		cmocka_unit_test(any_bit_of_the_kind_ends_nothing),
 		cmocka_unit_test(an_object_of_another_page_is_missed),
 		cmocka_unit_test(checksums_are_counted_as_memory_not_as_payload),
 	};
