@@ -32,6 +32,11 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(failed_writes, "FailedWrites", COUNT, COUNTER, "Write requests that failed")             \
 	X(invalid_io, "InvalidIO", COUNT, COUNTER, "Requests outside the disk")                    \
 	X(notify_free, "NotifyFree", COUNT, COUNTER, "Pages freed by trim or zero requests")       \
+	X(misaligned_trims, "MisalignedTrims", COUNT, COUNTER,                                     \
+	  "Trim and zero requests that begin or end inside a page")                                \
+	X(misaligned_writes, "MisalignedWrites", COUNT, COUNTER,                                   \
+	  "Write requests that begin or end inside a page")                                        \
+	X(zero_writes, "ZeroWrites", COUNT, COUNTER, "Pages of zeroes that came as data")          \
 	X(freed_notices, "FreedNotices", COUNT, COUNTER,                                           \
 	  "Swap slots that the kernel freed, by its notices")                                      \
 	X(stale_pages, "StalePages", COUNT, GAUGE, "Pages of freed slots that are still stored")   \

@@ -25,6 +25,14 @@ static bool range_valid(const struct store *store, uint64_t count, uint64_t offs
 	return offset <= store->size && count <= store->size - offset;
 }
 
+/* Whether a range begins or ends inside a page; the disk's own end is none. */
+static bool misaligned(const struct store *store, uint64_t count, uint64_t offset)
+{
+	uint64_t end = offset + count;
+
+	return offset % STORE_PAGE_SIZE != 0 || (end % STORE_PAGE_SIZE != 0 && end != store->size);
+}
+
 /* The next piece of a range: the part of it that lies in one page. */
 struct piece {
 	uint64_t page;
@@ -163,6 +171,7 @@ int store_write(struct store *store, const void *buf, uint32_t count, uint64_t o
 		return -EINVAL;
 	request_begin(&req, store);
 	req.count[COUNT_WRITES] = 1;
+	req.count[COUNT_MISALIGNED_WRITES] = misaligned(store, count, offset);
 	while (count > 0 && !err) {
 		struct piece piece = first_piece(count, offset);
 
@@ -225,6 +234,7 @@ int store_zero(struct store *store, uint64_t count, uint64_t offset)
 	if (!range_valid(store, count, offset))
 		return -EINVAL;
 	request_begin(&req, store);
+	req.count[COUNT_MISALIGNED_TRIMS] = misaligned(store, count, offset);
 	while (count > 0 && !err) {
 		uint64_t done = ref.entries ? 0 : untouched(store, count, offset);
 

@@ -313,6 +313,8 @@ int page_write(struct request *req, struct table_ref *ref, table_entry *entry, c
 	do
 		err = make_image(req, page, &image);
 	while (!err && !lock_to_write(req, entry, &old));
+	if (!err && image.kind == KIND_SAME && image.word == 0)
+		req->count[COUNT_ZERO_WRITES]++;
 	return err ? err : store_image(req, ref, entry, old, page, &image);
 }
 

@@ -209,8 +209,10 @@ void store_count_writes(const struct store *store, uint64_t *writes, uint64_t *f
 void counters_reset(struct store *store)
 {
 	static const enum store_counter of_the_past[] = {
-		COUNT_READS,	   COUNT_WRITES,  COUNT_FAILED_READS,  COUNT_FAILED_WRITES,
-		COUNT_NOTIFY_FREE, COUNT_WRITTEN, COUNT_WRITTEN_BYTES,
+		COUNT_WRITTEN,	   COUNT_WRITTEN_BYTES,	   COUNT_READS,
+		COUNT_WRITES,	   COUNT_FAILED_READS,	   COUNT_FAILED_WRITES,
+		COUNT_NOTIFY_FREE, COUNT_MISALIGNED_TRIMS, COUNT_MISALIGNED_WRITES,
+		COUNT_ZERO_WRITES,
 	};
 
 	for (unsigned int i = 0; i < STRIPES; i++)

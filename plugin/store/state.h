@@ -53,6 +53,9 @@ enum store_counter {
 	COUNT_NOTIFY_FREE,
 	COUNT_WRITTEN,	     /* pages with a payload */
 	COUNT_WRITTEN_BYTES, /* of their payloads */
+	COUNT_MISALIGNED_TRIMS,
+	COUNT_MISALIGNED_WRITES,
+	COUNT_ZERO_WRITES,
 	COUNT_ZERO,
 	COUNT_SAME,
 	COUNT_SAME_OBJ,

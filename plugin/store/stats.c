@@ -70,6 +70,9 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 	stats->failed_reads = store_counter(store, COUNT_FAILED_READS);
 	stats->failed_writes = store_counter(store, COUNT_FAILED_WRITES);
 	stats->notify_free = store_counter(store, COUNT_NOTIFY_FREE);
+	stats->misaligned_trims = store_counter(store, COUNT_MISALIGNED_TRIMS);
+	stats->misaligned_writes = store_counter(store, COUNT_MISALIGNED_WRITES);
+	stats->zero_writes = store_counter(store, COUNT_ZERO_WRITES);
 	stats->pages_zero = store_counter(store, COUNT_ZERO);
 	stats->same_pages = store_counter(store, COUNT_SAME);
 	stats->pages_stored = store_counter(store, COUNT_STORED);

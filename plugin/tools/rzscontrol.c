@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "control/control.h"
+#include "base/hints.h"
 #include "base/secrecy.h"
 #include "base/stats.h"
 
@@ -143,6 +144,16 @@ static void receive_answer(int fd, const struct invocation *invocation, char *an
 	}
 }
 
+/* Beside the statistics, not among them: their lines are read by programs too. */
+static void show_hints(const struct ramzswap_stats *stats)
+{
+	const char *hints[HINTS_MAX];
+	size_t count = stats_hints(stats, hints);
+
+	for (size_t i = 0; i < count; i++)
+		fprintf(stderr, "hint: %s\n", hints[i]);
+}
+
 static void show_stats(const struct invocation *invocation, const char *body)
 {
 	struct ramzswap_stats stats;
@@ -156,6 +167,8 @@ static void show_stats(const struct invocation *invocation, const char *body)
 		errno = -error;
 		fail("cannot write the output: %m");
 	}
+	if (invocation->writer == stats_write_text)
+		show_hints(&stats);
 }
 
 static char answer[ANSWER_MAX + 1];

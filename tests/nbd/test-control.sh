@@ -117,6 +117,24 @@ test_requests_are_counted() {
 	stop_server
 }
 
+test_requests_off_the_page_borders_are_counted_and_hinted_at() {
+	start_controlled size=64M
+	qio -c "write -P 1 0 1M" -c "write -P 2 512 4k" -c "write -z -u 2M 4k"
+	equal "misaligned writes" "$(stat misaligned_writes)" 1
+	equal "misaligned trims" "$(stat misaligned_trims)" 0
+	rzs stats 2>"$dir/hints" >/dev/null
+	equal "hints" "$(cat "$dir/hints")" ""
+	qio -c "discard 512 64k" -c "discard 128k 512" -c "discard 131584 3584" -c "discard 1M 512"
+	equal "misaligned trims" "$(stat misaligned_trims)" 4
+	rzs stats 2>"$dir/hints" >/dev/null
+	equal "hints" "$(cut -d: -f1-3 <"$dir/hints")" \
+		"hint: trims come off the page borders: attach with -b 4096 (qemu"
+	rzs stats --json 2>&1 | jq -e . >/dev/null
+	qio -c "write -P 0 4M 8k"
+	equal "pages of zeroes that came as data" "$(stat zero_writes)" 2
+	stop_server
+}
+
 test_failed_writes_are_counted() {
 	start_controlled size=64M memlimit=4M
 	head -c 16777216 /dev/urandom >"$dir/random"
