@@ -10,12 +10,15 @@
  */
 #define REQUEST_SWAP (128u << 10)
 
-/* The largest request: what a client may send that was told of no limit (NBD's protocol). */
+/* The largest request that is taken: what a client may send that was told of no limit (NBD's
+ * protocol). */
 #define REQUEST_MAX (32u << 20)
 
 /*
  * A buffer up to this is made whatever others have: no kernel's client sends a larger request
- * unless it is told to (max_sectors_kb is 4096 at most by default, Linux 7.x).
+ * unless it is told to (max_sectors_kb is 4096 at most by default, Linux 7.x).  Clients are told
+ * that this is the largest: qemu cuts a write into such pieces and sends several at once, and all
+ * must fit.
  */
 #define REQUEST_ALWAYS (4u << 20)
 

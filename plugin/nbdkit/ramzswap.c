@@ -213,7 +213,7 @@ static int ramzswap_block_size(void *handle, uint32_t *minimum, uint32_t *prefer
 {
 	*minimum = 1;
 	*preferred = STORE_PAGE_SIZE;
-	*maximum = REQUEST_MAX;
+	*maximum = REQUEST_ALWAYS;
 	return 0;
 }
 

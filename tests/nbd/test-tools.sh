@@ -92,6 +92,18 @@ test_qemu_io_patterns_hold() {
 	stop_server
 }
 
+# qemu sends the pieces of one write at once.
+test_a_write_of_any_size_works_through_qemu() {
+	local try
+	start_server swap=off size=256M
+	for try in 1 2 3; do
+		timeout "$patience" qemu-io -f raw -c "write -q -P $try 0 200M" "$uri" >"$dir/qio" 2>&1 ||
+			{ cat "$dir/qio"; fail "try $try"; }
+	done
+	timeout "$patience" qemu-io -f raw -c "read -P 3 0 200M" "$uri" | grep -q "read 209715200/209715200"
+	stop_server
+}
+
 test_a_file_system_survives_and_its_deleted_files_give_memory_back() {
 	control=$dir/control
 	start_server swap=off size=256M control="$control"

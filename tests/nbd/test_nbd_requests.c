@@ -22,7 +22,7 @@ static void what_is_too_large_is_refused_and_the_client_goes_on(void **state)
 
 	server_start(&server, params);
 	nbd = server_connect(&server);
-	assert_int_equal(nbd_get_block_size(nbd, LIBNBD_SIZE_MAXIMUM), REQUEST_MAX);
+	assert_int_equal(nbd_get_block_size(nbd, LIBNBD_SIZE_MAXIMUM), 4 * MIB);
 	data_fill_any(&rng, data, REQUEST_MAX + PAGE);
 	nbd_ok(nbd_pwrite(nbd, data, REQUEST_MAX, 3, 0));
 	nbd_fails(nbd_pread(nbd, back, REQUEST_MAX + 1, 0, 0), ENOMEM);
