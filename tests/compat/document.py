@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""docs/COMPATIBILITY.md, out of the rows and of what was seen."""
+import re
+
+import table
+
+HEAD = """<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
+<!-- Made by tests/compat/run --document: change the rows there, not this file. -->
+# What really arrives at the disk
+
+A compressed RAM disk stays small if what stands in front of it says what is free.
+Good guesses about that are often wrong, so each line here is a test that ran the real thing.
+
+    tests/compat/run --short            # what needs no kernel of its own; in scripts/test
+    tests/compat/run                    # all, with the kernels of bookworm, trixie and sid
+    tests/compat/run --document         # this file
+
+Each row was guessed before it was run. **≠** marks what was guessed otherwise, with the guess.
+*arrives* is what reaches the disk behind all that is named: kinds, number × size.
+*Off the page borders* is what begins or ends inside a page of 4 KiB.
+What is zeroed or trimmed is freed, both alike; only the words differ.
+MiB *held* or that *stay* are memory above that of a fresh disk, some seconds later.
+
+"""
+
+
+def anchor(name):
+    return re.sub(r"[^a-z0-9-]", "", name.lower())
+
+
+def cell(text):
+    return text.replace("|", "\\|")
+
+
+def environments(expected):
+    """In the order in which Debian released them."""
+    order = {"bookworm": 0, "trixie": 1, "forky": 2, "sid": 3}
+    return sorted({environment for _, environment in expected},
+                  key=lambda name: (order.get(name.split()[0], 9), name))
+
+
+def outcomes(row, expected, names):
+    """One text if all environments agree; else each with those where it was so."""
+    seen = {}
+    for name in names:
+        if (row.name, name) in expected:
+            seen.setdefault(expected[row.name, name], []).append(name)
+    if len(seen) == 1:
+        text, where = next(iter(seen.items()))
+        return cell(text) + (f" *({', '.join(where)})*" if len(where) < len(names) else "")
+    return "<br>".join(f"*{', '.join(where)}:* {cell(text)}" for text, where in seen.items())
+
+
+def write(path, rows, expected):
+    names = [name for name in environments(expected) if name != table.ABOUT]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(HEAD)
+        file.write("| environment | seen with |\n|---|---|\n")
+        for name in names:
+            file.write(f"| {name} | {expected.get((table.ABOUT, name), '')} |\n")
+        rows = [row for row in rows if any((row.name, name) in expected for name in names)]
+        wrong = sum(row.wrong for row in rows)
+        file.write(f"\n{len(rows)} rows, {wrong} of them guessed wrongly.\n")
+        groups = {}
+        for row in rows:
+            groups.setdefault(row.group, []).append(row)
+        for group, members in groups.items():
+            kernels = members[0].environments
+            shown = [name for name in names if kernels is None or name in kernels]
+            file.write(f"\n## {group[0].upper() + group[1:]}\n\n| what | arrives, and what memory does | then |\n|---|---|---|\n")
+            for row in members:
+                guess = f"<br>**≠** guessed: {cell(row.guess)}" if row.wrong else ""
+                file.write(f"| <a id=\"{anchor(row.name)}\"></a>{cell(row.what)} | "
+                           f"{outcomes(row, expected, shown)}{guess} | {cell(row.advice)} |\n")

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""expected.tsv: what was seen, a line for each row and environment."""
+import os
+import re
+
+PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "expected.tsv")
+HEAD = "# row\tenvironment\toutcome: written by run --update from what was seen, never by hand\n"
+# Of an environment, what it is: its outcome names versions and the day.
+ABOUT = "(versions)"
+
+MEMORY = re.compile(r"(\d+) MiB (?=held|stay|kept)")
+
+
+def read():
+    """{(row, environment): outcome}"""
+    expected = {}
+    if os.path.exists(PATH):
+        with open(PATH, encoding="utf-8") as file:
+            for line in file:
+                if not line.startswith("#"):
+                    name, environment, outcome = line.rstrip("\n").split("\t")
+                    expected[name, environment] = outcome
+    return expected
+
+
+def write(expected):
+    with open(PATH, "w", encoding="utf-8") as file:
+        file.write(HEAD)
+        for (name, environment), outcome in sorted(expected.items()):
+            file.write(f"{name}\t{environment}\t{outcome}\n")
+
+
+def alike(outcome, other):
+    """The same, but for a little memory: how full a pool's last span is, is chance."""
+    if MEMORY.sub("", outcome) != MEMORY.sub("", other):
+        return False
+    return all(abs(int(a) - int(b)) <= max(1, int(a) // 8)
+               for a, b in zip(MEMORY.findall(outcome), MEMORY.findall(other)))
