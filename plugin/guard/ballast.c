@@ -28,27 +28,12 @@
 
 #define LOOK_MS 100
 #define IDLE_LOOK_MS 1000
-#define ANSWER_TIMEOUT_S 2
 
 /* Of an entry in /proc/self/pagemap. */
 #define PAGE_PRESENT (UINT64_C(1) << 63)
 
 /* Not zero: a zero page might never get a slot. */
 #define WORD 0x5a
-
-static bool read_stats(struct ballast *ballast, struct ramzswap_stats *stats)
-{
-	const char *body = NULL, *error;
-	int fd = control_connect(ballast->socket, ANSWER_TIMEOUT_S);
-
-	if (fd < 0)
-		return false;
-	if (control_send(fd, "stats") == 0 &&
-	    control_receive(fd, ANSWER_TIMEOUT_S, ballast->answer, sizeof(ballast->answer)) == 0)
-		body = control_body(ballast->answer, &error);
-	close(fd);
-	return body && stats_parse_plain(stats, body) == 0;
-}
 
 /* Whether a step is in memory, by its first pages; not in the swap cache alone. */
 static bool is_resident(const struct ballast *ballast, const char *step)
@@ -113,7 +98,7 @@ unsigned int ballast_look(struct ballast *ballast)
 		return LOOK_MS;
 	}
 	if (!machine_swap_area(ballast->swaps, ballast->device, &size, &used) ||
-	    !read_stats(ballast, &stats))
+	    !ask_stats(ballast->socket, &ballast->answer, &stats))
 		return IDLE_LOOK_MS;
 	machine_memory(ballast->meminfo, &memory);
 	wanted = ballast_plan_look(&ballast->plan, &stats, &memory, size - used, held);
@@ -147,7 +132,7 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 	ballast->device = device;
 	ballast->socket = socket;
 	ballast->swaps = swaps;
-	if (!read_stats(ballast, &stats))
+	if (!ask_stats(ballast->socket, &ballast->answer, &stats))
 		return -ECONNREFUSED;
 	if (!machine_swap_area(ballast->swaps, device, &size, &used))
 		return -ENODEV;

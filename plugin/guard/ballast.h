@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control/control.h"
+#include "guard/ask.h"
 #include "guard/ballast_plan.h"
 
 struct ballast {
@@ -23,7 +23,7 @@ struct ballast {
 	size_t size;
 	size_t held;
 	struct ballast_plan plan;
-	char answer[CONTROL_STATS_MAX + 1]; /* of the server */
+	struct ask_answer answer; /* of the server */
 };
 
 /*
@@ -35,7 +35,10 @@ struct ballast {
  */
 int ballast_init(struct ballast *ballast, const char *device, const char *socket, int swaps);
 
-/* Looks once, and does what is to be done.  Milliseconds until the next look. */
+/*
+ * Looks once, and does what is to be done.  Milliseconds until the next look.  While nobody swaps
+ * to the device nothing is held.
+ */
 unsigned int ballast_look(struct ballast *ballast);
 
 #endif

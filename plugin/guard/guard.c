@@ -8,7 +8,8 @@
  * Started and ended by ramzswap(8) beside its server.  While the server lives it keeps the
  * swap area as full as the pool is (ballast.h).  When the server is dead, all the kernel's
  * writes fail, and a kernel that is short of memory tries them for ever: so the device is
- * disconnected and swap taken away from it at once.  What was there is lost then
+ * disconnected and swap taken away from it at once.  The same where the server lives and the
+ * kernel has lost the link to it (link.h).  What was there is lost then
  * anyhow; programs that need it get SIGBUS, and the machine lives.  Where swapoff would
  * give them something else instead (base/kernel.h) the device is only disconnected.  A
  * process of its own waits for that, the undertaker.  FILEs are kept in memory until then.
@@ -48,6 +49,7 @@
 #include "base/machine.h"
 #include "base/secrecy.h"
 #include "guard/heir.h"
+#include "guard/link.h"
 #include "guard/log.h"
 
 /* Between two tries of swapoff, and how many: a minute in all. */
@@ -110,6 +112,7 @@ struct remains {
 	const char *device;
 	int swaps; /* of machine_swaps_open */
 	struct heir *heir;
+	bool server_lives; /* but its link is lost */
 };
 
 /* Whether requests that the server took along end, and new ones fail. */
@@ -152,17 +155,18 @@ static bool take_swap_away(const struct remains *remains)
 }
 
 /* There is time now, but not for ever. */
-static void report(const char *device, bool off)
+static void report(const struct remains *remains, bool off)
 {
 	for (int i = 0; i < TRIES; i++) {
 		if (guard_log(LOG_CRIT,
-			      off ? "the server of %s is dead: swap there is off, programs with "
-				    "pages there "
-				    "get SIGBUS; 'ramzswap stop' tidies up"
-				  : "the server of %s is dead: programs with pages there get "
-				    "SIGBUS; this "
-				    "kernel cannot take swap away safely: restart the machine",
-			      device) != -EAGAIN)
+			      remains->server_lives
+				      ? "the link between %s and its server is lost: %s"
+				      : "the server of %s is dead: %s",
+			      remains->device,
+			      off ? "swap there is off, programs with pages there get SIGBUS; "
+				    "'ramzswap stop' tidies up"
+				  : "programs with pages there get SIGBUS; this kernel cannot take "
+				    "swap away safely: restart the machine") != -EAGAIN)
 			return;
 		rest(RETRY_MS);
 	}
@@ -179,7 +183,7 @@ static bool bury(const struct remains *remains)
 	     i < TRIES && machine_swap_area(remains->swaps, remains->device, &size, &used); i++) {
 		/* Without it swapoff would wait for what the server took along, without end. */
 		if (silence(remains) && (!safe || take_swap_away(remains))) {
-			report(remains->device, safe);
+			report(remains, safe);
 			break;
 		}
 		pass_time(remains, RETRY_MS);
@@ -231,12 +235,30 @@ static bool ends_within(int server, int ms)
 }
 
 /*
+ * Until the server is dead, or the kernel has lost it and swaps there all the same: a device that
+ * was let go after swapoff is no loss.  A ublk device has no link.
+ */
+static void wait_for_loss(struct remains *remains, int server, struct link *link)
+{
+	uint64_t size, used;
+
+	while (!ends_within(server, remains->heir ? -1 : LINK_LOOK_MS)) {
+		if (link_is_lost(link) &&
+		    machine_swap_area(remains->swaps, remains->device, &size, &used)) {
+			remains->server_lives = true;
+			return;
+		}
+	}
+}
+
+/*
  * In a process of its own: whoever makes ballast waits for memory and for pages to be written,
  * which a dead server does not write before it is buried.  Ends with its parent.
  */
-static pid_t start_undertaker(int server, const char *device, int swaps)
+static pid_t start_undertaker(int server, const char *device, const char *socket, int swaps)
 {
 	struct remains remains = { .device = device, .swaps = swaps };
+	struct link link = { .socket = socket };
 	pid_t parent = getpid(), child = fork();
 
 	if (child != 0)
@@ -248,8 +270,7 @@ static pid_t start_undertaker(int server, const char *device, int swaps)
 	/* Memory that it waits for must not wait for the dead server's device. */
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	protect();
-	while (!ends_within(server, -1))
-		;
+	wait_for_loss(&remains, server, &link);
 	bury(&remains);
 	_exit(EXIT_SUCCESS);
 }
@@ -276,13 +297,16 @@ static int bury_now(const char *device)
 	return EXIT_FAILURE;
 }
 
-/* Until the area is gone, or the server. */
+/*
+ * Until the server is gone, or what is left of it is buried.  Somebody may take swap away and bring
+ * it back (swapoff -a, swapon -a): meanwhile there is nothing to hold.
+ */
 static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
 {
-	uint64_t size, used;
 	bool ready = false;
+	int status;
 
-	while (machine_swap_area(ballast->swaps, ballast->device, &size, &used)) {
+	for (;;) {
 		unsigned int ms = ballast_look(ballast);
 
 		if (ms > 0 && !ready) {
@@ -292,9 +316,11 @@ static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
 		}
 		if (ends_within(server, (int)ms))
 			return;
-		if (waitpid(undertaker, NULL, WNOHANG) == undertaker && !ends_within(server, 0))
-			fail(ballast->device,
-			     "the process that waits for the server's end has ended");
+		if (waitpid(undertaker, &status, WNOHANG) != undertaker || ends_within(server, 0))
+			continue;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
+			return;
+		fail(ballast->device, "the process that waits for the server's end has ended");
 	}
 }
 
@@ -316,7 +342,7 @@ int main(int argc, char **argv)
 	if (swaps < 0)
 		fail("/proc/swaps", strerror(-swaps));
 	keep_in_memory(argv + 4);
-	undertaker = start_undertaker(server, argv[1], swaps);
+	undertaker = start_undertaker(server, argv[1], argv[2], swaps);
 	if (undertaker < 0)
 		fail("fork", strerror(errno));
 	protect();

@@ -183,6 +183,14 @@ static void warn_of_tls(void)
 		     "Unix socket without it (--tls=off); swap=off for a disk for others");
 }
 
+/* The process at the other end of a Unix socket; 0 where that is not known. */
+static int64_t peer(void)
+{
+	int64_t process = nbdkit_peer_pid();
+
+	return process > 0 ? process : 0;
+}
+
 static void *ramzswap_open(int readonly)
 {
 	if (server.params.swap != SWAP_OFF) {
@@ -193,7 +201,7 @@ static void *ramzswap_open(int readonly)
 		nbdkit_error("the server is about to end and takes no clients any more");
 		return NULL;
 	}
-	server_expect_client(&server);
+	server_expect_client(&server, peer());
 	return (void *)(uintptr_t)notices_client(&server.notices);
 }
 

@@ -25,8 +25,9 @@ static bool watches_attachment(const struct server *server)
 	return server->params.swap != SWAP_OFF;
 }
 
-void server_expect_client(struct server *server)
+void server_expect_client(struct server *server, long long client)
 {
+	atomic_store(&server->client, client);
 	if (watches_attachment(server))
 		attachment_expect(&server->attachment);
 }

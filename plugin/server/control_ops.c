@@ -25,6 +25,7 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	stats->request_faults = faults.requests;
 	stats->uptime_seconds = clock_uptime_seconds() - server->started;
 	stats->connections = clients_inside(&server->clients);
+	stats->links_lost = atomic_load(&server->links_lost);
 	stats->request_bytes = request_memory_bytes();
 	stats->invalid_io = server->invalid_io;
 	stats->locked = server->protection.locked;

@@ -15,7 +15,7 @@
 static bool may_hold_swap(struct server *server, unsigned int clients)
 {
 	server->looks_alone = clients > 0 ? 0 : server->looks_alone + 1;
-	return server->looks_alone < 2 && protection_swap_is_on();
+	return server->looks_alone < 2 && (server->swap.to_nbd || protection_swap_is_on());
 }
 
 /*
@@ -27,8 +27,9 @@ static bool is_needed(struct server *server, unsigned int clients, const char **
 	*why = NULL;
 	if (may_hold_swap(server, clients)) {
 		if (clients > 0)
-			*why = "asked to quit, but this machine swaps to an nbd device: "
-			       "going on until swapoff, or until no client is connected";
+			*why = "asked to quit, but this machine swaps to an nbd device, or to what "
+			       "lies on one: going on until swapoff, or until no client is "
+			       "connected";
 		return true;
 	}
 	if (!server->ublk || ublk_door_claim(server->ublk) == 0)

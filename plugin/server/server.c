@@ -15,7 +15,7 @@
 #include "store/store.h"
 #include "server/block_device.h"
 #include "server/fullness.h"
-#include "server/quit.h"
+#include "server/teller.h"
 #include "server/worker.h"
 #include "ublk/ublk.h"
 
@@ -184,70 +184,11 @@ int server_prepare(struct server *server, char *why, size_t why_size)
 	return err;
 }
 
-/* The log may need memory: what is done without any is told by another thread. */
-static void tell_of_relief(struct server *server)
-{
-	int result = atomic_exchange(&server->relieved, 0);
-	char line[FULLNESS_LINE_MAX];
-
-	if (result == 0)
-		return;
-	snprintf(line, sizeof(line),
-		 "writes have found no room for %u seconds and this machine has no memory left: "
-		 "%s%s",
-		 OOM_CALL_MS / 1000,
-		 result < 0 ? "the kernel cannot be asked to end a program: "
-			    : "asked the kernel to end a program (OOM killer)",
-		 result < 0 ? strerror(-result) : "");
-	server->log(line);
-}
-
-static void tell_what_changed(struct server *server)
-{
-	struct ramzswap_stats stats = { 0 };
-	struct machine_memory memory;
-	char line[FULLNESS_LINE_MAX];
-	uint64_t room;
-
-	store_get_stats(server->store, &stats);
-	machine_memory(server->meminfo, &memory);
-	room = machine_room(&memory, server->swap_is_on);
-	tell_of_relief(server);
-	if (fullness_look(&server->fullness, &stats, room, line, sizeof(line)))
-		server->log(line);
-	if (store_backing_news(server->store, line, sizeof(line)))
-		server->log(line);
-}
-
-/* To the last client who left; what the next one will want stays. */
-static void give_requests_back(struct server *server)
-{
-	if (server->protection.locked)
-		(void)request_memory_keep(1, REQUEST_SWAP);
-	heap_trim(server->protection.locked);
-}
-
 static unsigned int work(void *opaque)
 {
 	struct server *server = opaque;
 
 	return store_work(server->store);
-}
-
-/*
- * The log may be a pipe that nobody reads, or a socket for which the kernel wants memory: who
- * writes to it has nothing else to do.
- */
-static unsigned int tell(void *opaque)
-{
-	struct server *server = opaque;
-
-	quit_if_wanted(server);
-	tell_what_changed(server);
-	if (clients_have_gone(&server->clients, &server->clients_trimmed))
-		give_requests_back(server);
-	server_look_at_attachment(server);
-	return FULLNESS_MS;
 }
 
 static unsigned int learn(void *opaque)
@@ -277,7 +218,9 @@ static unsigned int relieve(void *opaque)
 	view.now_ms = clock_ms();
 	store_count_writes(server->store, &view.writes, &view.failed);
 	machine_memory(server->oom_call.meminfo, &view.memory);
-	atomic_store_explicit(&server->swap_is_on, oom_call_swap_is_on(&server->oom_call),
+	atomic_store_explicit(&server->swap_is_on,
+			      oom_call_swap_is_on(&server->oom_call) ||
+				      swap_watch_sees_any(&server->swap),
 			      memory_order_relaxed);
 	if (oom_call_is_due(&server->oom_call, &view) && server->swap_is_on) {
 		err = oom_call_make(&server->oom_call);
@@ -345,7 +288,7 @@ static int start_threads(struct server *server)
 	err = start_trainer(server);
 	if (err)
 		return err;
-	err = worker_start(&server->teller, tell, server);
+	err = worker_start(&server->teller, teller_step, server);
 	if (err)
 		return err;
 	if (server->backing) {
@@ -439,6 +382,9 @@ int server_start(struct server *server, char *why, size_t why_size)
 	/* Once more: nbdkit may have changed its user. */
 	secrecy_begin();
 	server->meminfo = machine_open();
+	if (server->params.swap != SWAP_OFF)
+		swap_watch_open(&server->swap);
+	lost_link_init(&server->link, server->params.size);
 	err = keep_protections(server, why, why_size);
 	if (err)
 		return err;
@@ -497,6 +443,7 @@ void server_stop(struct server *server)
 	backing_destroy(server->backing);
 	server->backing = NULL;
 	oom_call_finish(&server->oom_call);
+	swap_watch_close(&server->swap);
 	/* Zeroed if it was never opened. */
 	if (server->meminfo > 0)
 		close(server->meminfo);

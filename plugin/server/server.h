@@ -15,9 +15,11 @@
 #include "server/attachment.h"
 #include "server/clients.h"
 #include "server/fullness.h"
+#include "server/lost_link.h"
 #include "server/notices.h"
 #include "server/params.h"
 #include "server/request_memory.h"
+#include "server/swap_watch.h"
 #include "survival/survival.h"
 
 struct backing;
@@ -53,11 +55,16 @@ struct server {
 	struct attachment attachment; /* zeroed with swap=off */
 	atomic_uint_least64_t invalid_io;
 	uint64_t started;	  /* by clock_uptime_seconds */
-	struct fullness fullness; /* of the teller, as the next two are */
+	struct fullness fullness; /* of the teller, as the next ones are up to quit_put_off */
 	unsigned int looks_alone; /* in a row, at which no client was there */
-	bool quit_put_off;	  /* and it was said so */
+	struct swap_watch swap;	  /* zeroed with swap=off */
+	struct lost_link link;
+	atomic_uint links_lost;
+	atomic_llong client; /* process of the last client by a Unix socket, or 0 */
+	bool quit_put_off;   /* and it was said so */
 	atomic_bool signals_held;
-	atomic_bool swap_is_on; /* to an nbd device, perhaps to us; false with swap=off */
+	atomic_bool swap_is_on; /* to an nbd or ublk device, in the end, perhaps to us; false with
+				   swap=off */
 
 	void (*log)(const char *line);	/* for the keeper of the disk; any thread */
 	void (*note)(const char *line); /* the same, but nothing is wrong */
@@ -75,11 +82,12 @@ int server_prepare(struct server *server, char *why, size_t why_size);
 int server_start(struct server *server, char *why, size_t why_size);
 
 /*
- * A client has been let in: how the disk is attached is to be looked at.  Then, before each of his
+ * A client has been let in, the process of this number or 0 where that is not known: how the disk is
+ * attached is to be looked at.  Then, before each of his
  * writes, whether it may be: with swap=strict none may before the queue of the kernel's device is
  * set as it has to be.  That is said once.  Any thread that holds nothing.
  */
-void server_expect_client(struct server *server);
+void server_expect_client(struct server *server, long long client);
 bool server_admits_write(struct server *server);
 
 /* Looks again while there are clients; from the background, twice a second. */

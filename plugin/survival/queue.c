@@ -79,6 +79,13 @@ static void look_at(struct queue *queue, const char *sys_block, const char *devi
 	}
 }
 
+static bool is_ours(const char *sys_block, const char *device, uint64_t disk_bytes)
+{
+	return !strncmp(device, "nbd", 3) && strlen(device) < QUEUE_NAME_MAX &&
+	       is_attached(sys_block, device) &&
+	       read_number(sys_block, device, "size") * SECTOR == disk_bytes;
+}
+
 void queue_look(struct queue *queue, const char *sys_block, uint64_t disk_bytes)
 {
 	DIR *directory = opendir(sys_block);
@@ -88,14 +95,36 @@ void queue_look(struct queue *queue, const char *sys_block, uint64_t disk_bytes)
 	if (!directory)
 		return;
 	while ((entry = readdir(directory)) != NULL) {
-		const char *device = entry->d_name;
-
-		if (!strncmp(device, "nbd", 3) && strlen(device) < QUEUE_NAME_MAX &&
-		    is_attached(sys_block, device) &&
-		    read_number(sys_block, device, "size") * SECTOR == disk_bytes)
-			look_at(queue, sys_block, device);
+		if (is_ours(sys_block, entry->d_name, disk_bytes))
+			look_at(queue, sys_block, entry->d_name);
 	}
 	closedir(directory);
+}
+
+bool queue_find(const char *sys_block, uint64_t disk_bytes, long long client,
+		char device[QUEUE_NAME_MAX])
+{
+	DIR *directory = opendir(sys_block);
+	char found[QUEUE_NAME_MAX];
+	unsigned int count = 0;
+	bool sure = false;
+	struct dirent *entry;
+
+	if (!directory)
+		return false;
+	while (!sure && (entry = readdir(directory)) != NULL) {
+		if (!is_ours(sys_block, entry->d_name, disk_bytes))
+			continue;
+		count++;
+		strcpy(found, entry->d_name);
+		sure = client > 0 &&
+		       read_number(sys_block, found, "pid") == (unsigned long long)client;
+	}
+	closedir(directory);
+	if (!sure && count != 1)
+		return false;
+	strcpy(device, found);
+	return true;
 }
 
 static bool has_symbol(const char *kallsyms, const char *symbol)

@@ -27,6 +27,15 @@ struct queue {
 void queue_look(struct queue *queue, const char *sys_block, uint64_t disk_bytes);
 
 /*
+ * Finds the attached nbd device of so many bytes whose server this process is: that which the
+ * client of this number has attached (pid of the other end of its socket, as nbd-client's over
+ * netlink), or else the only one.  False, and device untouched, where that cannot be told.
+ * Allocates.
+ */
+bool queue_find(const char *sys_block, uint64_t disk_bytes, long long client,
+		char device[QUEUE_NAME_MAX]);
+
+/*
  * Whether this kernel may lose the connection, and all that is swapped out, where the queue has an
  * I/O scheduler.  Since Linux 6.6 the task that wants to send does so itself; a signal may end it
  * half-way.  Until "nbd: fix partial sending" the request went back to the block layer, where a

@@ -84,6 +84,29 @@ static void test_only_attached_devices_of_this_size_count(void **state)
 	assert_string_equal(queue.scheduler, "");
 }
 
+static void test_the_only_device_of_this_size_is_ours(void **state)
+{
+	char name[QUEUE_NAME_MAX] = "none";
+
+	assert_false(queue_find(top, 4 * DISK, 0, name));
+	assert_false(queue_find("/nowhere", DISK, 0, name));
+	assert_string_equal(name, "none");
+	/* Whoever attached it by ioctl has another process by then. */
+	assert_true(queue_find(top, DISK, 4711, name));
+	assert_string_equal(name, "nbd2");
+}
+
+static void test_of_several_of_this_size_that_which_our_client_attached_is_ours(void **state)
+{
+	char name[QUEUE_NAME_MAX] = "none";
+
+	assert_false(queue_find(top, DISK, 0, name));
+	assert_false(queue_find(top, DISK, 4711, name));
+	assert_string_equal(name, "none");
+	assert_true(queue_find(top, DISK, 79, name));
+	assert_string_equal(name, "nbd3");
+}
+
 static void test_the_largest_request_and_any_scheduler_are_told(void **state)
 {
 	struct queue queue;
@@ -138,7 +161,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_attached_devices_of_this_size_count),
+		cmocka_unit_test(test_the_only_device_of_this_size_is_ours),
 		cmocka_unit_test(test_the_largest_request_and_any_scheduler_are_told),
+		cmocka_unit_test(
+			test_of_several_of_this_size_that_which_our_client_attached_is_ours),
 		cmocka_unit_test(test_a_machine_without_block_devices_has_none_attached),
 		cmocka_unit_test(test_a_kernel_is_told_by_what_its_driver_has),
 		cmocka_unit_test(test_what_cannot_be_read_is_taken_for_faulty),

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/machine.h"
+#include "base/request.h"
+#include "server/fullness.h"
+#include "server/quit.h"
+#include "server/request_memory.h"
+#include "server/server.h"
+#include "server/teller.h"
+#include "store/store.h"
+
+/* The log may need memory: what is done without any is told by another thread. */
+static void tell_of_relief(struct server *server)
+{
+	int result = atomic_exchange(&server->relieved, 0);
+	char line[FULLNESS_LINE_MAX];
+
+	if (result == 0)
+		return;
+	snprintf(line, sizeof(line),
+		 "writes have found no room for %u seconds and this machine has no memory left: "
+		 "%s%s",
+		 OOM_CALL_MS / 1000,
+		 result < 0 ? "the kernel cannot be asked to end a program: "
+			    : "asked the kernel to end a program (OOM killer)",
+		 result < 0 ? strerror(-result) : "");
+	server->log(line);
+}
+
+static void watch_link(struct server *server)
+{
+	char line[FULLNESS_LINE_MAX];
+
+	if (!lost_link_look(&server->link, clients_inside(&server->clients), server->client,
+			    &server->swap.disks))
+		return;
+	atomic_fetch_add(&server->links_lost, 1);
+	snprintf(
+		line, sizeof(line),
+		"/dev/%s is connected to this server no more (nbd-client -d, or a time limit), and "
+		"this machine swaps there: what is swapped out cannot be read: 'ramzswap stop' "
+		"takes it down",
+		server->link.device);
+	server->log(line);
+}
+
+static void tell_what_changed(struct server *server)
+{
+	struct ramzswap_stats stats = { 0 };
+	struct machine_memory memory;
+	char line[FULLNESS_LINE_MAX];
+	uint64_t room;
+
+	store_get_stats(server->store, &stats);
+	machine_memory(server->meminfo, &memory);
+	room = machine_room(&memory, server->swap_is_on);
+	tell_of_relief(server);
+	if (fullness_look(&server->fullness, &stats, room, line, sizeof(line)))
+		server->log(line);
+	if (store_backing_news(server->store, line, sizeof(line)))
+		server->log(line);
+}
+
+/* To the last client who left; what the next one will want stays. */
+static void give_requests_back(struct server *server)
+{
+	if (server->protection.locked)
+		(void)request_memory_keep(1, REQUEST_SWAP);
+	heap_trim(server->protection.locked);
+}
+
+/*
+ * The log may be a pipe that nobody reads, or a socket for which the kernel wants memory: who
+ * writes to it has nothing else to do.
+ */
+unsigned int teller_step(void *opaque)
+{
+	struct server *server = opaque;
+
+	if (server->params.swap != SWAP_OFF)
+		swap_watch_look(&server->swap);
+	quit_if_wanted(server);
+	if (server->params.swap != SWAP_OFF)
+		watch_link(server);
+	tell_what_changed(server);
+	if (clients_have_gone(&server->clients, &server->clients_trimmed))
+		give_requests_back(server);
+	server_look_at_attachment(server);
+	return FULLNESS_MS;
+}
