@@ -17,9 +17,12 @@
 
 #include "guard/ask.h"
 
-/* How often it is looked, and how many looks in a row must find nobody. */
+/*
+ * How often it is looked, and how many looks in a row must find nobody.  The server, which looks
+ * for one second (server/lost_link.h), has said what was lost by then.
+ */
 #define LINK_LOOK_MS 500
-#define LINK_LOOKS 2
+#define LINK_LOOKS 4
 
 /* All but socket begins as zeroes. */
 struct link {
