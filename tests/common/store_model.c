@@ -12,6 +12,8 @@
 /* What a page is made of: so many are at hand, made once, and stamped as they are written. */
 #define PATTERNS 64u
 
+#define FILL_PIECE (37u << 10)
+
 static unsigned char patterns[PATTERNS][PAGE];
 
 static void make_patterns(void)
@@ -60,7 +62,6 @@ void model_disk_make(struct model_disk *disk, const struct model_config *config)
 	char why[MEDIUM_WHY_MAX] = "";
 	int err;
 
-	make_patterns();
 	memset(disk, 0, sizeof(*disk));
 	disk->size = config->size;
 	disk->memlimit = config->memlimit;
@@ -110,6 +111,40 @@ void model_disk_end(struct model_disk *disk)
 }
 
 /*
+ * The store's own door.
+ */
+
+static int through_read(void *opaque, void *buf, uint32_t count, uint64_t offset)
+{
+	return store_read(opaque, buf, count, offset);
+}
+
+static int through_write(void *opaque, const void *buf, uint32_t count, uint64_t offset)
+{
+	return store_write(opaque, buf, count, offset);
+}
+
+static int through_zero(void *opaque, uint64_t count, uint64_t offset)
+{
+	return store_zero(opaque, count, offset);
+}
+
+static int through_extents(void *opaque, uint64_t count, uint64_t offset,
+			   int (*extent)(void *opaque, uint64_t offset, uint64_t length, bool hole),
+			   void *extent_opaque)
+{
+	return store_extents(opaque, count, offset, extent, extent_opaque);
+}
+
+static void keep_store(struct model *model)
+{
+	model_keep(model->disk, &model->choices);
+}
+
+static const struct model_door store_door = { through_read, through_write, through_zero,
+					      through_extents, keep_store };
+
+/*
  * The array beside it.
  */
 
@@ -118,9 +153,12 @@ void model_init(struct model *model, struct model_disk *disk, unsigned int regio
 {
 	struct choices choices = model->choices;
 
+	make_patterns();
 	memset(model, 0, sizeof(*model));
 	model->choices = choices;
 	model->disk = disk;
+	model->door = &store_door;
+	model->behind_door = disk->store;
 	model->regions = regions;
 	model->buf = malloc(size + PAGE);
 	for (unsigned int i = 0; i < regions; i++) {
@@ -136,7 +174,7 @@ static void compare(struct model *model, const struct model_region *region, uint
 		    uint32_t count)
 {
 	uint64_t offset = region->base + at;
-	int err = store_read(model->disk->store, model->buf, count, offset);
+	int err = model->door->read(model->behind_door, model->buf, count, offset);
 	size_t differs;
 
 	if (err == -EIO && model->disk->may_err) {
@@ -225,26 +263,23 @@ static bool may_fail(const struct model *model, int err)
 }
 
 /* Whatever the medium is made to do at the moment. */
-static void read_surely(struct model_disk *disk, void *page, uint32_t count, uint64_t offset)
+static void read_surely(struct model *model, void *page, uint32_t count, uint64_t offset)
 {
+	struct model_disk *disk = model->disk;
 	int error = disk->fake ? atomic_exchange(&disk->fake->read_error, 0) : 0;
-	int err = store_read(disk->store, page, count, offset);
+	int err = model->door->read(model->behind_door, page, count, offset);
 
 	/* Another thread's model may just have made it fail. */
 	while (err == -EIO && disk->may_err)
-		err = store_read(disk->store, page, count, offset);
+		err = model->door->read(model->behind_door, page, count, offset);
 	if (err)
 		model_fail("page at %llu is lost", (unsigned long long)offset);
 	if (error)
 		disk->fake->read_error = error;
 }
 
-/*
- * A change of a range to what is in buf failed: its pages are as wanted up to some page, and as
- * they were from there.
- */
-static void accept_prefix(struct model *model, struct model_region *region, uint64_t at,
-			  uint32_t count, int err)
+void model_accept_prefix(struct model *model, struct model_region *region, uint64_t at,
+			 uint32_t count, int err)
 {
 	const unsigned char *wanted = model->buf;
 	unsigned char page[PAGE];
@@ -263,7 +298,7 @@ static void accept_prefix(struct model *model, struct model_region *region, uint
 		len = PAGE - (uint32_t)(offset % PAGE);
 		if (len > count - done)
 			len = count - done;
-		read_surely(model->disk, page, len, offset);
+		read_surely(model, page, len, offset);
 		if (!stopped && memcmp(page, wanted + done, len) == 0)
 			memcpy(old, page, len);
 		else
@@ -275,20 +310,42 @@ static void accept_prefix(struct model *model, struct model_region *region, uint
 	}
 }
 
+static void write_range(struct model *model, struct model_region *region, uint64_t at,
+			uint32_t count)
+{
+	int err;
+
+	make_data(model, model->buf, count);
+	err = model->door->write(model->behind_door, model->buf, count, region->base + at);
+	if (!err) {
+		memcpy(region->shadow + at, model->buf, count);
+		return;
+	}
+	model_accept_prefix(model, region, at, count, err);
+}
+
 static void do_write(struct model *model)
 {
 	struct model_region *region;
 	uint64_t at;
 	uint32_t count = any_range(model, &region, &at);
-	int err;
 
-	make_data(model, model->buf, count);
-	err = store_write(model->disk->store, model->buf, count, region->base + at);
-	if (!err) {
-		memcpy(region->shadow + at, model->buf, count);
-		return;
+	write_range(model, region, at, count);
+}
+
+void model_fill(struct model *model)
+{
+	for (unsigned int i = 0; i < model->regions; i++) {
+		struct model_region *region = &model->region[i];
+		const uint64_t piece = FILL_PIECE;
+
+		for (uint64_t at = 0; at < region->size; at += piece) {
+			uint64_t left = region->size - at;
+
+			write_range(model, region, at, (uint32_t)(left < piece ? left : piece));
+			model->operations++;
+		}
 	}
-	accept_prefix(model, region, at, count, err);
 }
 
 static void do_zero(struct model *model)
@@ -296,14 +353,14 @@ static void do_zero(struct model *model)
 	struct model_region *region;
 	uint64_t at;
 	uint32_t count = any_range(model, &region, &at);
-	int err = store_zero(model->disk->store, count, region->base + at);
+	int err = model->door->zero(model->behind_door, count, region->base + at);
 
 	if (!err) {
 		memset(region->shadow + at, 0, count);
 		return;
 	}
 	memset(model->buf, 0, count);
-	accept_prefix(model, region, at, count, err);
+	model_accept_prefix(model, region, at, count, err);
 }
 
 static void do_read(struct model *model)
@@ -357,7 +414,7 @@ static void do_extents(struct model *model)
 		.end = region->base + at + count,
 	};
 
-	if (store_extents(model->disk->store, count, walk.next, check_extent, &walk) ||
+	if (model->door->extents(model->behind_door, count, walk.next, check_extent, &walk) ||
 	    walk.next != walk.end)
 		model_fail("operation %llu: no extents to the end of the range",
 			   (unsigned long long)model->operations);
@@ -406,10 +463,13 @@ void model_step(struct model *model)
 		do_read(model);
 		break;
 	case 28 ... 31:
-		do_extents(model);
+		if (model->door->extents)
+			do_extents(model);
+		else
+			do_read(model);
 		break;
 	case 32 ... 33:
-		model_keep(model->disk, choices);
+		model->door->beside(model);
 		break;
 	case 34:
 		if (!model->alone)

@@ -6,6 +6,8 @@
  * The array covers some regions of the disk, near or far from one another; the rest is never
  * written.  Several models may share a store, each with regions of its own, which need not end at
  * pages: what one does leaves the others' bytes alone.
+ *
+ * Requests go through a door: to the store itself, or to a server that has one.
  */
 #ifndef TESTS_STORE_MODEL_H
 #define TESTS_STORE_MODEL_H
@@ -19,7 +21,7 @@
 
 /* What is made and goes together: a store, and what is behind it if something is. */
 struct model_disk {
-	struct store *store;
+	struct store *store;	  /* NULL: in a server, and only reached through a door */
 	struct fake_medium *fake; /* NULL: no backing store */
 	struct backing *backing;
 	uint64_t size;
@@ -47,6 +49,21 @@ void model_disk_calm(struct model_disk *disk);
 /* Sound to the last, or the process ends. */
 void model_disk_end(struct model_disk *disk);
 
+struct model;
+
+/* As the functions of store.h that have these names; opaque is model->behind_door. */
+struct model_door {
+	int (*read)(void *opaque, void *buf, uint32_t count, uint64_t offset);
+	int (*write)(void *opaque, const void *buf, uint32_t count, uint64_t offset);
+	int (*zero)(void *opaque, uint64_t count, uint64_t offset);
+	/* Must reach the end of the range.  NULL: nothing says what is a hole. */
+	int (*extents)(void *opaque, uint64_t count, uint64_t offset,
+		       int (*extent)(void *opaque, uint64_t offset, uint64_t length, bool hole),
+		       void *extent_opaque);
+	/* One step of what goes on beside requests. */
+	void (*beside)(struct model *model);
+};
+
 struct model_region {
 	uint64_t base, size;
 	unsigned char *shadow;
@@ -54,6 +71,8 @@ struct model_region {
 
 struct model {
 	struct model_disk *disk;
+	const struct model_door *door; /* the store's own, unless changed after model_init */
+	void *behind_door;
 	struct choices choices;
 	struct model_region region[MODEL_REGIONS];
 	unsigned int regions;
@@ -72,11 +91,21 @@ void model_init(struct model *model, struct model_disk *disk, unsigned int regio
 /* Compares everything once more. */
 void model_done(struct model *model);
 
+/* Writes all regions, a piece after the other: an operation each. */
+void model_fill(struct model *model);
+
 /* One operation. */
 void model_step(struct model *model);
 
 /* One step of what others do beside requests: the background, commands, limits. */
 void model_keep(struct model_disk *disk, struct choices *choices);
+
+/*
+ * A change of count bytes at this place of a region to what is in model->buf failed: its pages must
+ * be as wanted up to some page, and as they were from there, and the error one that may be.
+ */
+void model_accept_prefix(struct model *model, struct model_region *region, uint64_t at,
+			 uint32_t count, int err);
 
 /* Every byte of every region must be there. */
 void model_compare(struct model *model);

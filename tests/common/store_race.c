@@ -113,15 +113,15 @@ static void check_page(struct race *race, unsigned int number, const unsigned ch
 			   (unsigned long long)floor);
 }
 
-static void read_pages(struct race *race, unsigned int first, unsigned int count,
-		       unsigned char *buf)
+static void read_pages(struct race *race, struct model *model, unsigned int first,
+		       unsigned int count, unsigned char *buf)
 {
 	uint64_t floor[RACE_PAGES];
 	int err;
 
 	for (unsigned int i = 0; i < count; i++)
 		floor[i] = atomic_load(&race->page[first + i].floor);
-	err = store_read(race->disk->store, buf, count * PAGE, race->base + first * PAGE);
+	err = model->door->read(model->behind_door, buf, count * PAGE, race->base + first * PAGE);
 	if (err == -EIO && race->disk->may_err)
 		return;
 	if (err)
@@ -130,8 +130,8 @@ static void read_pages(struct race *race, unsigned int first, unsigned int count
 		check_page(race, first + i, buf + i * PAGE, floor[i]);
 }
 
-static void write_pages(struct race *race, unsigned int thread, unsigned int first,
-			unsigned int count, unsigned char *buf)
+static void write_pages(struct race *race, struct model *model, unsigned int thread,
+			unsigned int first, unsigned int count, unsigned char *buf)
 {
 	uint32_t version = race->versions[thread];
 	uint64_t began;
@@ -143,7 +143,7 @@ static void write_pages(struct race *race, unsigned int thread, unsigned int fir
 	for (unsigned int i = 0; i < count; i++)
 		make_version(version_id(thread, version + i), buf + i * PAGE);
 	began = tick(race);
-	err = store_write(race->disk->store, buf, count * PAGE, race->base + first * PAGE);
+	err = model->door->write(model->behind_door, buf, count * PAGE, race->base + first * PAGE);
 	if (err && !(race->disk->limited && (err == -ENOSPC || err == -ENOMEM)))
 		model_fail("a write of page %u: %s", first, strerror(-err));
 	for (unsigned int i = 0; i < count; i++) {
@@ -154,14 +154,16 @@ static void write_pages(struct race *race, unsigned int thread, unsigned int fir
 	}
 }
 
-static void trim_pages(struct race *race, unsigned int first, unsigned int count)
+static void trim_pages(struct race *race, struct model *model, unsigned int first,
+		       unsigned int count)
 {
 	uint64_t began = tick(race);
 	int err;
 
 	for (unsigned int i = 0; i < count; i++)
 		atomic_fetch_add(&race->page[first + i].trimming, 1);
-	err = store_zero(race->disk->store, (uint64_t)count * PAGE, race->base + first * PAGE);
+	err = model->door->zero(model->behind_door, (uint64_t)count * PAGE,
+				race->base + first * PAGE);
 	if (err)
 		model_fail("a trim of page %u: %s", first, strerror(-err));
 	for (unsigned int i = 0; i < count; i++) {
@@ -171,8 +173,9 @@ static void trim_pages(struct race *race, unsigned int first, unsigned int count
 	}
 }
 
-void race_step(struct race *race, unsigned int thread, struct choices *choices, unsigned char *buf)
+void race_step(struct race *race, unsigned int thread, struct model *model, unsigned char *buf)
 {
+	struct choices *choices = &model->choices;
 	unsigned int first = (unsigned int)choose(choices, RACE_PAGES);
 	unsigned int count = 1 + (unsigned int)choose(choices, RACE_RANGE);
 
@@ -180,21 +183,31 @@ void race_step(struct race *race, unsigned int thread, struct choices *choices, 
 		count = RACE_PAGES - first;
 	switch (choose(choices, 8)) {
 	default:
-		write_pages(race, thread, first, count, buf);
+		write_pages(race, model, thread, first, count, buf);
 		break;
 	case 0:
-		trim_pages(race, first, count);
+		trim_pages(race, model, first, count);
 		break;
 	case 1 ... 4:
-		read_pages(race, first, count, buf);
+		read_pages(race, model, first, count, buf);
 		break;
 	}
 }
 
-void race_compare(struct race *race)
+void race_forgotten(struct race *race)
+{
+	for (unsigned int i = 0; i < RACE_PAGES; i++) {
+		uint64_t now = tick(race);
+
+		raise_to(&race->page[i].trimmed, now);
+		raise_to(&race->page[i].floor, now);
+	}
+}
+
+void race_compare(struct race *race, struct model *model)
 {
 	unsigned char page[PAGE];
 
 	for (unsigned int i = 0; i < RACE_PAGES; i++)
-		read_pages(race, i, 1, page);
+		read_pages(race, model, i, 1, page);
 }

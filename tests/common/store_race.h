@@ -39,11 +39,14 @@ struct race {
 void race_init(struct race *race, struct model_disk *disk, uint64_t base, uint32_t versions_max);
 void race_done(struct race *race);
 
-/* One request of a thread, which has buf for RACE_RANGE pages. */
+/* One request of a thread, through its model's door; it has buf for RACE_RANGE pages. */
 #define RACE_RANGE 4u
-void race_step(struct race *race, unsigned int thread, struct choices *choices, unsigned char *buf);
+void race_step(struct race *race, unsigned int thread, struct model *model, unsigned char *buf);
+
+/* With no request under way: all pages have been made zeroes. */
+void race_forgotten(struct race *race);
 
 /* With no request under way: reads all pages. */
-void race_compare(struct race *race);
+void race_compare(struct race *race, struct model *model);
 
 #endif

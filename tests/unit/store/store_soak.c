@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Every operation that there is on a page store, in random order, beside a plain array: by one
- * thread, and by several that share pages.  Each seed is a process of its own, so that one that
- * ends or hangs is told, and how to have it again.
+ * thread, and by several that share pages.
  *
  * An even seed is one thread, and the same each time.  An odd one is four threads and one more for
  * the background.  The kind of disk follows from the seed, too.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "seeds.h"
 #include "store_model.h"
 #include "store_race.h"
 
@@ -26,19 +23,6 @@
 #define KIB (UINT64_C(1) << 10)
 
 #define THREADS 4u
-#define HANG_SECONDS 600
-
-static struct {
-	uint64_t seed;
-	uint64_t seeds;
-	uint64_t operations; /* of each seed */
-	bool verbose;
-} options = { .seed = 1, .seeds = 20, .operations = 50000 };
-
-/* What a process has done: in memory that is shared with who started it. */
-static struct tally {
-	atomic_uint_least64_t operations, failures, errors;
-} * tally;
 
 /*
  * Disks.
@@ -132,9 +116,9 @@ static struct model_config config_of(enum disk_kind kind, struct rng *rng)
 
 static void note(const struct model *model)
 {
-	atomic_fetch_add(&tally->operations, model->operations);
-	atomic_fetch_add(&tally->failures, model->failures);
-	atomic_fetch_add(&tally->errors, model->errors);
+	atomic_fetch_add(&seeds_tally->operations, model->operations);
+	atomic_fetch_add(&seeds_tally->failures, model->failures);
+	atomic_fetch_add(&seeds_tally->errors, model->errors);
 }
 
 static void init_alone(struct model *model, struct model_disk *disk, enum disk_kind kind)
@@ -162,7 +146,7 @@ static void run_alone(uint64_t seed, enum disk_kind kind)
 		model_disk_make(&disk, &config);
 		disk.may_err = kind == DISK_TROUBLED;
 		init_alone(&model, &disk, kind);
-		while (model.operations < options.operations / lives + 1)
+		while (model.operations < seeds_options.operations / lives + 1)
 			model_step(&model);
 		model_disk_calm(&disk);
 		note(&model);
@@ -194,12 +178,12 @@ static void *member_main(void *arg)
 	struct model *model = &member->model;
 	unsigned char *buf = malloc(RACE_RANGE * STORE_PAGE_SIZE);
 
-	while (model->operations < options.operations / THREADS) {
+	while (model->operations < seeds_options.operations / THREADS) {
 		if (choose(&model->choices, 3)) {
 			model_step(model);
 			continue;
 		}
-		race_step(&member->crew->race, member->number, &model->choices, buf);
+		race_step(&member->crew->race, member->number, model, buf);
 		model->operations++;
 	}
 	free(buf);
@@ -234,7 +218,7 @@ static void init_members(struct crew *crew, struct member *members, enum disk_ki
 	if (kind != DISK_SPARSE)
 		race_base = 2 * MIB;
 	race_init(&crew->race, &crew->disk, race_base,
-		  (uint32_t)(options.operations / THREADS * RACE_RANGE));
+		  (uint32_t)(seeds_options.operations / THREADS * RACE_RANGE));
 	for (unsigned int i = 0; i < THREADS; i++) {
 		struct member *member = &members[i];
 
@@ -271,7 +255,7 @@ static void run_crew(uint64_t seed, enum disk_kind kind)
 	atomic_store(&crew.stop, true);
 	pthread_join(keeper, NULL);
 	model_disk_calm(&crew.disk);
-	race_compare(&crew.race);
+	race_compare(&crew.race, &members[0].model);
 	race_done(&crew.race);
 	for (unsigned int i = 0; i < THREADS; i++) {
 		note(&members[i].model);
@@ -289,115 +273,34 @@ static enum disk_kind kind_of(uint64_t seed)
 	return (enum disk_kind)(seed / 2 % DISK_KINDS);
 }
 
+static const char *kind_name(uint64_t seed)
+{
+	return disk_names[kind_of(seed)];
+}
+
+static const char *crew_name(uint64_t seed)
+{
+	return seed % 2 ? "threads" : "alone";
+}
+
 static void run_seed(uint64_t seed)
 {
-	alarm(HANG_SECONDS + (unsigned int)(options.operations / 1000));
 	if (seed % 2)
 		run_crew(seed, kind_of(seed));
 	else
 		run_alone(seed, kind_of(seed));
 }
 
-static const char *how_it_ended(int status)
-{
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		return "hung";
-	if (WIFSIGNALED(status))
-		return strsignal(WTERMSIG(status));
-	return "exited";
-}
-
-/* Whether it went well. */
-static bool run_apart(uint64_t seed)
-{
-	uint64_t before = atomic_load(&tally->operations);
-	int status = 0;
-	pid_t child = fork();
-
-	if (child == 0) {
-		run_seed(seed);
-		_exit(0);
-	}
-	if (child < 0 || waitpid(child, &status, 0) != child) {
-		perror("store_soak");
-		return false;
-	}
-	if (status == 0 && atomic_load(&tally->operations) > before) {
-		if (options.verbose)
-			fprintf(stderr, "seed %llu: well (%s, %s)\n", (unsigned long long)seed,
-				disk_names[kind_of(seed)], seed % 2 ? "threads" : "alone");
-		return true;
-	}
-	fprintf(stderr,
-		"store_soak: seed %llu (%s, %s): %s; to have it again: store_soak --seed %llu "
-		"--seeds 1 --operations %llu\n",
-		(unsigned long long)seed, disk_names[kind_of(seed)], seed % 2 ? "threads" : "alone",
-		how_it_ended(status), (unsigned long long)seed,
-		(unsigned long long)options.operations);
-	return false;
-}
-
-static uint64_t number(const char *name, const char *text)
-{
-	char *end;
-	unsigned long long value = strtoull(text, &end, 10);
-
-	if (*end || end == text || value == 0) {
-		fprintf(stderr, "store_soak: %s takes a number from 1 on, not '%s'\n", name, text);
-		exit(2);
-	}
-	return value;
-}
-
-static void parse(int argc, char **argv)
-{
-	static const struct option longs[] = { { "seed", required_argument, NULL, 's' },
-					       { "seeds", required_argument, NULL, 'n' },
-					       { "operations", required_argument, NULL, 'o' },
-					       { "verbose", no_argument, NULL, 'v' },
-					       { 0 } };
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			options.seed = number("--seed", optarg);
-			break;
-		case 'n':
-			options.seeds = number("--seeds", optarg);
-			break;
-		case 'o':
-			options.operations = number("--operations", optarg);
-			break;
-		case 'v':
-			options.verbose = true;
-			break;
-		default:
-			exit(2);
-		}
-	}
-}
-
 int main(int argc, char **argv)
 {
-	uint64_t failed = 0;
+	static const struct seeds_test test = {
+		.name = "store_soak",
+		.defaults = { .seed = 1, .seeds = 20, .operations = 50000 },
+		.patience_s = 600,
+		.run = run_seed,
+		.kind = kind_name,
+		.crew = crew_name,
+	};
 
-	parse(argc, argv);
-	options.operations = options.operations * test_scale() / 100;
-	if (options.operations < THREADS)
-		options.operations = THREADS;
-	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		     0);
-	if (tally == MAP_FAILED) {
-		perror("store_soak");
-		return 1;
-	}
-	for (uint64_t i = 0; i < options.seeds; i++)
-		failed += !run_apart(options.seed + i);
-	printf("%llu operations over %llu seeds: %llu changes refused for want of memory, "
-	       "%llu reads failed with their medium, %llu seeds failed\n",
-	       (unsigned long long)tally->operations, (unsigned long long)options.seeds,
-	       (unsigned long long)tally->failures, (unsigned long long)tally->errors,
-	       (unsigned long long)failed);
-	return failed ? 1 : 0;
+	return seeds_main(argc, argv, &test);
 }
