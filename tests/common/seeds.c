@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,17 @@
 struct seeds_options seeds_options;
 struct seeds_tally *seeds_tally;
 
+void seeds_fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	abort();
+}
+
 static const char *how_it_ended(int status)
 {
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
@@ -25,7 +37,7 @@ static const char *how_it_ended(int status)
 
 static void run_seed(const struct seeds_test *test, uint64_t seed)
 {
-	alarm(test->patience_s + (unsigned int)(seeds_options.operations / 1000));
+	alarm(seeds_options.patience_s + (unsigned int)(seeds_options.operations / 1000));
 	test->run(seed);
 }
 
@@ -76,6 +88,7 @@ static void parse(int argc, char **argv, const char *program)
 	static const struct option longs[] = { { "seed", required_argument, NULL, 's' },
 					       { "seeds", required_argument, NULL, 'n' },
 					       { "operations", required_argument, NULL, 'o' },
+					       { "patience", required_argument, NULL, 'p' },
 					       { "verbose", no_argument, NULL, 'v' },
 					       { 0 } };
 	int option;
@@ -90,6 +103,10 @@ static void parse(int argc, char **argv, const char *program)
 			break;
 		case 'o':
 			seeds_options.operations = number(program, "--operations", optarg);
+			break;
+		case 'p':
+			seeds_options.patience_s =
+				(unsigned int)number(program, "--patience", optarg);
 			break;
 		case 'v':
 			seeds_options.verbose = true;

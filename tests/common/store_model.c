@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,17 +28,6 @@ static void make_patterns(void)
 			patterns[i][0] = 1;
 	}
 	patterns[PATTERNS - 1][0] = 1;
-}
-
-void model_fail(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	abort();
 }
 
 /*
@@ -71,12 +59,12 @@ void model_disk_make(struct model_disk *disk, const struct model_config *config)
 		if (backing_create(&disk->backing, &disk->fake->medium, BACKING_SEGMENT_MIN, true,
 				   why, sizeof(why)) ||
 		    backing_start(disk->backing, false))
-			model_fail("no backing store: %s", why);
+			seeds_fail("no backing store: %s", why);
 	}
 	store.backing = disk->backing;
 	err = store_create(&disk->store, &store);
 	if (err)
-		model_fail("no store: %s", strerror(-err));
+		seeds_fail("no store: %s", strerror(-err));
 }
 
 static void must_be_sound(struct model_disk *disk)
@@ -84,7 +72,7 @@ static void must_be_sound(struct model_disk *disk)
 	char why[200] = "";
 
 	if (store_check(disk->store, why, sizeof(why)) && !disk->may_err)
-		model_fail("store_check: %s", why);
+		seeds_fail("store_check: %s", why);
 }
 
 void model_disk_calm(struct model_disk *disk)
@@ -104,7 +92,7 @@ void model_disk_end(struct model_disk *disk)
 	store_destroy(disk->store);
 	backing_destroy(disk->backing);
 	if (disk->fake && disk->fake->misaligned)
-		model_fail("%u requests to the medium were no whole blocks",
+		seeds_fail("%u requests to the medium were no whole blocks",
 			   disk->fake->misaligned);
 	if (disk->fake)
 		fake_medium_free(disk->fake);
@@ -166,7 +154,7 @@ void model_init(struct model *model, struct model_disk *disk, unsigned int regio
 		model->region[i].size = size;
 		model->region[i].shadow = calloc(1, size);
 		if (!model->region[i].shadow || !model->buf)
-			model_fail("no memory for the model");
+			seeds_fail("no memory for the model");
 	}
 }
 
@@ -182,12 +170,12 @@ static void compare(struct model *model, const struct model_region *region, uint
 		return;
 	}
 	if (err)
-		model_fail("operation %llu: a read of %u bytes at %llu: %s",
+		seeds_fail("operation %llu: a read of %u bytes at %llu: %s",
 			   (unsigned long long)model->operations, count, (unsigned long long)offset,
 			   strerror(-err));
 	differs = data_differs(model->buf, region->shadow + at, count);
 	if (differs != count)
-		model_fail("operation %llu: byte %llu of a read of %u bytes at %llu is %#x "
+		seeds_fail("operation %llu: byte %llu of a read of %u bytes at %llu is %#x "
 			   "instead of %#x",
 			   (unsigned long long)model->operations,
 			   (unsigned long long)(offset + differs), count,
@@ -273,7 +261,7 @@ static void read_surely(struct model *model, void *page, uint32_t count, uint64_
 	while (err == -EIO && disk->may_err)
 		err = model->door->read(model->behind_door, page, count, offset);
 	if (err)
-		model_fail("page at %llu is lost", (unsigned long long)offset);
+		seeds_fail("page at %llu is lost", (unsigned long long)offset);
 	if (error)
 		disk->fake->read_error = error;
 }
@@ -287,7 +275,7 @@ void model_accept_prefix(struct model *model, struct model_region *region, uint6
 	uint32_t len;
 
 	if (!may_fail(model, err))
-		model_fail("operation %llu: a change of %u bytes at %llu: %s",
+		seeds_fail("operation %llu: a change of %u bytes at %llu: %s",
 			   (unsigned long long)model->operations, count,
 			   (unsigned long long)(region->base + at), strerror(-err));
 	model->failures++;
@@ -304,7 +292,7 @@ void model_accept_prefix(struct model *model, struct model_region *region, uint6
 		else
 			stopped = true;
 		if (memcmp(page, old, len) != 0)
-			model_fail("operation %llu: a failed change left something else at %llu",
+			seeds_fail("operation %llu: a failed change left something else at %llu",
 				   (unsigned long long)model->operations,
 				   (unsigned long long)offset);
 	}
@@ -386,18 +374,18 @@ static int check_extent(void *opaque, uint64_t offset, uint64_t length, bool hol
 	uint64_t end = offset + length;
 
 	if (offset != walk->next || length == 0 || end > walk->end)
-		model_fail("an extent of %llu bytes at %llu instead of %llu",
+		seeds_fail("an extent of %llu bytes at %llu instead of %llu",
 			   (unsigned long long)length, (unsigned long long)offset,
 			   (unsigned long long)walk->next);
 	walk->next = end;
 	if (hole) {
 		if (!data_is_zero(region->shadow + (offset - region->base), length))
-			model_fail("data at %llu is called a hole", (unsigned long long)offset);
+			seeds_fail("data at %llu is called a hole", (unsigned long long)offset);
 		return 0;
 	}
 	for (uint64_t page = (offset + PAGE - 1) / PAGE * PAGE; page + PAGE <= end; page += PAGE)
 		if (data_is_zero(region->shadow + (page - region->base), PAGE))
-			model_fail("a page of zeroes at %llu is called data",
+			seeds_fail("a page of zeroes at %llu is called data",
 				   (unsigned long long)page);
 	return 0;
 }
@@ -416,7 +404,7 @@ static void do_extents(struct model *model)
 
 	if (model->door->extents(model->behind_door, count, walk.next, check_extent, &walk) ||
 	    walk.next != walk.end)
-		model_fail("operation %llu: no extents to the end of the range",
+		seeds_fail("operation %llu: no extents to the end of the range",
 			   (unsigned long long)model->operations);
 }
 
@@ -426,7 +414,7 @@ static void forget_all(struct model *model)
 	if (choose(&model->choices, 2))
 		store_reset(model->disk->store);
 	else if (store_zero(model->disk->store, model->disk->size, 0))
-		model_fail("the whole disk cannot be trimmed");
+		seeds_fail("the whole disk cannot be trimmed");
 	for (unsigned int i = 0; i < model->regions; i++)
 		memset(model->region[i].shadow, 0, model->region[i].size);
 }
@@ -438,13 +426,13 @@ static void check_stats(struct model *model)
 
 	store_get_stats(model->disk->store, &stats);
 	if (stats.mem_used_total > stats.mem_used_max)
-		model_fail("more memory used than ever");
+		seeds_fail("more memory used than ever");
 	if (stats.orig_data_size != stats.pages_stored * PAGE)
-		model_fail("orig_data_size does not fit pages_stored");
+		seeds_fail("orig_data_size does not fit pages_stored");
 	if (stats.pages_zero > stats.same_pages || stats.pages_expand > stats.pages_stored)
-		model_fail("a part is more than the whole");
+		seeds_fail("a part is more than the whole");
 	if (stats.mem_used_total + stats.bd_bytes < stats.compr_data_size)
-		model_fail("payloads take more than there is");
+		seeds_fail("payloads take more than there is");
 }
 
 void model_step(struct model *model)

@@ -15,6 +15,7 @@
 #include "backing/backing.h"
 #include "choices.h"
 #include "fake_medium.h"
+#include "seeds.h"
 #include "store/store.h"
 
 #define MODEL_REGIONS 8u
@@ -109,8 +110,5 @@ void model_accept_prefix(struct model *model, struct model_region *region, uint6
 
 /* Every byte of every region must be there. */
 void model_compare(struct model *model);
-
-/* Ends the process with a line. */
-void model_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 #endif

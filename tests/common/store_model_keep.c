@@ -37,7 +37,7 @@ static void move_pages(struct model_disk *disk, struct choices *choices)
 		break;
 	}
 	if (err && err != -ENODEV && err != -ENOSPC && err != -EDQUOT && err != -EIO)
-		model_fail("writing back: %s", strerror(-err));
+		seeds_fail("writing back: %s", strerror(-err));
 }
 
 /* Writes fail for a while; reads do, too, where the model knows. */
@@ -57,7 +57,7 @@ static void recompress(struct model_disk *disk)
 	int err = store_recompress(disk->store, &bytes);
 
 	if (err && err != -ENOMEM && err != -ENOSPC)
-		model_fail("recompressing: %s", strerror(-err));
+		seeds_fail("recompressing: %s", strerror(-err));
 }
 
 /* Pages become old without time. */

@@ -17,7 +17,7 @@ void race_init(struct race *race, struct model_disk *disk, uint64_t base, uint32
 	for (unsigned int i = 0; i < RACE_THREADS; i++) {
 		race->ended[i] = calloc(versions_max, sizeof(*race->ended[i]));
 		if (!race->ended[i])
-			model_fail("no memory for the model");
+			seeds_fail("no memory for the model");
 	}
 }
 
@@ -94,20 +94,20 @@ static void check_page(struct race *race, unsigned int number, const unsigned ch
 	if (id == 0) {
 		/* In this order: what is under way no more has told its end. */
 		if (!data_is_zero(page, PAGE))
-			model_fail("page %u: a mixture of zeroes and something else", number);
+			seeds_fail("page %u: a mixture of zeroes and something else", number);
 		if (atomic_load(&state->trimming) == 0 && atomic_load(&state->trimmed) < floor)
-			model_fail("page %u: zeroes that were overwritten before", number);
+			seeds_fail("page %u: zeroes that were overwritten before", number);
 		return;
 	}
 	thread = (id >> 32) - 1;
 	version = (uint32_t)id;
 	if (thread >= RACE_THREADS || version >= race->versions_max ||
 	    differs_from(id, page) != PAGE)
-		model_fail("page %u: a mixture, of version %#llx up to byte %zu", number,
+		seeds_fail("page %u: a mixture, of version %#llx up to byte %zu", number,
 			   (unsigned long long)id, differs_from(id, page));
 	ended = atomic_load(&race->ended[thread][version]);
 	if (ended && ended < floor)
-		model_fail("page %u: version %#llx, which ended at %llu, was overwritten by one "
+		seeds_fail("page %u: version %#llx, which ended at %llu, was overwritten by one "
 			   "that began at %llu and had ended before the read",
 			   number, (unsigned long long)id, (unsigned long long)ended,
 			   (unsigned long long)floor);
@@ -125,7 +125,7 @@ static void read_pages(struct race *race, struct model *model, unsigned int firs
 	if (err == -EIO && race->disk->may_err)
 		return;
 	if (err)
-		model_fail("a read of page %u: %s", first, strerror(-err));
+		seeds_fail("a read of page %u: %s", first, strerror(-err));
 	for (unsigned int i = 0; i < count; i++)
 		check_page(race, first + i, buf + i * PAGE, floor[i]);
 }
@@ -145,7 +145,7 @@ static void write_pages(struct race *race, struct model *model, unsigned int thr
 	began = tick(race);
 	err = model->door->write(model->behind_door, buf, count * PAGE, race->base + first * PAGE);
 	if (err && !(race->disk->limited && (err == -ENOSPC || err == -ENOMEM)))
-		model_fail("a write of page %u: %s", first, strerror(-err));
+		seeds_fail("a write of page %u: %s", first, strerror(-err));
 	for (unsigned int i = 0; i < count; i++) {
 		atomic_store(&race->ended[thread][version + i], tick(race));
 		/* Of one that failed nobody knows whether it took the place of another. */
@@ -165,7 +165,7 @@ static void trim_pages(struct race *race, struct model *model, unsigned int firs
 	err = model->door->zero(model->behind_door, (uint64_t)count * PAGE,
 				race->base + first * PAGE);
 	if (err)
-		model_fail("a trim of page %u: %s", first, strerror(-err));
+		seeds_fail("a trim of page %u: %s", first, strerror(-err));
 	for (unsigned int i = 0; i < count; i++) {
 		raise_to(&race->page[first + i].trimmed, tick(race));
 		atomic_fetch_sub(&race->page[first + i].trimming, 1);

@@ -14,7 +14,7 @@ static int failed(void)
 	int err = nbd_get_errno();
 
 	if (err != ENOSPC && err != ENOMEM && err != EIO)
-		model_fail("a request failed: %s", nbd_get_error());
+		seeds_fail("a request failed: %s", nbd_get_error());
 	return -err;
 }
 
@@ -113,7 +113,7 @@ static int door_extents(void *opaque, uint64_t count, uint64_t offset,
 				     client->turns++ % 4 ? 0 : LIBNBD_CMD_FLAG_REQ_ONE))
 			return failed();
 		if (walk.next == before)
-			model_fail("block status of %llu says nothing", (unsigned long long)before);
+			seeds_fail("block status of %llu says nothing", (unsigned long long)before);
 	}
 	return 0;
 }
@@ -132,11 +132,11 @@ static void door_beside(struct model *model)
 		break;
 	case 1:
 		if (nbd_cache(client->nbd, 8192, model->region[0].base, 0))
-			model_fail("cache: %s", nbd_get_error());
+			seeds_fail("cache: %s", nbd_get_error());
 		break;
 	default:
 		if (nbd_flush(client->nbd, 0))
-			model_fail("flush: %s", nbd_get_error());
+			seeds_fail("flush: %s", nbd_get_error());
 		break;
 	}
 }
@@ -158,16 +158,16 @@ bool control_ask(const char *path, const char *command, char *answer, size_t siz
 	const char *error, *body;
 
 	if (fd < 0)
-		model_fail("the control socket: %s", strerror(-fd));
+		seeds_fail("the control socket: %s", strerror(-fd));
 	err = control_send(fd, command);
 	if (!err)
 		err = control_receive(fd, ANSWER_SECONDS, answer, size);
 	close(fd);
 	if (err)
-		model_fail("%s: no answer of the control socket: %s", command, strerror(-err));
+		seeds_fail("%s: no answer of the control socket: %s", command, strerror(-err));
 	body = control_body(answer, &error);
 	if (!body && !error)
-		model_fail("the control socket says: %s", answer);
+		seeds_fail("the control socket says: %s", answer);
 	memmove(answer, body ? body : error, strlen(body ? body : error) + 1);
 	return body;
 }

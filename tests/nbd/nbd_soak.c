@@ -98,7 +98,7 @@ static void start(struct crew *crew)
 
 	strcpy(crew->folder, "/tmp/ramzswap-test-XXXXXX");
 	if (!mkdtemp(crew->folder))
-		model_fail("no folder");
+		seeds_fail("no folder");
 	snprintf(crew->control, sizeof(crew->control), "%s/control", crew->folder);
 	snprintf(crew->backing, sizeof(crew->backing), "%s/backing", crew->folder);
 	snprintf(control, sizeof(control), "control=%s", crew->control);
@@ -133,9 +133,9 @@ static struct ramzswap_stats get_stats(struct crew *crew)
 	char answer[ANSWER_MAX];
 
 	if (!ask(crew, "stats", answer) || stats_parse_plain(&stats, answer))
-		model_fail("no statistics: %s", answer);
+		seeds_fail("no statistics: %s", answer);
 	if (stats.mem_used_total > stats.mem_used_max)
-		model_fail("more memory used than ever");
+		seeds_fail("more memory used than ever");
 	return stats;
 }
 
@@ -144,7 +144,7 @@ static void check(struct crew *crew)
 	char answer[ANSWER_MAX];
 
 	if (!ask(crew, "check", answer))
-		model_fail("check: %s", answer);
+		seeds_fail("check: %s", answer);
 }
 
 /* Says half of a command and waits; the one before has waited long enough. */
@@ -154,7 +154,7 @@ static void keep_silent(struct crew *crew)
 		close(crew->silent);
 	crew->silent = control_connect(crew->control, 10);
 	if (crew->silent >= 0 && send(crew->silent, "sta", 3, MSG_NOSIGNAL) != 3)
-		model_fail("half a command cannot be sent");
+		seeds_fail("half a command cannot be sent");
 }
 
 static void move_limit(struct crew *crew, char answer[ANSWER_MAX])
@@ -283,12 +283,12 @@ static void run_round(struct crew *crew, unsigned int round)
 		if (crew->count == 1)
 			member_main(&crew->member[0]);
 		else if (pthread_create(&threads[i], NULL, member_main, &crew->member[i]))
-			model_fail("no thread");
+			seeds_fail("no thread");
 	}
 	if (crew->count == 1)
 		return;
 	if (pthread_create(&keeper, NULL, keeper_main, crew))
-		model_fail("no thread");
+		seeds_fail("no thread");
 	for (unsigned int i = 0; i < crew->count; i++)
 		pthread_join(threads[i], NULL);
 	atomic_store(&crew->stop, true);
@@ -379,10 +379,10 @@ static void reset_while_they_come(struct crew *crew)
 	pthread_t thread;
 
 	if (ask(crew, "reset", answer) || !strstr(answer, "connected"))
-		model_fail("a reset with clients: %s", answer);
+		seeds_fail("a reset with clients: %s", answer);
 	all_leave(crew);
 	if (pthread_create(&thread, NULL, reset_main, &reset))
-		model_fail("no thread");
+		seeds_fail("no thread");
 	sleep_us(choose(&crew->choices, 3000));
 	for (unsigned int i = 0; i < crew->count; i++)
 		nbd_client_come(&crew->member[i].client, &crew->server, crew->rude);
@@ -392,7 +392,7 @@ static void reset_while_they_come(struct crew *crew)
 	if (reset.done)
 		forget_all(crew);
 	else if (!strstr(reset.answer, "connected"))
-		model_fail("a reset: %s", reset.answer);
+		seeds_fail("a reset: %s", reset.answer);
 	for (unsigned int i = 0; i < crew->count; i++)
 		settle_doubt(&crew->member[i]);
 	for (unsigned int i = 0; i < crew->count; i++)
@@ -408,7 +408,7 @@ static void reset_surely(struct crew *crew)
 
 	while (!ask(crew, "reset", answer)) {
 		if (!strstr(answer, "connected") || ++tries > RESET_TRIES)
-			model_fail("the last reset: %s", answer);
+			seeds_fail("the last reset: %s", answer);
 		sleep_us(100000);
 	}
 	forget_all(crew);
@@ -419,7 +419,7 @@ static void must_be_empty(struct crew *crew)
 	struct ramzswap_stats stats = get_stats(crew);
 
 	if (stats.pages_stored || stats.same_pages || stats.bd_count)
-		model_fail("pages are there after a reset");
+		seeds_fail("pages are there after a reset");
 	check(crew);
 }
 
@@ -476,8 +476,7 @@ int main(int argc, char **argv)
 {
 	static const struct seeds_test test = {
 		.name = "nbd_soak",
-		.defaults = { .seed = 1, .seeds = 10, .operations = 1500 },
-		.patience_s = 300,
+		.defaults = { .seed = 1, .seeds = 10, .operations = 1500, .patience_s = 300 },
 		.run = run_seed,
 		.kind = kind_name,
 		.crew = crew_name,

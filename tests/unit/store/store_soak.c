@@ -203,7 +203,7 @@ static void *keeper_main(void *arg)
 		store_get_stats(crew->disk.store, &stats);
 		if (choose(&choices, 64) == 0 && store_check(crew->disk.store, why, sizeof(why)) &&
 		    !crew->disk.may_err)
-			model_fail("store_check beside requests: %s", why);
+			seeds_fail("store_check beside requests: %s", why);
 		nanosleep(&pause, NULL);
 	}
 	return NULL;
@@ -247,9 +247,9 @@ static void run_crew(uint64_t seed, enum disk_kind kind)
 	init_members(&crew, members, kind);
 	for (unsigned int i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, member_main, &members[i]))
-			model_fail("no thread");
+			seeds_fail("no thread");
 	if (pthread_create(&keeper, NULL, keeper_main, &crew))
-		model_fail("no thread");
+		seeds_fail("no thread");
 	for (unsigned int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	atomic_store(&crew.stop, true);
@@ -295,8 +295,7 @@ int main(int argc, char **argv)
 {
 	static const struct seeds_test test = {
 		.name = "store_soak",
-		.defaults = { .seed = 1, .seeds = 20, .operations = 50000 },
-		.patience_s = 600,
+		.defaults = { .seed = 1, .seeds = 20, .operations = 50000, .patience_s = 600 },
 		.run = run_seed,
 		.kind = kind_name,
 		.crew = crew_name,
