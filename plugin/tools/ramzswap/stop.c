@@ -29,12 +29,13 @@ enum stop_verdict stop_judge(const struct stop_view *view)
 
 static struct stop_view look(struct host *host, const struct state *state, bool forced)
 {
+	bool lives = server_process(host) != 0;
 	struct machine_swap swap;
 
 	return (struct stop_view){
 		.forced = forced,
-		.server_lives = server_process(host) != 0,
-		.served = server_is_served(host),
+		.server_lives = lives,
+		.served = lives || server_is_served(host),
 		.swaps = machine_swap(host->swaps, state->device, &swap) != -ENOENT &&
 			 !device_is_taken(host, state),
 		.marks_lost = kernel_marks_lost_pages(host->calls->release(host)),
