@@ -74,6 +74,28 @@ static bool read_area(const char *line, struct machine_swap *area)
 	return true;
 }
 
+static bool begins(const char *line, const char *beginning)
+{
+	return strncmp(line, beginning, strlen(beginning)) == 0;
+}
+
+static bool is_served(const char *line)
+{
+	return begins(line, "/dev/nbd") || begins(line, "/dev/ublkb");
+}
+
+/* An area that is not the one that is looked for. */
+static void add_other(const char *line, const struct machine_swap *area, struct machine_swap *found)
+{
+	uint64_t left = area->size > area->used ? area->size - area->used : 0;
+
+	found->elsewhere += left;
+	if (is_served(line))
+		found->other_server = true;
+	else if (!begins(line, "/dev/zram"))
+		found->lasting += left;
+}
+
 int machine_swap(int swaps, const char *device, struct machine_swap *swap)
 {
 	struct machine_swap found = { .size = 0 }, area;
@@ -92,8 +114,8 @@ int machine_swap(int swaps, const char *device, struct machine_swap *swap)
 			found.used = area.used;
 			found.priority = area.priority;
 			err = 0;
-		} else if (area.size > area.used) {
-			found.elsewhere += area.size - area.used;
+		} else {
+			add_other(line, &area, &found);
 		}
 	}
 	*swap = found;

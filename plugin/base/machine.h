@@ -38,6 +38,8 @@ struct machine_swap {
 	uint64_t size, used;
 	int priority;
 	uint64_t elsewhere; /* free in the other areas */
+	uint64_t lasting;   /* of that, what lasts without power: not of zram, nbd and ublk */
+	bool other_server;  /* another area is that of an nbd or ublk device */
 };
 
 /*

@@ -68,6 +68,8 @@ static void what_is_free_elsewhere_is_counted(void **state)
 	assert_int_equal(swap.elsewhere, (UINT64_C(1048572) - 4) << 10);
 	assert_int_equal(machine_swap(fd, "/dev/nbd1", &swap), -ENOENT);
 	assert_int_equal(swap.size, 0);
+	assert_int_equal(swap.lasting, (UINT64_C(1048572) - 4) << 10);
+	assert_true(swap.other_server);
 	assert_int_equal(swap.elsewhere, (UINT64_C(1048572) - 4 + 131068) << 10);
 	/* A look that failed is none. */
 	swap.elsewhere = 7;
@@ -76,6 +78,21 @@ static void what_is_free_elsewhere_is_counted(void **state)
 	assert_int_equal(swap.elsewhere, 7);
 	close(fd);
 	close(none);
+}
+
+static void what_lasts_is_told_from_what_does_not(void **state)
+{
+	struct machine_swap swap;
+	int fd = file_of("Filename Type Size Used Priority\n/dev/zram0 partition 100 1 5\n"
+			 "/dev/ublkb0 partition 10 1 5\n/swap file 1000 10 -2\n");
+
+	assert_int_equal(machine_swap(fd, "/dev/ublkb0", &swap), 0);
+	assert_int_equal(swap.elsewhere, 1089 << 10);
+	assert_int_equal(swap.lasting, 990 << 10);
+	assert_false(swap.other_server);
+	assert_int_equal(machine_swap(fd, "/dev/nbd0", &swap), -ENOENT);
+	assert_true(swap.other_server);
+	close(fd);
 }
 
 static void areas_of_terabytes_are_told(void **state)
@@ -158,6 +175,7 @@ int main(void)
 		cmocka_unit_test(the_area_of_a_device_is_found_by_its_whole_name),
 		cmocka_unit_test(what_nobody_swaps_to_has_none_and_changes_nothing),
 		cmocka_unit_test(what_is_free_elsewhere_is_counted),
+		cmocka_unit_test(what_lasts_is_told_from_what_does_not),
 		cmocka_unit_test(areas_of_terabytes_are_told),
 		cmocka_unit_test(swap_on_an_nbd_device_is_seen),
 		cmocka_unit_test(a_file_is_read_anew_each_time),
