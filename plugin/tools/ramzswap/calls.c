@@ -65,6 +65,15 @@ static int call_swapoff(struct host *host, const char *device)
 	return status < 0 ? status : -status;
 }
 
+static int call_swapon(struct host *host, const char *device, int priority)
+{
+	int flags = SWAP_FLAG_DISCARD;
+
+	if (priority >= 0)
+		flags |= SWAP_FLAG_PREFER | (priority & SWAP_FLAG_PRIO_MASK);
+	return swapon(device, flags) == 0 ? 0 : -errno;
+}
+
 /* These two work for a device that was attached over netlink, too. */
 static int call_disconnect(struct host *host, const char *device)
 {
@@ -162,6 +171,11 @@ static void call_unlock(struct host *host, int lock)
 	close(lock);
 }
 
+static pid_t call_self(const struct host *host)
+{
+	return getpid();
+}
+
 static void go_on(int number)
 {
 }
@@ -195,12 +209,14 @@ static const char *call_release(struct host *host)
 
 static const struct host_calls calls = {
 	.swapoff = call_swapoff,
+	.swapon = call_swapon,
 	.disconnect = call_disconnect,
 	.end = call_end,
 	.bury = call_bury,
 	.launch = call_launch,
 	.lock = call_lock,
 	.unlock = call_unlock,
+	.self = call_self,
 	.commit = call_commit,
 	.rest = call_rest,
 	.now_ms = call_now_ms,

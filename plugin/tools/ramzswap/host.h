@@ -21,6 +21,8 @@ struct host;
 struct host_calls {
 	/* -ENOMEM also where the kernel has ended the process that was at it. */
 	int (*swapoff)(struct host *host, const char *device);
+	/* With discards, as start does; -1: no priority of its own. */
+	int (*swapon)(struct host *host, const char *device, int priority);
 	/* The kernel tells the server of an nbd device to go, and forgets it. */
 	int (*disconnect)(struct host *host, const char *device);
 	int (*end)(struct host *host, pid_t process);
@@ -34,6 +36,7 @@ struct host_calls {
 	/* Takes the lock that all disks' starts and stops share, and gives it back. */
 	int (*lock)(struct host *host, const char *path);
 	void (*unlock)(struct host *host, int lock);
+	pid_t (*self)(const struct host *host);
 	/* From now on no signal of a user ends this program. */
 	void (*commit)(struct host *host);
 	void (*rest)(struct host *host, unsigned int ms);
@@ -46,6 +49,7 @@ struct host {
 	const char *root;      /* "" but in tests */
 	const char *run;       /* what the disk keeps: /run/ramzswap */
 	const char *guard;     /* the program, where the state names none */
+	const char *program;   /* this one */
 	int swaps, meminfo;    /* of machine_swaps_open and machine_open */
 	FILE *out, *err;       /* where host_say and host_warn go */
 	int class_before;      /* of urgent_begin, for children */

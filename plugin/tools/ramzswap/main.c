@@ -4,6 +4,8 @@
  *
  * usage: ramzswap-ctl stop [--force]
  *        ramzswap-ctl status
+ *        ramzswap-ctl sleep hibernate|suspend
+ *        ramzswap-ctl wake [--later]
  * and for "ramzswap start" alone, which has the lock of the disk:
  *        ramzswap-ctl tidy | show | guard | undo STEP...
  *
@@ -24,6 +26,7 @@
 
 #include "tools/ramzswap/host.h"
 #include "tools/ramzswap/processes.h"
+#include "tools/ramzswap/sleep.h"
 #include "tools/ramzswap/state.h"
 #include "tools/ramzswap/status.h"
 #include "tools/ramzswap/stop.h"
@@ -41,24 +44,22 @@ static int mistake(const struct host *host, const char *text, const char *word)
 }
 
 /* The guard lies beside this program, built or installed, unless somebody names another. */
-static const char *find_guard(char *path, size_t size)
+static const char *find_guard(const char *program, char *path, size_t size)
 {
 	const char *named = getenv("RAMZSWAP_GUARD");
-	ssize_t length = readlink("/proc/self/exe", path, size - 1);
-	char *name;
+	const char *name = strrchr(program, '/');
+	int length = name ? (int)(name + 1 - program) : 0;
 
 	if (named && *named)
 		return named;
-	path[length > 0 ? length : 0] = '\0';
-	name = strrchr(path, '/');
-	if (!name || (size_t)(name + 1 - path) + sizeof("ramzswap-guard") > size)
-		return "ramzswap-guard";
-	strcpy(name + 1, "ramzswap-guard");
-	return access(path, X_OK) == 0 ? path : "ramzswap-guard";
+	if (snprintf(path, size, "%.*sramzswap-guard", length, program) < (int)size &&
+	    access(path, X_OK) == 0)
+		return path;
+	return "ramzswap-guard";
 }
 
-/* One start or stop at a time.  False, and why is said, if another is at work. */
-static bool lock(const struct host *host)
+/* One start or stop at a time: another is waited for, or else it is said that it is at work. */
+static bool lock(const struct host *host, bool wait)
 {
 	char path[PATH_MAX];
 	int fd = -1;
@@ -69,7 +70,7 @@ static bool lock(const struct host *host)
 		host_complain(host, "%s.lock: cannot be written", host->run);
 		return false;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+	if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
 		host_complain(host, "another start or stop is at work in %s", host->run);
 		return false;
 	}
@@ -83,24 +84,62 @@ static void become_urgent(struct host *host)
 	(void)mlockall(MCL_CURRENT);
 }
 
+/* What changes the machine is for root, and for one at a time. */
+static bool prepare(struct host *host)
+{
+	if (geteuid() != 0) {
+		host_complain(host, "needs root: attaching a block device and swapon do");
+		return false;
+	}
+	if (!lock(host, false))
+		return false;
+	become_urgent(host);
+	return true;
+}
+
 static int stop(struct host *host, int count, char **words)
 {
 	bool forced = count > 0 && strcmp(words[0], "--force") == 0;
 
 	if (count > (forced ? 1 : 0))
 		return mistake(host, "stop takes --force only", words[forced ? 1 : 0]);
-	if (geteuid() != 0) {
-		host_complain(host, "needs root: attaching a block device and swapon do");
-		return EXIT_FAILURE;
-	}
-	if (!host_exists(host, "%s/state", host->run)) {
+	if (geteuid() == 0 && !host_exists(host, "%s/state", host->run)) {
 		host_complain(host, "not running");
 		return EXIT_FAILURE;
 	}
-	if (!lock(host))
+	return prepare(host) ? stop_disk(host, forced) : EXIT_FAILURE;
+}
+
+static int go_to_sleep(struct host *host, int count, char **words)
+{
+	bool hibernate = count > 0 && strcmp(words[0], "hibernate") == 0;
+	bool suspend = count > 0 && strcmp(words[0], "suspend") == 0;
+
+	if (count != 1 || (!hibernate && !suspend))
+		return mistake(host, "sleep takes hibernate or suspend",
+			       count > 0 ? words[count - 1] : NULL);
+	if (!prepare(host))
+		return EXIT_FAILURE;
+	return hibernate ? sleep_before_hibernation(host) : sleep_before_suspend(host);
+}
+
+/* The process that lets programs go if nobody else does; sleep has the lock when it starts it. */
+static int wake_later(struct host *host)
+{
+	if (geteuid() != 0)
 		return EXIT_FAILURE;
 	become_urgent(host);
-	return stop_disk(host, forced);
+	host->calls->rest(host, SLEEP_AWAKE_MS);
+	return lock(host, true) ? sleep_wake(host) : EXIT_FAILURE;
+}
+
+static int wake(struct host *host, int count, char **words)
+{
+	if (count == 1 && strcmp(words[0], "--later") == 0)
+		return wake_later(host);
+	if (count > 0)
+		return mistake(host, "wake takes no arguments", NULL);
+	return prepare(host) ? sleep_wake(host) : EXIT_FAILURE;
 }
 
 static int status(struct host *host, int count, char **words)
@@ -144,13 +183,13 @@ static const struct {
 	const char *name;
 	int (*run)(struct host *host, int count, char **words);
 } commands[] = {
-	{ "stop", stop }, { "status", status }, { "show", show },
-	{ "tidy", tidy }, { "guard", guard },	{ "undo", undo },
+	{ "stop", stop }, { "status", status }, { "sleep", go_to_sleep }, { "wake", wake },
+	{ "show", show }, { "tidy", tidy },	{ "guard", guard },	  { "undo", undo },
 };
 
 int main(int argc, char **argv)
 {
-	char beside[PATH_MAX];
+	char program[PATH_MAX] = "", beside[PATH_MAX];
 	struct host host;
 
 	/* Whoever reads what is said may leave: what was begun is finished all the same. */
@@ -159,7 +198,10 @@ int main(int argc, char **argv)
 	host.run = getenv("RAMZSWAP_RUN");
 	if (!host.run || !*host.run)
 		host.run = RUN_DEFAULT;
-	host.guard = find_guard(beside, sizeof(beside));
+	if (readlink("/proc/self/exe", program, sizeof(program) - 1) < 0)
+		strcpy(program, "ramzswap-ctl");
+	host.program = program;
+	host.guard = find_guard(program, beside, sizeof(beside));
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(&host, argc - 2, argv + 2);

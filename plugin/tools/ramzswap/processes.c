@@ -30,6 +30,11 @@ pid_t guard_process(const struct host *host)
 	return process_of(host, "guard", "ramzswap-guard");
 }
 
+pid_t waker_process(const struct host *host)
+{
+	return process_of(host, "waker", "ramzswap-ctl");
+}
+
 bool server_is_served(const struct host *host)
 {
 	char path[PATH_MAX], line[512], wanted[PATH_MAX];

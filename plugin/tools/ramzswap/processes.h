@@ -13,6 +13,9 @@ struct state;
 pid_t server_process(const struct host *host);
 pid_t guard_process(const struct host *host);
 
+/* The same of RUN/waker, which lets programs go that were stopped for sleep. */
+pid_t waker_process(const struct host *host);
+
 /* Whether anybody listens on the server's socket. */
 bool server_is_served(const struct host *host);
 

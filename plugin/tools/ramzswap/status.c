@@ -20,10 +20,20 @@
 /* With room for statistics of a newer server. */
 #define ANSWER_MAX (4 * CONTROL_REPLY_MAX)
 
+static bool is_off_for_sleep(const struct host *host)
+{
+	return host_exists(host, "%s/swap-off", host->run);
+}
+
 static void show_area(const struct host *host, const struct state *state)
 {
 	struct machine_swap swap;
 
+	if (machine_swap(host->swaps, state->device, &swap) != 0 && is_off_for_sleep(host)) {
+		host_warn(host, "swap on %s is off for hibernation: 'ramzswap wake' brings it back",
+			  state->device);
+		return;
+	}
 	if (machine_swap(host->swaps, state->device, &swap) != 0) {
 		host_warn(host, "the kernel does not swap to %s", state->device);
 		return;
@@ -44,7 +54,7 @@ static void show_guard(const struct host *host, const struct state *state)
 			 "guard: process %d, takes %llu MB of the area, for which the pool has no "
 			 "room",
 			 (int)guard, strtoull(held, NULL, 10) / 1024);
-	} else if (*state->guarded) {
+	} else if (*state->guarded && !is_off_for_sleep(host)) {
 		host_warn(host, "the guard has ended, as it does when somebody takes swap off: a "
 				"full pool or a dead server stops the machine. 'ramzswap stop' and "
 				"'start' bring it back");

@@ -47,7 +47,7 @@ static struct stop_view look(struct host *host, const struct state *state, bool 
  * some of it only when the guard has given its slots back.  By the clock, for where programs fight
  * for memory a look takes long.
  */
-static bool await_room(struct host *host, const struct state *state, struct room *room)
+bool stop_await_room(struct host *host, const struct state *state, struct room *room)
 {
 	uint64_t end = host->calls->now_ms(host) + STOP_ROOM_MS;
 	int err;
@@ -96,7 +96,7 @@ static bool swap_is_gone(struct host *host, void *about)
 }
 
 /* At shutdown systemd may be at it as well, and first. */
-static int take_swap_away(struct host *host, const struct state *state)
+int stop_take_swap_away(struct host *host, const struct state *state)
 {
 	bool guarded = guard_end(host);
 	int err = host->calls->swapoff(host, state->device);
@@ -145,11 +145,11 @@ int stop_disk(struct host *host, bool forced)
 	}
 	if ((verdict == STOP_WRONG || verdict == STOP_BURY) && bury(host, &state, verdict) != 0)
 		return EXIT_FAILURE;
-	if (verdict == STOP_IF_IT_FITS && !await_room(host, &state, &room))
+	if (verdict == STOP_IF_IT_FITS && !stop_await_room(host, &state, &room))
 		return refuse_for_room(host, &room);
 	/* In the middle of it swap would be left on without its guard. */
 	host->calls->commit(host);
-	if (view.swaps && take_swap_away(host, &state) != 0)
+	if (view.swaps && stop_take_swap_away(host, &state) != 0)
 		return EXIT_FAILURE;
 	take_down(host, &state);
 	return EXIT_SUCCESS;

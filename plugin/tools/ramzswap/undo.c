@@ -5,6 +5,7 @@
 
 #include "base/machine.h"
 #include "tools/ramzswap/device.h"
+#include "tools/ramzswap/freezer.h"
 #include "tools/ramzswap/host.h"
 #include "tools/ramzswap/kernel_settings.h"
 #include "tools/ramzswap/processes.h"
@@ -62,6 +63,10 @@ static bool undo_kernel(struct host *host, const struct state *state)
 
 void undo_files(struct host *host)
 {
+	/* What sleep has left. */
+	freezer_let_go(host);
+	host_remove(host, "%s/waker", host->run);
+	host_remove(host, "%s/swap-off", host->run);
 	host_remove(host, "%s/state", host->run);
 	host_remove(host, "%s/guard", host->run);
 	host_remove(host, "%s/guard-said", host->run);

@@ -131,6 +131,21 @@ static int fake_swapoff(struct host *host, const char *device)
 	return -fake->swapoff_error;
 }
 
+static int fake_swapon(struct host *host, const char *device, int priority)
+{
+	struct fake_host *fake = fake_of(host);
+
+	log_call(fake, "swapon %s %d", device, priority);
+	if (fake->swapon_error == 0)
+		fake_swaps(fake, 262140, 0);
+	return -fake->swapon_error;
+}
+
+static pid_t fake_self(const struct host *host)
+{
+	return FAKE_SELF;
+}
+
 static int fake_disconnect(struct host *host, const char *device)
 {
 	struct fake_host *fake = fake_of(host);
@@ -209,6 +224,8 @@ static const char *fake_release(struct host *host)
 
 static const struct host_calls fake_calls = {
 	.swapoff = fake_swapoff,
+	.swapon = fake_swapon,
+	.self = fake_self,
 	.disconnect = fake_disconnect,
 	.end = fake_end,
 	.bury = fake_bury,
@@ -274,6 +291,7 @@ int fake_host_setup(void **state)
 		.root = fake->root,
 		.run = "/run/ramzswap",
 		.guard = "ramzswap-guard",
+		.program = "/sbin/ramzswap-ctl",
 		.swaps = open(below(fake, "/proc/swaps"), O_RDONLY | O_CLOEXEC),
 		.meminfo = open(below(fake, "/proc/meminfo"), O_RDONLY | O_CLOEXEC),
 		.out = open_memstream(&fake->out, &fake->out_size),

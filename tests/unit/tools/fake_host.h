@@ -13,6 +13,7 @@
 
 #define FAKE_SERVER 101
 #define FAKE_GUARD 102
+#define FAKE_SELF 103
 
 struct fake_host {
 	struct host host; /* first: the calls get no other */
@@ -28,6 +29,7 @@ struct fake_host {
 	bool swap_goes_meanwhile; /* swapoff fails, and then somebody else has done it */
 	bool stays_attached;	  /* the kernel does not disconnect */
 	int bury_error;		  /* an errno, or 0 */
+	int swapon_error;	  /* an errno, or 0 */
 	pid_t never_ends;	  /* a process that does not */
 	void (*at_rest)(struct fake_host *fake); /* called at each */
 };

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -119,6 +120,27 @@ static void more_than_a_state_is_refused(void **unused)
 	assert_int_equal(state_parse(&state, text), 0);
 }
 
+/* Whatever is there, and cut anywhere: a sanitizer or the stack protector would see an overrun. */
+static void any_text_is_parsed_or_refused(void **unused)
+{
+	static const char words[] = "device=/dev/nbd0 'attached='77' \\ \n=x door='ublk' guard\t'";
+	unsigned int seed = 1;
+	struct state state;
+	char text[128];
+
+	for (int i = 0; i < 100000; i++) {
+		size_t length = (size_t)rand_r(&seed) % (sizeof(text) - 1);
+
+		for (size_t at = 0; at < length; at++)
+			text[at] = words[(size_t)rand_r(&seed) % (sizeof(words) - 1)];
+		if (i % 2)
+			memcpy(text, words, length < 16 ? length : 16);
+		text[length] = '\0';
+		if (state_parse(&state, text) == 0)
+			assert_non_null(strstr(state.device, state.name));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +151,7 @@ int main(void)
 		cmocka_unit_test(the_other_door_has_other_devices),
 		cmocka_unit_test(damage_is_told),
 		cmocka_unit_test(more_than_a_state_is_refused),
+		cmocka_unit_test(any_text_is_parsed_or_refused),
 	};
 
 	return cmocka_run_group_tests_name("tools state", tests, NULL, NULL);
