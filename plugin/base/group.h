@@ -17,4 +17,17 @@
  */
 uint64_t group_memory_limit(const char *root);
 
+/* In bytes; both GROUP_NO_LIMIT where no group has a limit. */
+struct group_memory {
+	uint64_t limit; /* of group_memory_limit */
+	/*
+	 * What the process can still get: the least that any of the groups with a limit has left,
+	 * where what is kept of files counts as free, for the kernel gives that up first.
+	 */
+	uint64_t room;
+};
+
+/* The same, with what is left of it now. */
+void group_memory_look(const char *root, struct group_memory *memory);
+
 #endif

@@ -106,6 +106,8 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(checksum_errors, "ChecksumErrors", COUNT, COUNTER,                                       \
 	  "Objects in memory found damaged, each time")                                            \
 	X(connections, "Connections", COUNT, GAUGE, "Clients connected")                           \
+	X(group_limit, "GroupLimit", BYTES, GAUGE,                                                 \
+	  "Memory that the control groups of the server may have, 0 for no limit")                 \
 	X(links_lost, "LinksLost", COUNT, COUNTER,                                                 \
 	  "Times that the kernel lost the disk while it swapped there")                            \
 	X(request_bytes, "RequestBytes", BYTES, GAUGE, "Buffers that requests have")               \

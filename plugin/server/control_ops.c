@@ -25,6 +25,7 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	stats->request_faults = faults.requests;
 	stats->uptime_seconds = clock_uptime_seconds() - server->started;
 	stats->connections = clients_inside(&server->clients);
+	stats->group_limit = group_limit_of_groups(&server->group);
 	stats->links_lost = atomic_load(&server->links_lost);
 	stats->request_bytes = request_memory_bytes();
 	stats->invalid_io = server->invalid_io;
@@ -38,9 +39,15 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size)
 {
 	struct server *server = opaque;
-	int err = store_set_memlimit(server->store, bytes);
+	uint64_t limit;
+	int err = group_limit_ask(&server->group, server->store, bytes, &limit);
 
-	if (err)
+	if (err == -ENOSPC)
+		snprintf(why, why_size,
+			 "memlimit: %llu bytes do not fit into the %llu that the control group of "
+			 "this server may have: give less, or none",
+			 (unsigned long long)bytes, (unsigned long long)limit);
+	else if (err)
 		snprintf(why, why_size,
 			 "memlimit: %llu bytes are too few: give more than %llu and than the "
 			 "reserve of %llu, or none",

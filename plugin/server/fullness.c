@@ -31,6 +31,12 @@ static void say_full(const struct ramzswap_stats *stats, char *line, size_t size
 			 "MiB of pages stored; writes that need more fail until pages are freed "
 			 "(trim, swapoff)",
 			 mib(stats->orig_data_size));
+	else if (stats->memlimit && stats->group_limit)
+		snprintf(line, size,
+			 "full: the %llu MiB that the control group leaves the disk are used up "
+			 "with %llu MiB of pages stored; writes that need more fail with ENOSPC "
+			 "until pages are freed (trim, swapoff) or the group's limit is raised",
+			 mib(stats->memlimit), mib(stats->orig_data_size));
 	else if (stats->memlimit)
 		snprintf(line, size,
 			 "full: memlimit of %llu MiB reached with %llu MiB of pages stored; writes "

@@ -162,12 +162,33 @@ static int open_backing(struct server *server, char *why, size_t why_size)
 	return 0;
 }
 
+/* A limit that cannot be kept is said while there is somebody to read it. */
+static int heed_group(struct server *server, char *why, size_t why_size)
+{
+	const struct params *params = &server->params;
+	uint64_t least = store_memlimit_min(params->size);
+	char line[GROUP_LIMIT_LINE_MAX];
+	int err;
+
+	if (least <= params->reserve)
+		least = params->reserve + 1;
+	group_limit_init(&server->group, params->size + params->size / 8, params->memlimit, least);
+	err = group_limit_foresee(&server->group, &server->memlimit, line, sizeof(line));
+	if (err)
+		snprintf(why, why_size, "%s", line);
+	else if (*line)
+		warn(line);
+	return err;
+}
+
 int server_prepare(struct server *server, char *why, size_t why_size)
 {
 	char reason[CONTROL_WHY_MAX];
 	int err;
 
 	err = check_backing(&server->params, why, why_size);
+	if (!err)
+		err = heed_group(server, why, why_size);
 	if (!err && server->params.ublk != UBLK_OFF)
 		err = ublk_door_check(server->params.ublk, why, why_size);
 	if (!err)
@@ -241,7 +262,7 @@ static int make_store(struct server *server)
 	const struct params *params = &server->params;
 	struct store_config config = {
 		.size = params->size,
-		.memlimit = params->memlimit,
+		.memlimit = server->memlimit,
 		.reserve = params->reserve,
 		.codec = params->codec,
 		.idle_codec = params->idle_codec,

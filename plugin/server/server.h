@@ -15,6 +15,7 @@
 #include "server/attachment.h"
 #include "server/clients.h"
 #include "server/fullness.h"
+#include "server/group_limit.h"
 #include "server/lost_link.h"
 #include "server/notices.h"
 #include "server/params.h"
@@ -43,6 +44,8 @@ struct server {
 	struct worker *trainer;		 /* NULL without dictionaries */
 	struct worker *teller;		 /* writes to the log */
 	int meminfo;			 /* of machine_open, for it */
+	struct group_limit group;	 /* of server_prepare */
+	uint64_t memlimit;		 /* what the store is made with */
 	struct worker *writeback_worker; /* NULL without backing= */
 	struct worker *oom_call_worker;	 /* NULL with swap=off */
 	atomic_uint oom_calls;		 /* of oom_call, that the kernel took */

@@ -46,6 +46,14 @@ static void watch_link(struct server *server)
 	server->log(line);
 }
 
+static void heed_group(struct server *server, uint64_t held)
+{
+	char line[GROUP_LIMIT_LINE_MAX];
+
+	if (group_limit_look(&server->group, server->store, held, line, sizeof(line)))
+		server->log(line);
+}
+
 static void tell_what_changed(struct server *server)
 {
 	struct ramzswap_stats stats = { 0 };
@@ -54,6 +62,8 @@ static void tell_what_changed(struct server *server)
 	uint64_t room;
 
 	store_get_stats(server->store, &stats);
+	heed_group(server, stats.mem_used_total);
+	stats.group_limit = group_limit_of_groups(&server->group);
 	machine_memory(server->meminfo, &memory);
 	room = machine_room(&memory, server->swap_is_on);
 	tell_of_relief(server);

@@ -97,6 +97,55 @@ static void what_is_no_number_limits_nothing(void **state)
 	assert_true(group_memory_limit(root) == GROUP_NO_LIMIT);
 }
 
+static void what_a_group_has_left_is_its_room(void **state)
+{
+	struct group_memory memory;
+
+	put("/proc/self/cgroup", "0::/a\n");
+	put("/sys/fs/cgroup/a/memory.max", "209715200\n");
+	put("/sys/fs/cgroup/a/memory.current", "104857600\n");
+	group_memory_look(root, &memory);
+	assert_int_equal(memory.limit, 200 * MIB);
+	assert_int_equal(memory.room, 100 * MIB);
+	/* What is kept of files is given up first. */
+	put("/sys/fs/cgroup/a/memory.stat", "anon 1\nfile 31457280\ninactive_anon 7\n"
+					    "inactive_file 10485760\nactive_file 20971520\n");
+	group_memory_look(root, &memory);
+	assert_int_equal(memory.room, 130 * MIB);
+	put("/sys/fs/cgroup/a/memory.current", "309715200\n");
+	put("/sys/fs/cgroup/a/memory.stat", "anon 1\n");
+	group_memory_look(root, &memory);
+	assert_int_equal(memory.room, 0);
+}
+
+static void the_group_above_may_have_less_left(void **state)
+{
+	struct group_memory memory;
+
+	put("/proc/self/cgroup", "4:memory:/a/b\n");
+	put("/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", "209715200\n");
+	put("/sys/fs/cgroup/memory/a/b/memory.usage_in_bytes", "10485760\n");
+	put("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "419430400\n");
+	put("/sys/fs/cgroup/memory/a/memory.usage_in_bytes", "367001600\n");
+	put("/sys/fs/cgroup/memory/a/memory.stat", "cache 1\ntotal_inactive_file 1048576\n");
+	group_memory_look(root, &memory);
+	assert_int_equal(memory.limit, 200 * MIB);
+	assert_int_equal(memory.room, 51 * MIB);
+}
+
+static void a_limit_whose_use_is_not_known_is_all_room(void **state)
+{
+	struct group_memory memory;
+
+	put("/proc/self/cgroup", "0::/\n");
+	put("/sys/fs/cgroup/memory.max", "209715200\n");
+	group_memory_look(root, &memory);
+	assert_int_equal(memory.room, 200 * MIB);
+	put("/sys/fs/cgroup/memory.max", "max\n");
+	group_memory_look(root, &memory);
+	assert_true(memory.room == GROUP_NO_LIMIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +160,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(version_1_limits_it, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(what_is_no_number_limits_nothing, make_root,
 						remove_root),
+		cmocka_unit_test_setup_teardown(what_a_group_has_left_is_its_room, make_root,
+						remove_root),
+		cmocka_unit_test_setup_teardown(the_group_above_may_have_less_left, make_root,
+						remove_root),
+		cmocka_unit_test_setup_teardown(a_limit_whose_use_is_not_known_is_all_room,
+						make_root, remove_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
