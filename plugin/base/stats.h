@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The statistics that the outside sees, by the names of 2009's ramzswap and
- * today's zram, and their three forms: text, JSON, Prometheus.
+ * today's zram: as data, and in the plain form that crosses the control socket.
+ * What people and programs are shown of them is made in plugin/tools.
  *
  * STATS_FIELDS is the only place where a statistic is listed.  X(type, name,
  * label, unit, kind, help): label is the word of the text form; unit BYTES is
@@ -12,7 +13,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 enum stats_unit { STATS_BYTES, STATS_COUNT, STATS_SECONDS, STATS_FLAG };
 enum stats_kind { STATS_GAUGE, STATS_COUNTER };
@@ -129,20 +129,30 @@ struct ramzswap_stats {
 #undef STATS_MEMBER
 };
 
-/*
- * Write all statistics to a stream and flush it.  The text form is that of
- * rzscontrol --stats in 2009: a label, a colon, blanks, the number, and kB (1024
- * bytes, rounded down) where it is bytes.  JSON is one flat object of numbers, in
- * bytes.  Prometheus is its text format 0.0.4, names prefixed with ramzswap_ and
- * ending in their unit and, for counters, _total.
- * 0, or a negative errno if the stream fails.
- */
-int stats_write_text(const struct ramzswap_stats *stats, FILE *out);
-int stats_write_json(const struct ramzswap_stats *stats, FILE *out);
-int stats_write_prometheus(const struct ramzswap_stats *stats, FILE *out);
+/* Numbers of the fields, in their order: STATS_NR_disksize and so on. */
+enum stats_number {
+#define STATS_NUMBER(name, label, unit, kind, help) STATS_NR_##name,
+	STATS_FIELDS(STATS_NUMBER)
+#undef STATS_NUMBER
+		STATS_FIELD_COUNT
+};
 
-/* What there is to say of the backing store, in words for people.  As above. */
-int stats_write_backing(const struct ramzswap_stats *stats, FILE *out);
+struct stats_field {
+	const char *name;
+	const char *label;
+	enum stats_unit unit;
+	enum stats_kind kind;
+	const char *help;
+	size_t offset; /* of its uint64_t in struct ramzswap_stats */
+};
+
+/* By their numbers. */
+extern const struct stats_field stats_fields[STATS_FIELD_COUNT];
+
+static inline uint64_t stats_value(const struct ramzswap_stats *stats, enum stats_number number)
+{
+	return *(const uint64_t *)((const char *)stats + stats_fields[number].offset);
+}
 
 /*
  * The plain form, which crosses the control socket: a line "name value" for each
@@ -159,9 +169,10 @@ int stats_write_backing(const struct ramzswap_stats *stats, FILE *out);
 int stats_format_plain(const struct ramzswap_stats *stats, char *buf, size_t size);
 
 /*
- * Reads the plain form.  Names that are not ours are ignored (the sender may be
- * newer).  0, or -EBADMSG for a line that is no name and number, or if one of
- * ours is missing; *stats is untouched then.
+ * Reads the plain form.  The sender may be of another version: names that are not ours are
+ * ignored, and what it does not have is 0.  But the last of the fields is the last in all versions,
+ * by which a text that was cut short is told.  0, or -EBADMSG for such a one, and for a line that
+ * is no name and number; *stats is untouched then.
  */
 int stats_parse_plain(struct ramzswap_stats *stats, const char *text);
 

@@ -55,6 +55,20 @@ static void run_stats(const struct control_ops *ops, void *opaque, const char *a
 		reply->len += (size_t)len;
 }
 
+static void run_about(const struct control_ops *ops, void *opaque, const char *argument,
+		      struct control_files *files, struct control_reply *reply)
+{
+	struct control_about about = { 0 };
+	int len;
+
+	ops->describe(opaque, &about);
+	answer(reply, CONTROL_OK);
+	len = control_about_format(&about, reply->text + reply->len,
+				   sizeof(reply->text) - reply->len);
+	if (len > 0)
+		reply->len += (size_t)len;
+}
+
 static void run_memlimit(const struct control_ops *ops, void *opaque, const char *argument,
 			 struct control_files *files, struct control_reply *reply)
 {

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/stats.h"
+#include "control/about.h"
 #include "control/client.h"
 #include "control/protocol.h"
 
@@ -38,14 +39,14 @@ enum control_writeback {
 };
 
 /*
- * What the commands do.  get_stats, set_memlimit and set_allowance are called by one
+ * What the commands do.  get_stats, describe, set_memlimit and set_allowance are called by one
  * thread and have to be quick; the others by another one, at most one of them at a time, and
  * may take long.  opaque is what control_run was given.
  *
  * Each returns 0 or a negative errno.  With that it may leave a line of why,
  * without a newline, for the user to read; else the user sees the errno's text.
- * *bytes counts only on success.  Reading the statistics cannot fail: *stats comes
- * in as zeroes.
+ * *bytes counts only on success.  Reading the statistics cannot fail, nor can describe: *stats
+ * and *about come in as zeroes.
  */
 /* Notices of freed swap slots, as ramzswap-freed has them to give. */
 struct control_freed {
@@ -57,6 +58,7 @@ struct control_freed {
 
 struct control_ops {
 	void (*get_stats)(void *opaque, struct ramzswap_stats *stats);
+	void (*describe)(void *opaque, struct control_about *about);
 	int (*set_memlimit)(void *opaque, uint64_t bytes, char *why, size_t why_size);
 	/* Of bytes written to the backing store a day, or else a second; 0 for no limit. */
 	int (*set_allowance)(void *opaque, bool day, uint64_t bytes, char *why, size_t why_size);

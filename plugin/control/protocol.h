@@ -7,6 +7,7 @@
  * say, or a line "error TEXT"; then the server closes.
  *
  *	stats		 the plain form of stats.h
+ *	about		 what the server says of itself in words, see about.h
  *	compact		 a line for people: what was given back
  *	memlimit SIZE	 nothing; SIZE as in size.h, shares of RAM too, or none
  *	recompress	 a line for people: what was won
@@ -32,7 +33,11 @@
  * The server runs run_NAME of commands.c.
  */
 #define CONTROL_COMMANDS(X)                                                                        \
-	X(stats, 0, NULL, true, false, "  stats [--json|--prometheus]  show the statistics\n")     \
+	X(stats, 0, NULL, true, false,                                                             \
+	  "  stats [--all]                show the statistics that are in use, or all\n"           \
+	  "  stats --json|--prometheus    all of them for programs\n")                             \
+	X(about, 0, NULL, true, false,                                                             \
+	  "  about                        show version, codecs, kind of disk and process\n")       \
 	X(compact, 0, NULL, true, true,                                                            \
 	  "  compact                      give free memory in the pool back to the system\n")      \
 	X(memlimit, 1, "a size, or none for no limit", false, false,                               \

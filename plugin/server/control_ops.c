@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the control socket can ask of a server. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "codec.h"
 #include "control/control.h"
 #include "server/request_memory.h"
 #include "server/server.h"
@@ -34,6 +36,19 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	stats->oom_protected = server->protection.oom_protected;
 	stats->real_time = server->protection.real_time;
 	stats->oom_calls = atomic_load(&server->oom_calls);
+}
+
+static void describe(void *opaque, struct control_about *about)
+{
+	const struct params *params = &((struct server *)opaque)->params;
+	bool recompresses = params->recompress_seconds != 0;
+
+	snprintf(about->version, sizeof(about->version), "%s", RAMZSWAP_VERSION);
+	snprintf(about->codec, sizeof(about->codec), "%s", params->codec->name);
+	snprintf(about->idle_codec, sizeof(about->idle_codec), "%s",
+		 recompresses ? params->idle_codec->name : "none");
+	snprintf(about->swap, sizeof(about->swap), "%s", swap_mode_name(params->swap));
+	snprintf(about->pid, sizeof(about->pid), "%d", (int)getpid());
 }
 
 static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size)
@@ -202,6 +217,7 @@ const struct control_ops server_control_ops = {
 	.set_allowance = set_allowance,
 	.writeback = writeback,
 	.get_stats = get_stats,
+	.describe = describe,
 	.compact = compact,
 	.set_memlimit = set_memlimit,
 	.take_freed = take_freed,

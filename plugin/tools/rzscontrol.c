@@ -5,63 +5,75 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "control/control.h"
 #include "base/hints.h"
 #include "base/secrecy.h"
-#include "base/stats.h"
+#include "control/control.h"
+#include "tools/ask.h"
+#include "tools/disk.h"
+#include "tools/metrics.h"
+#include "tools/stats_text.h"
 
 #define DEFAULT_SOCKET "/run/ramzswap/control"
 
-/*
- * How long to wait for an answer that takes no work: long, as the machine may be
- * short of memory.  Commands that take work are waited for as long as it takes.
- */
-#define ANSWER_TIMEOUT_S 30
+/* What stats --json and the like ask for. */
+enum form { FORM_NONE, FORM_ALL, FORM_JSON, FORM_PROMETHEUS };
 
-/* Any answer that a server gives fits, with room for statistics of a newer one. */
-#define ANSWER_MAX (4 * CONTROL_REPLY_MAX)
-
-typedef int (*stats_writer)(const struct ramzswap_stats *stats, FILE *out);
+struct invocation;
 
 struct command {
 	const char *name;
 	int words; /* of its argument, at most */
 	bool slow; /* waited for as long as it takes */
+	void (*run)(const struct invocation *invocation);
 };
-
-#define COMMAND(name, words, needs, alone, slow, help) { #name, words, slow },
-static const struct command commands[] = { CONTROL_COMMANDS(COMMAND) };
-#undef COMMAND
-#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 struct invocation {
 	const char *socket;
 	const struct command *command;
-	char argument[64];   /* what stands behind the command, or empty */
-	stats_writer writer; /* of stats, else NULL */
+	char argument[64]; /* what stands behind the command, or empty */
+	enum form form;
 };
+
+static void show_status(const struct invocation *invocation);
+static void show_stats(const struct invocation *invocation);
+static void show_backing(const struct invocation *invocation);
+static void give_order(const struct invocation *invocation);
+
+/* What rzscontrol does itself; the rest is for the server to do. */
+static const struct command own_commands[] = {
+	{ "status", 0, false, show_status },
+	{ "stats", 0, false, show_stats },
+};
+#define OWN_COUNT (sizeof(own_commands) / sizeof(own_commands[0]))
+
+#define COMMAND(name, words, needs, alone, slow, help) { #name, words, slow, give_order },
+static const struct command orders[] = { CONTROL_COMMANDS(COMMAND) };
+#undef COMMAND
+#define ORDER_COUNT (sizeof(orders) / sizeof(orders[0]))
 
 #define HELP(name, words, needs, alone, slow, help) help
 static const char usage[] =
-	"Usage: rzscontrol [-c SOCKET] COMMAND\n"
+	"Usage: rzscontrol [-c SOCKET] [COMMAND]\n"
 	"\n"
-	"Commands:\n" CONTROL_COMMANDS(HELP) "\n"
-					     "Options:\n"
-					     "  -c, --control=SOCKET  the server's control socket; "
-					     "else $RAMZSWAP_CONTROL,\n"
-					     "                        else " DEFAULT_SOCKET "\n"
-					     "      --stats, --reset  the same as the commands\n"
-					     "  -h, --help            show this text\n"
-					     "  -V, --version         show the version\n";
+	"Commands:\n"
+	"  status                       show the disk at one look; the same without a "
+	"command\n" CONTROL_COMMANDS(HELP) "\n"
+					   "Options:\n"
+					   "  -c, --control=SOCKET  the server's control socket; "
+					   "else $RAMZSWAP_CONTROL,\n"
+					   "                        else " DEFAULT_SOCKET "\n"
+					   "      --stats           all statistics, in the form of "
+					   "2009; the same as stats --all\n"
+					   "      --reset           the same as the command\n"
+					   "  -h, --help            show this text\n"
+					   "  -V, --version         show the version\n";
 #undef HELP
 
 static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -88,60 +100,26 @@ static void print_and_exit(const char *text)
 	exit(EXIT_SUCCESS);
 }
 
-static int connect_to(const char *path)
+static void must_be_written(int err)
 {
-	int fd = control_connect(path, ANSWER_TIMEOUT_S);
-
-	switch (-fd) {
-	case ENAMETOOLONG:
-		fail("the socket's path is %zu bytes long: it has 1 to %zu", strlen(path),
-		     sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-	case ENOENT:
-		fail("%s does not exist: start the server with control=%s, or name its socket "
-		     "with -c",
-		     path, path);
-	case ECONNREFUSED:
-		fail("no server listens on %s: start it, or name another socket with -c", path);
-	case EACCES:
-		fail("no permission for %s: be root, or the user that started the server", path);
-	case EAGAIN:
-		fail("the server at %s is too busy to answer", path);
-	}
-	if (fd < 0)
-		fail("cannot connect to %s: %s", path, strerror(-fd));
-	return fd;
-}
-
-static void send_request(int fd, const struct invocation *invocation)
-{
-	char request[128];
-	int err;
-
-	snprintf(request, sizeof(request), "%s%s%s", invocation->command->name,
-		 *invocation->argument ? " " : "", invocation->argument);
-	err = control_send(fd, request);
 	if (err)
-		fail("cannot send to %s: %s", invocation->socket, strerror(-err));
+		fail("cannot write the output: %s", strerror(-err));
 }
 
-static void receive_answer(int fd, const struct invocation *invocation, char *answer, size_t size)
+static void ask_disk(const struct invocation *invocation, struct disk *disk)
 {
-	unsigned int seconds = invocation->command->slow ? CONTROL_PATIENT : ANSWER_TIMEOUT_S;
-	int err = control_receive(fd, seconds, answer, size);
+	char why[ASK_WHY_MAX];
 
-	switch (-err) {
-	case 0:
-		return;
-	case ETIMEDOUT:
-		fail("no answer from %s within %d seconds", invocation->socket, ANSWER_TIMEOUT_S);
-	case EPROTO:
-		fail("what listens on %s is no ramzswap", invocation->socket);
-	case EPIPE:
-		fail("the server at %s went away before its answer was complete",
-		     invocation->socket);
-	default:
-		fail("no answer from %s: %s", invocation->socket, strerror(-err));
-	}
+	if (disk_ask(disk, invocation->socket, why))
+		fail("%s", why);
+}
+
+static void show_status(const struct invocation *invocation)
+{
+	struct disk disk;
+
+	ask_disk(invocation, &disk);
+	must_be_written(disk_look(&disk, stdout));
 }
 
 /* Beside the statistics, not among them: their lines are read by programs too. */
@@ -154,55 +132,67 @@ static void show_hints(const struct ramzswap_stats *stats)
 		fprintf(stderr, "hint: %s\n", hints[i]);
 }
 
-static void show_stats(const struct invocation *invocation, const char *body)
+static void show_stats(const struct invocation *invocation)
 {
-	struct ramzswap_stats stats;
-	int error;
+	struct disk disk;
+	const struct control_about *about = &disk.about;
 
-	if (stats_parse_plain(&stats, body) < 0)
-		fail("the statistics from %s are cut short or those of another version",
-		     invocation->socket);
-	error = invocation->writer(&stats, stdout);
-	if (error) {
-		errno = -error;
-		fail("cannot write the output: %m");
+	ask_disk(invocation, &disk);
+	if (!disk.tells)
+		about = NULL;
+	switch (invocation->form) {
+	case FORM_NONE:
+		must_be_written(stats_write_groups(&disk.stats, about, stdout));
+		break;
+	case FORM_ALL:
+		must_be_written(stats_write_text(&disk.stats, stdout));
+		break;
+	case FORM_JSON:
+		must_be_written(stats_write_json(&disk.stats, stdout));
+		break;
+	case FORM_PROMETHEUS:
+		must_be_written(metrics_write(&disk, 1, stdout));
+		break;
 	}
-	if (invocation->writer == stats_write_text)
-		show_hints(&stats);
+	if (invocation->form == FORM_NONE || invocation->form == FORM_ALL)
+		show_hints(&disk.stats);
 }
 
-static char answer[ANSWER_MAX + 1];
-
-static void ask(const struct invocation *invocation)
+/* Made of the statistics. */
+static void show_backing(const struct invocation *invocation)
 {
-	const char *body, *error;
-	int fd = connect_to(invocation->socket);
+	struct disk disk;
 
-	send_request(fd, invocation);
-	receive_answer(fd, invocation, answer, sizeof(answer));
-	close(fd);
+	ask_disk(invocation, &disk);
+	must_be_written(stats_write_backing(&disk.stats, stdout));
+}
 
-	body = control_body(answer, &error);
-	if (error)
-		fail("%s", error);
-	if (!body)
-		fail("what listens on %s is no ramzswap", invocation->socket);
-	if (!invocation->writer)
-		print_and_exit(body);
-	show_stats(invocation, body);
+static void give_order(const struct invocation *invocation)
+{
+	char answer[ASK_MAX + 1];
+	char request[128], why[ASK_WHY_MAX];
+	const char *body;
+
+	snprintf(request, sizeof(request), "%s%s%s", invocation->command->name,
+		 *invocation->argument ? " " : "", invocation->argument);
+	if (ask(invocation->socket, request,
+		invocation->command->slow ? CONTROL_PATIENT : ASK_TIMEOUT_S, answer, &body, why))
+		fail("%s", why);
+	print_and_exit(body);
 }
 
 static const struct command *find_command(const char *name)
 {
-	const struct command *command = commands;
 	char names[CONTROL_NAMES_MAX];
 
-	while (command < commands + COMMAND_COUNT && strcmp(command->name, name) != 0)
-		command++;
-	if (command < commands + COMMAND_COUNT)
-		return command;
+	for (size_t i = 0; i < OWN_COUNT; i++)
+		if (!strcmp(own_commands[i].name, name))
+			return &own_commands[i];
+	for (size_t i = 0; i < ORDER_COUNT; i++)
+		if (!strcmp(orders[i].name, name))
+			return &orders[i];
 	control_command_names(names);
-	fail("unknown command %s: use %s", name, names);
+	fail("unknown command %s: use status, %s", name, names);
 }
 
 static void set_command(struct invocation *invocation, const char *name)
@@ -212,14 +202,14 @@ static void set_command(struct invocation *invocation, const char *name)
 	invocation->command = find_command(name);
 }
 
-static void set_writer(struct invocation *invocation, stats_writer writer)
+static void set_form(struct invocation *invocation, enum form form)
 {
-	if (invocation->writer && invocation->writer != writer)
-		fail("choose either --json or --prometheus");
-	invocation->writer = writer;
+	if (invocation->form && invocation->form != form)
+		fail("choose one of --all, --json and --prometheus");
+	invocation->form = form;
 }
 
-enum option_value { OPTION_STATS = 256, OPTION_RESET, OPTION_JSON, OPTION_PROMETHEUS };
+enum option_value { OPTION_STATS = 256, OPTION_RESET, OPTION_ALL, OPTION_JSON, OPTION_PROMETHEUS };
 
 static void parse_options(int argc, char **argv, struct invocation *invocation)
 {
@@ -227,12 +217,14 @@ static void parse_options(int argc, char **argv, struct invocation *invocation)
 		{ "control", required_argument, NULL, 'c' },
 		{ "stats", no_argument, NULL, OPTION_STATS },
 		{ "reset", no_argument, NULL, OPTION_RESET },
+		{ "all", no_argument, NULL, OPTION_ALL },
 		{ "json", no_argument, NULL, OPTION_JSON },
 		{ "prometheus", no_argument, NULL, OPTION_PROMETHEUS },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
+	bool as_in_2009 = false;
 	int option;
 
 	opterr = 0;
@@ -243,15 +235,19 @@ static void parse_options(int argc, char **argv, struct invocation *invocation)
 			break;
 		case OPTION_STATS:
 			set_command(invocation, "stats");
+			as_in_2009 = true;
 			break;
 		case OPTION_RESET:
 			set_command(invocation, "reset");
 			break;
+		case OPTION_ALL:
+			set_form(invocation, FORM_ALL);
+			break;
 		case OPTION_JSON:
-			set_writer(invocation, stats_write_json);
+			set_form(invocation, FORM_JSON);
 			break;
 		case OPTION_PROMETHEUS:
-			set_writer(invocation, stats_write_prometheus);
+			set_form(invocation, FORM_PROMETHEUS);
 			break;
 		case 'h':
 			print_and_exit(usage);
@@ -263,6 +259,8 @@ static void parse_options(int argc, char **argv, struct invocation *invocation)
 			fail("unknown option %s: see rzscontrol --help", argv[optind - 1]);
 		}
 	}
+	if (as_in_2009 && invocation->form == FORM_NONE)
+		invocation->form = FORM_ALL;
 }
 
 /* The words behind a command, as the server wants them: what they say is for it to judge. */
@@ -291,35 +289,22 @@ static void parse_arguments(int count, char **words, struct invocation *invocati
 			fail("%s does not take \"%s\"", name, words[i]);
 		used += (size_t)len;
 	}
-	/* What it shows is made of the statistics. */
-	if (backing && count == 0) {
-		invocation->command = find_command("stats");
-		invocation->writer = stats_write_backing;
-	}
 }
 
 /* The command that is not an option, its argument, and whether all go together. */
 static void parse_command(int count, char **words, struct invocation *invocation)
 {
-	char names[CONTROL_NAMES_MAX];
-
 	if (count > 0) {
 		set_command(invocation, words[0]);
 		words++;
 		count--;
 	}
-	if (!invocation->command) {
-		control_command_names(names);
-		fail("no command: use %s", names);
-	}
+	if (!invocation->command)
+		set_command(invocation, "status");
 	parse_arguments(count, words, invocation);
-	if (strcmp(invocation->command->name, "stats") == 0) {
-		if (!invocation->writer)
-			invocation->writer = stats_write_text;
-	} else if (invocation->writer) {
-		fail("--json and --prometheus are for stats, not for %s",
+	if (invocation->form && invocation->command->run != show_stats)
+		fail("--all, --json and --prometheus are for stats, not for %s",
 		     invocation->command->name);
-	}
 }
 
 int main(int argc, char **argv)
@@ -328,9 +313,15 @@ int main(int argc, char **argv)
 
 	if (!invocation.socket || !*invocation.socket)
 		invocation.socket = DEFAULT_SOCKET;
+	/* For the characters that there are; numbers stay as programs write them. */
+	setlocale(LC_CTYPE, "");
 	secrecy_begin();
 	parse_options(argc, argv, &invocation);
 	parse_command(argc - optind, argv + optind, &invocation);
-	ask(&invocation);
+	/* What it shows is made of the statistics. */
+	if (!strcmp(invocation.command->name, "backing") && !*invocation.argument)
+		show_backing(&invocation);
+	else
+		invocation.command->run(&invocation);
 	return EXIT_SUCCESS;
 }

@@ -24,6 +24,15 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	pthread_mutex_unlock(&fake->lock);
 }
 
+static void describe(void *opaque, struct control_about *about)
+{
+	struct fake_control *fake = opaque;
+
+	pthread_mutex_lock(&fake->lock);
+	*about = fake->about;
+	pthread_mutex_unlock(&fake->lock);
+}
+
 /* The outcome that the test wants.  Call with the lock held. */
 static int outcome(struct fake_control *fake, uint64_t *bytes, char *why, size_t why_size)
 {
@@ -124,6 +133,7 @@ static const struct control_ops ops = {
 	.end_freed = end_freed,
 	.describe_freed = describe_freed,
 	.get_stats = get_stats,
+	.describe = describe,
 	.set_memlimit = set_memlimit,
 	.compact = compact,
 	.recompress = compact,
@@ -141,6 +151,7 @@ int fake_control_setup(void **state)
 	assert_non_null(fake);
 	pthread_mutex_init(&fake->lock, NULL);
 	pthread_cond_init(&fake->changed, NULL);
+	fake->about = (struct control_about){ "1.2.3", "lzo", "zstd", "auto", "4711" };
 	strcpy(fake->directory, "/tmp/control-XXXXXX");
 	assert_non_null(mkdtemp(fake->directory));
 	snprintf(fake->path, sizeof(fake->path), "%s/socket", fake->directory);

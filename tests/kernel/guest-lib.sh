@@ -190,6 +190,6 @@ field()
 
 keep_statistics()
 {
-	"$BUILD/plugin/rzscontrol" -c "$(run_of 1)/control" stats >"$RESULTS/stats" 2>&1
+	"$BUILD/plugin/rzscontrol" -c "$(run_of 1)/control" stats --all >"$RESULTS/stats" 2>&1
 	"$BUILD/plugin/rzscontrol" -c "$(run_of 1)/control" backing >"$RESULTS/backing" 2>&1
 }

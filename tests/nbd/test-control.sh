@@ -39,7 +39,7 @@ test_the_socket_is_for_its_owner_only() {
 
 test_the_text_form_reads_as_in_2009() {
 	start_controlled size=64M memlimit=32M
-	rzs stats >"$dir/text"
+	rzs --stats >"$dir/text"
 	cat "$dir/text"
 	grep -qE '^DiskSize: +65536 kB$' "$dir/text"
 	grep -qE '^MemLimit: +32768 kB$' "$dir/text"
@@ -47,8 +47,8 @@ test_the_text_form_reads_as_in_2009() {
 	grep -qE '^OrigDataSize: +0 kB$' "$dir/text"
 	grep -qE '^MemUsedTotal: +[1-9][0-9]* kB$' "$dir/text"
 	! grep -vE '^[A-Za-z]+: +[0-9]+( kB)?$' "$dir/text" || fail "a line of another form"
-	rzs --stats >"$dir/again"
-	equal "labels of --stats" "$(cut -d: -f1 <"$dir/again")" "$(cut -d: -f1 <"$dir/text")"
+	rzs stats --all >"$dir/again"
+	equal "labels of stats --all" "$(cut -d: -f1 <"$dir/again")" "$(cut -d: -f1 <"$dir/text")"
 	RAMZSWAP_CONTROL=$control "$RZSCONTROL" stats | grep -q '^DiskSize: *65536 kB$'
 	stop_server
 }
@@ -355,6 +355,7 @@ test_a_wrong_socket_is_one_line_and_status_1() {
 	complains "$dir/none" env RAMZSWAP_CONTROL="$dir/none" "$RZSCONTROL" stats
 	complains "" "$RZSCONTROL" -c "$(printf 'x%.0s' $(seq 200))" stats
 	complains "" "$RZSCONTROL" -c "$dir/file"
+	complains "" "$RZSCONTROL" -c "$dir/file" list --xml
 	complains "" "$RZSCONTROL" -c "$dir/file" explode
 	complains "" "$RZSCONTROL" -c "$dir/file" stats --xml
 	complains "" "$RZSCONTROL" -c "$dir/file" compact now

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,8 @@ static int status(struct host *host, int count, char **words)
 {
 	if (count > 0)
 		return mistake(host, "status takes no arguments", NULL);
+	/* For the characters of bars; stop reads no files of locales. */
+	setlocale(LC_CTYPE, "");
 	return status_show_all(host);
 }
 

@@ -3,22 +3,15 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/machine.h"
-#include "base/stats.h"
-#include "control/control.h"
+#include "tools/ask.h"
+#include "tools/disk.h"
 #include "tools/ramzswap/device.h"
 #include "tools/ramzswap/host.h"
 #include "tools/ramzswap/processes.h"
 #include "tools/ramzswap/state.h"
 #include "tools/ramzswap/status.h"
-
-/* Long, as the machine may be short of memory. */
-#define ANSWER_TIMEOUT_S 30
-
-/* With room for statistics of a newer server. */
-#define ANSWER_MAX (4 * CONTROL_REPLY_MAX)
 
 static bool is_off_for_sleep(const struct host *host)
 {
@@ -83,29 +76,6 @@ static void show_protections(const struct host *host, const struct state *state,
 	host_say(host, "queue: requests of up to %s kB, scheduler %s", largest, scheduler);
 }
 
-/* The body of the server's answer, which lies in answer; or NULL, with *error where it said why. */
-static const char *ask(const struct host *host, const struct state *state, const char *request,
-		       char *answer, size_t size, const char **error)
-{
-	char path[PATH_MAX];
-	int fd, err;
-
-	*error = "no answer";
-	if (!host_path(host, path, sizeof(path), "%s", state->control_socket))
-		return NULL;
-	fd = control_connect(path, ANSWER_TIMEOUT_S);
-	err = fd < 0 ? fd : control_send(fd, request);
-	if (err == 0)
-		err = control_receive(fd, ANSWER_TIMEOUT_S, answer, size);
-	if (fd >= 0)
-		close(fd);
-	if (err) {
-		*error = strerror(-err);
-		return NULL;
-	}
-	return control_body(answer, error);
-}
-
 static bool has_control(const struct host *host, const struct state *state)
 {
 	return *state->control_socket && host_has_socket(host, "%s", state->control_socket);
@@ -115,13 +85,12 @@ static bool has_control(const struct host *host, const struct state *state)
 static void show_notices(const struct host *host, const struct state *state)
 {
 	static const char none[] = "none: ";
-	char answer[CONTROL_REPLY_MAX + 1];
-	const char *body, *error;
+	char path[PATH_MAX], answer[ASK_MAX + 1], why[ASK_WHY_MAX];
+	const char *body;
 
-	if (!has_control(host, state))
-		return;
-	body = ask(host, state, "freed", answer, sizeof(answer), &error);
-	if (!body)
+	if (!has_control(host, state) ||
+	    !host_path(host, path, sizeof(path), "%s", state->control_socket) ||
+	    ask(path, "freed", ASK_TIMEOUT_S, answer, &body, why) != 0)
 		return;
 	answer[strlen(answer) - 1] = '\0';
 	if (strncmp(body, none, strlen(none)) != 0)
@@ -173,21 +142,21 @@ int status_show(struct host *host)
 	return read_or_say(host, &state) ? EXIT_FAILURE : show(host, &state);
 }
 
-static int show_statistics(struct host *host, const struct state *state)
+/* The disk at one look, as its server and the guard beside it have it. */
+static int look_at_disk(struct host *host, const struct state *state)
 {
-	char answer[ANSWER_MAX + 1];
-	struct ramzswap_stats stats;
-	const char *body, *error;
+	char path[PATH_MAX], why[ASK_WHY_MAX] = "its path is too long";
+	struct disk disk;
 
-	body = ask(host, state, "stats", answer, sizeof(answer), &error);
-	if (!body || stats_parse_plain(&stats, body) < 0) {
-		host_complain(host, "no statistics from %s: %s", state->control_socket,
-			      body    ? "cut short, or those of another version"
-			      : error ? error
-				      : "what listens there is no ramzswap");
+	if (!host_path(host, path, sizeof(path), "%s", state->control_socket) ||
+	    disk_ask(&disk, path, why) != 0) {
+		host_complain(host, "no statistics from %s: %s", state->control_socket, why);
 		return EXIT_FAILURE;
 	}
-	if (stats_write_text(&stats, host->out) != 0) {
+	disk.guard = guard_process(host) ? LOOK_GUARD_LIVES
+		     : *state->guarded	 ? LOOK_GUARD_MISSING
+					 : LOOK_GUARD_NONE;
+	if (disk_look(&disk, host->out) != 0) {
 		host_complain(host, "cannot write the output");
 		return EXIT_FAILURE;
 	}
@@ -203,6 +172,6 @@ int status_show_all(struct host *host)
 		return EXIT_FAILURE;
 	status = show(host, &state);
 	if (status == EXIT_SUCCESS && has_control(host, &state))
-		status = show_statistics(host, &state);
+		status = look_at_disk(host, &state);
 	return status;
 }

@@ -11,7 +11,7 @@ struct host;
  */
 int status_show(struct host *host);
 
-/* The same, and behind it the statistics that the server tells. */
+/* The same, and behind it the disk at one look. */
 int status_show_all(struct host *host);
 
 #endif

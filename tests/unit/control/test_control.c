@@ -81,6 +81,29 @@ static void bad_memlimit_changes_nothing_and_says_why(void **state)
 	assert_string_equal(ask(fake, "memlimit 1M\n"), "error 1M is too small: the least is 4M\n");
 }
 
+static void about_tells_the_server_in_words(void **state)
+{
+	struct fake_control *fake = *state;
+	struct control_about about;
+	char answer[CONTROL_ABOUT_MAX + 16];
+
+	assert_string_equal(ask(fake, "about\n"),
+			    "ok\nversion 1.2.3\ncodec lzo\nidle_codec zstd\nswap auto\npid 4711\n");
+	/* Of another version: more, less, longer, and no plain text. */
+	control_about_parse(&about,
+			    "new thing\ncodec a very long name\nswap \x1b[1m\npid\nversion 9\n");
+	assert_string_equal(about.codec, "a very long nam");
+	assert_string_equal(about.swap, "?[1m");
+	assert_string_equal(about.pid, "");
+	assert_string_equal(about.version, "9");
+	assert_string_equal(about.idle_codec, "");
+	memset(&about, 'x', sizeof(about));
+	control_about_parse(&about, "");
+	assert_string_equal(about.version, "");
+	for (size_t size = 0; size < 30; size++)
+		assert_int_equal(control_about_format(&fake->about, answer, size), -ENOSPC);
+}
+
 static void writeback_and_its_allowances_are_understood(void **state)
 {
 	static const struct {
@@ -416,6 +439,7 @@ int main(void)
 		SERVED(stats_come_back_whole),
 		SERVED(memlimit_takes_sizes_shares_and_none),
 		SERVED(bad_memlimit_changes_nothing_and_says_why),
+		SERVED(about_tells_the_server_in_words),
 		SERVED(writeback_and_its_allowances_are_understood),
 		SERVED(orders_report_what_they_achieved),
 		SERVED(failures_are_told_in_one_line),

@@ -93,8 +93,32 @@ static void stats_are_shown_as_text(void **state)
 	outcome = run("-c %s stats", fake->path);
 	assert_succeeds(outcome, NULL);
 	assert_non_null(strstr(outcome->out, "\nOrigDataSize:          411108 kB\n"));
+	assert_non_null(strstr(outcome->out, "[Server]\nVersion:                1.2.3\n"));
+	assert_null(strstr(outcome->out, "InvalidIO"));
+	assert_succeeds(run("-c %s stats --all", fake->path), NULL);
+	assert_non_null(strstr(outcome->out, "\nInvalidIO:                  0\n"));
+	assert_null(strstr(outcome->out, "["));
 	assert_succeeds(run("-c %s --stats", fake->path), NULL);
 	assert_non_null(strstr(outcome->out, "\nOrigDataSize:          411108 kB\n"));
+}
+
+static void one_look_is_what_comes_without_a_command(void **state)
+{
+	struct fake_control *fake = *state;
+	const struct ramzswap_stats stats = {
+		.disksize = 10 * MIB, .pages_stored = 512, .mem_used_total = MIB, .locked = 1
+	};
+	const struct outcome *outcome;
+	char first[sizeof(outcome->out)];
+
+	fake_control_set_stats(fake, &stats);
+	outcome = run("-c %s", fake->path);
+	assert_succeeds(outcome, NULL);
+	assert_non_null(strstr(outcome->out,
+			       "2.0 MiB stored in 1.0 MiB of memory: 1.0 MiB won, 2.00 to 1\n"
+			       "  disk    ######........................  20% of 10 MiB\n"));
+	snprintf(first, sizeof(first), "%s", outcome->out);
+	assert_succeeds(run("-c %s status", fake->path), first);
 }
 
 static void stats_are_shown_as_json_and_metrics(void **state)
@@ -112,7 +136,8 @@ static void stats_are_shown_as_json_and_metrics(void **state)
 	json_decref(root);
 
 	assert_succeeds(run("--prometheus -c %s stats", fake->path), NULL);
-	assert_non_null(strstr(outcome->out, "\nramzswap_num_writes_total 4711\n"));
+	assert_non_null(
+		strstr(outcome->out, "\nramzswap_num_writes_total{disk=\"socket\"} 4711\n"));
 }
 
 static void socket_comes_from_option_then_environment(void **state)
@@ -160,14 +185,13 @@ static void wrong_words_never_reach_the_server(void **state)
 	struct fake_control *fake = *state;
 
 	assert_int_equal(setenv("RAMZSWAP_CONTROL", fake->path, 1), 0);
-	assert_fails(run(""), "no command: use stats");
-	assert_fails(run("frobnicate"), "unknown command frobnicate: use stats");
+	assert_fails(run("frobnicate"), "unknown command frobnicate: use status, stats");
 	assert_fails(run("--frobnicate"), "unknown option --frobnicate");
 	assert_fails(run("-x stats"), "unknown option -x");
 	assert_fails(run("stats -c"), "-c needs the path of a socket");
 	assert_fails(run("compact now"), "compact does not take \"now\"");
 	assert_fails(run("compact --json"), "--json and --prometheus are for stats");
-	assert_fails(run("stats --json --prometheus"), "either --json or --prometheus");
+	assert_fails(run("stats --json --prometheus"), "one of --all, --json and --prometheus");
 	assert_fails(run("--stats --reset"), "one command at a time");
 	assert_fails(run("stats reset"), "stats does not take \"reset\"");
 	assert_fails(run("memlimit"), "memlimit needs a size such as 512M, or none");
@@ -185,7 +209,7 @@ static void help_and_version_need_no_server(void **state)
 	const struct outcome *outcome = run("--help");
 
 	assert_succeeds(outcome, NULL);
-	assert_non_null(strstr(outcome->out, "Usage: rzscontrol [-c SOCKET] COMMAND"));
+	assert_non_null(strstr(outcome->out, "Usage: rzscontrol [-c SOCKET] [COMMAND]"));
 	assert_non_null(strstr(outcome->out, "memlimit SIZE|none"));
 	assert_succeeds(run("--version"), NULL);
 	assert_int_equal(strncmp(outcome->out, "rzscontrol 1.", 13), 0);
@@ -264,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SERVED(stats_are_shown_as_text),
+		SERVED(one_look_is_what_comes_without_a_command),
 		SERVED(stats_are_shown_as_json_and_metrics),
 		SERVED(socket_comes_from_option_then_environment),
 		SERVED(orders_reach_the_server),
@@ -279,5 +304,6 @@ int main(void)
 		return 1;
 	}
 	unsetenv("RAMZSWAP_CONTROL");
+	setenv("LC_ALL", "C", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,7 +134,9 @@ static void the_other_door_has_no_link(void **state)
 static void a_server_tells_its_statistics(void **state)
 {
 	struct fake_host *fake = *state;
-	struct ramzswap_stats stats = { .disksize = 64 << 20, .orig_data_size = 5 << 20 };
+	struct ramzswap_stats stats = {
+		.disksize = 64 << 20, .pages_stored = 1280, .mem_used_total = 2 << 20, .locked = 1
+	};
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct fake_control *control;
@@ -149,10 +151,10 @@ static void a_server_tells_its_statistics(void **state)
 	snprintf(path, sizeof(path), "%s/run/ramzswap/control", fake->root);
 	assert_int_equal(symlink(control->path, path), 0);
 	assert_int_equal(status_show(&fake->host), 0);
-	assert_null(strstr(fake_said(fake), "OrigDataSize"));
+	assert_null(strstr(fake_said(fake), "stored in"));
 	assert_int_equal(status_show_all(&fake->host), 0);
-	said("OrigDataSize:", fake_said(fake));
-	said("5120 kB", fake_said(fake));
+	said("\n5.0 MiB stored in 2.0 MiB of memory: 3.0 MiB won, 2.50 to 1\n", fake_said(fake));
+	said("\n  safe    locked, guard: in force; missing: IO flusher", fake_said(fake));
 	fake_control_teardown(&made);
 	/* A socket is left, and nobody there. */
 	assert_int_equal(unlink(path), 0);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <string.h>
+
+#include "tools/metrics.h"
+#include "tools/stats_text.h"
+
+#define NAME_MAX_BYTES 80
+
+/* The suffix that a name still lacks to end in its unit. */
+static const char *unit_suffix(const struct stats_field *field)
+{
+	const char *suffix = field->unit == STATS_BYTES	    ? "_bytes"
+			     : field->unit == STATS_SECONDS ? "_seconds"
+							    : "";
+	size_t len = strlen(field->name), suffix_len = strlen(suffix);
+
+	if (len > suffix_len && strcmp(field->name + len - suffix_len, suffix) == 0)
+		return "";
+	return suffix;
+}
+
+static void make_name(const struct stats_field *field, char name[NAME_MAX_BYTES])
+{
+	const char *base = field->name;
+
+	/* Names that end so are those of histograms. */
+	if (!strcmp(base, "bd_count"))
+		base = "bd_pages";
+	snprintf(name, NAME_MAX_BYTES, "ramzswap_%s%s%s", base, unit_suffix(field),
+		 field->kind == STATS_COUNTER ? "_total" : "");
+}
+
+/* A label's value, in which three characters mean something. */
+static void write_label(const char *name, const char *value, FILE *out)
+{
+	fprintf(out, "%s=\"", name);
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			fputc('\\', out);
+		if (*value == '\n')
+			fputs("\\n", out);
+		else
+			fputc(*value, out);
+	}
+	fputc('"', out);
+}
+
+static void write_sample(const char *name, const struct disk *disk, uint64_t value, FILE *out)
+{
+	fprintf(out, "%s{", name);
+	write_label("disk", disk->name, out);
+	fprintf(out, "} %" PRIu64 "\n", value);
+}
+
+static void write_head(const char *name, const char *help, const char *type, FILE *out)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* 1, with what the server says of itself as labels. */
+static void write_build_info(const struct disk *disks, size_t count, FILE *out)
+{
+	write_head("ramzswap_build_info", "Version and codecs of the server", "gauge", out);
+	for (size_t i = 0; i < count; i++) {
+		fputs("ramzswap_build_info{", out);
+		write_label("disk", disks[i].name, out);
+		fputc(',', out);
+		write_label("version", disks[i].about.version, out);
+		fputc(',', out);
+		write_label("codec", disks[i].about.codec, out);
+		fputc(',', out);
+		write_label("idle_codec", disks[i].about.idle_codec, out);
+		fputs("} 1\n", out);
+	}
+}
+
+int metrics_write(const struct disk *disks, size_t count, FILE *out)
+{
+	char name[NAME_MAX_BYTES];
+
+	write_build_info(disks, count, out);
+	for (int i = 0; i < STATS_FIELD_COUNT; i++) {
+		const struct stats_field *field = &stats_fields[i];
+
+		make_name(field, name);
+		write_head(name, field->help, field->kind == STATS_COUNTER ? "counter" : "gauge",
+			   out);
+		for (size_t j = 0; j < count; j++)
+			write_sample(name, &disks[j], stats_value(&disks[j].stats, i), out);
+	}
+	return stream_finish(out);
+}
