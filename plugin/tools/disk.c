@@ -94,6 +94,7 @@ int disk_ask(struct disk *disk, const char *socket, char why[ASK_WHY_MAX])
 	if (disk->tells)
 		control_about_parse(&disk->about, body);
 	find_guard(disk);
+	disk->answers = true;
 	return 0;
 }
 

@@ -17,8 +17,8 @@ struct disk {
 	char socket[DISK_SOCKET_MAX];
 	char name[DISK_SOCKET_MAX]; /* what to call it, of the socket's path */
 	struct ramzswap_stats stats;
-	struct control_about about; /* if tells */
-	bool tells;
+	struct control_about about; /* if tells: an older server does not */
+	bool answers, tells;
 	char device[32]; /* that the guard watches over, as /dev/nbd0; empty if it is not known */
 	enum look_guard guard;
 };

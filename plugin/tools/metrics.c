@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/metrics.h"
 #include "tools/stats_text.h"
@@ -63,6 +69,8 @@ static void write_build_info(const struct disk *disks, size_t count, FILE *out)
 {
 	write_head("ramzswap_build_info", "Version and codecs of the server", "gauge", out);
 	for (size_t i = 0; i < count; i++) {
+		if (!disks[i].answers)
+			continue;
 		fputs("ramzswap_build_info{", out);
 		write_label("disk", disks[i].name, out);
 		fputc(',', out);
@@ -79,6 +87,9 @@ int metrics_write(const struct disk *disks, size_t count, FILE *out)
 {
 	char name[NAME_MAX_BYTES];
 
+	write_head("ramzswap_up", "Whether the server answers", "gauge", out);
+	for (size_t i = 0; i < count; i++)
+		write_sample("ramzswap_up", &disks[i], disks[i].answers, out);
 	write_build_info(disks, count, out);
 	for (int i = 0; i < STATS_FIELD_COUNT; i++) {
 		const struct stats_field *field = &stats_fields[i];
@@ -87,7 +98,55 @@ int metrics_write(const struct disk *disks, size_t count, FILE *out)
 		write_head(name, field->help, field->kind == STATS_COUNTER ? "counter" : "gauge",
 			   out);
 		for (size_t j = 0; j < count; j++)
-			write_sample(name, &disks[j], stats_value(&disks[j].stats, i), out);
+			if (disks[j].answers)
+				write_sample(name, &disks[j], stats_value(&disks[j].stats, i), out);
 	}
 	return stream_finish(out);
+}
+
+/* Writes and closes the new file. */
+static int fill_file(int fd, const struct disk *disks, size_t count)
+{
+	FILE *out = fdopen(fd, "w");
+	int err;
+
+	if (!out) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	err = metrics_write(disks, count, out);
+	if (!err && fchmod(fd, 0644) != 0)
+		err = -errno;
+	if (fclose(out) != 0 && !err)
+		err = -errno;
+	return err;
+}
+
+/* Beside the file, by a name that no collector takes for metrics. */
+static int name_new_file(const char *path, char made[PATH_MAX])
+{
+	const char *base = strrchr(path, '/');
+	int folder = base ? (int)(base + 1 - path) : 0;
+	int len = snprintf(made, PATH_MAX, "%.*s.%s.XXXXXX", folder, path, path + folder);
+
+	return len < 0 || len >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+int metrics_save(const struct disk *disks, size_t count, const char *path, char why[ASK_WHY_MAX])
+{
+	char made[PATH_MAX];
+	int err = name_new_file(path, made), fd;
+
+	if (!err) {
+		fd = mkostemp(made, O_CLOEXEC);
+		err = fd < 0 ? -errno : fill_file(fd, disks, count);
+		if (!err && rename(made, path) != 0)
+			err = -errno;
+		if (err && fd >= 0)
+			unlink(made);
+	}
+	if (err)
+		snprintf(why, ASK_WHY_MAX, "cannot write %s: %s", path, strerror(-err));
+	return err;
 }

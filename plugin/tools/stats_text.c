@@ -173,6 +173,7 @@ static const struct line trouble[] = {
 	LINE(bd_failed_writes, IF_ANY),
 	LINE(bd_segments_bad, IF_ANY),
 	LINE(oom_calls, IF_ANY),
+	LINE(links_lost, IF_ANY),
 	END,
 };
 
@@ -221,6 +222,33 @@ static void write_line(const struct ramzswap_stats *stats, const struct line *li
 		write_number(stats, line->number, out);
 }
 
+static bool is_of_a_group(enum stats_number number)
+{
+	for (size_t i = 0; i < GROUP_COUNT; i++)
+		for (const struct line *line = groups[i].lines; line->number != STATS_FIELD_COUNT;
+		     line++)
+			if (line->number == number)
+				return true;
+	return false;
+}
+
+/* What is in no group yet is not to be missed. */
+static void write_others(const struct ramzswap_stats *stats, FILE *out)
+{
+	bool first = true;
+
+	for (int i = 0; i < STATS_FIELD_COUNT; i++) {
+		const struct line line = { i, IF_ANY };
+
+		if (is_of_a_group(i) || !is_shown(stats, NULL, &line))
+			continue;
+		if (first)
+			fputs("\n[Other]\n", out);
+		first = false;
+		write_line(stats, &line, out);
+	}
+}
+
 /* How many lines there were. */
 static int write_group(const struct ramzswap_stats *stats, const struct control_about *about,
 		       const struct group *group, FILE *out)
@@ -266,6 +294,7 @@ int stats_write_groups(const struct ramzswap_stats *stats, const struct control_
 	fputs("[Server]\n", out);
 	write_server(about, out);
 	write_ratio("Ratio", stats_in_memory(stats), memory_used, out);
+	write_others(stats, out);
 	for (size_t i = 0; i < GROUP_COUNT; i++)
 		lines = write_group(stats, about, &groups[i], out);
 	if (lines == 0)

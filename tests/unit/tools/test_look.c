@@ -12,6 +12,7 @@
 
 #include "tools/disk.h"
 #include "tools/look.h"
+#include "tools/watch.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define PAGES_OF(mib) ((mib)*256)
@@ -159,6 +160,23 @@ static void disks_are_called_by_their_sockets(void **state)
 	}
 }
 
+static void rates_are_of_what_happened_in_between(void **state)
+{
+	const struct ramzswap_stats before = { .num_reads = 100,
+					       .num_writes = 50,
+					       .notify_free = 7 };
+	struct ramzswap_stats now = { .num_reads = 300, .num_writes = 10, .freed_notices = 20 };
+	struct watch_rates rates;
+
+	watch_rates(&before, &now, 2, &rates);
+	assert_true(rates.reads == 100);
+	/* It was reset: all that there is came since. */
+	assert_true(rates.writes == 5);
+	assert_true(rates.freed == 6.5);
+	watch_rates(&before, &now, 0, &rates);
+	assert_true(rates.reads == 0);
+}
+
 static void a_stream_that_fails_is_reported(void **state)
 {
 	const struct ramzswap_stats stats = { .disksize = MIB };
@@ -179,6 +197,7 @@ int main(void)
 		cmocka_unit_test(sizes_have_the_digits_that_count),
 		cmocka_unit_test(bars_tell_something_from_nothing_and_almost_all_from_all),
 		cmocka_unit_test(disks_are_called_by_their_sockets),
+		cmocka_unit_test(rates_are_of_what_happened_in_between),
 		cmocka_unit_test(a_stream_that_fails_is_reported),
 	};
 

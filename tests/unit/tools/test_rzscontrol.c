@@ -180,17 +180,74 @@ static void refusals_of_the_server_are_shown(void **state)
 		     "rzscontrol: a client is connected: disconnect it first\n");
 }
 
+static void a_list_has_a_row_for_a_disk(void **state)
+{
+	struct fake_control *fake = *state;
+	const struct ramzswap_stats stats = {
+		.disksize = 10 * MIB, .pages_stored = 512, .mem_used_total = MIB, .connections = 2
+	};
+	const struct outcome *outcome;
+	json_t *root, *row;
+
+	fake_control_set_stats(fake, &stats);
+	assert_succeeds(run("list --noheadings -o NAME,DISKSIZE,RATIO,ALGORITHM %s", fake->path),
+			"socket   10 MiB  2.00 lzo\n");
+	assert_succeeds(run("-c %s list --raw -o name,data,total,pid", fake->path),
+			"NAME DATA TOTAL PID\nsocket 2097152 1048576 4711\n");
+	outcome = run("list --json %s", fake->path);
+	assert_succeeds(outcome, NULL);
+	root = json_loads(outcome->out, 0, NULL);
+	row = json_array_get(json_object_get(root, "disks"), 0);
+	assert_int_equal(json_integer_value(json_object_get(row, "disksize")), 10 * MIB);
+	assert_string_equal(json_string_value(json_object_get(row, "socket")), fake->path);
+	json_decref(root);
+	/* What answers is shown, and what does not is said. */
+	outcome = run("list -n -o CLIENTS %s /nowhere/control", fake->path);
+	assert_int_equal(outcome->status, 1);
+	assert_non_null(strstr(outcome->out, "2\n"));
+	assert_non_null(strstr(outcome->err, "/nowhere/control does not exist"));
+}
+
+static void watching_shows_rows_of_a_disk(void **state)
+{
+	struct fake_control *fake = *state;
+	const struct ramzswap_stats stats = { .disksize = 10 * MIB, .mem_used_total = MIB };
+	const struct outcome *outcome;
+	int lines = 0;
+
+	fake_control_set_stats(fake, &stats);
+	outcome = run("-c %s watch 1 2", fake->path);
+	assert_succeeds(outcome, NULL);
+	assert_int_equal(strncmp(outcome->out, "TIME ", 5), 0);
+	for (const char *at = outcome->out; *at; at++)
+		lines += *at == '\n';
+	assert_int_equal(lines, 3);
+	assert_non_null(strstr(outcome->out, " none    1.0 MiB   none "));
+}
+
 static void wrong_words_never_reach_the_server(void **state)
 {
 	struct fake_control *fake = *state;
 
 	assert_int_equal(setenv("RAMZSWAP_CONTROL", fake->path, 1), 0);
-	assert_fails(run("frobnicate"), "unknown command frobnicate: use status, stats");
+	assert_fails(run("frobnicate"),
+		     "unknown command frobnicate: use status, list, watch, metrics, stats");
 	assert_fails(run("--frobnicate"), "unknown option --frobnicate");
 	assert_fails(run("-x stats"), "unknown option -x");
 	assert_fails(run("stats -c"), "-c needs the path of a socket");
 	assert_fails(run("compact now"), "compact does not take \"now\"");
-	assert_fails(run("compact --json"), "--json and --prometheus are for stats");
+	assert_fails(run("compact --json"), "--json is for stats and list, not for compact");
+	assert_fails(run("list --all"), "--all is for stats, not for list");
+	assert_fails(run("list --prometheus"), "--prometheus is for stats, not for list");
+	assert_fails(run("list --json --raw"), "leave out --raw and --noheadings");
+	assert_fails(run("list -o NAME,SIZE"), "there is no column SIZE: use NAME, DISKSIZE");
+	assert_fails(run("list -o ''"), "there is no column : use NAME");
+	assert_fails(run("list -o"), "-o needs columns (list) or a file (metrics)");
+	assert_fails(run("metrics --raw"), "--raw is for list, not for metrics");
+	assert_fails(run("metrics -o /nowhere/m.prom"), "cannot write /nowhere/m.prom");
+	assert_fails(run("watch 0"), "watch takes seconds between two looks, a whole number");
+	assert_fails(run("watch 1 x"), "watch takes a count of looks, a whole number");
+	assert_fails(run("watch 1 2 3"), "watch does not take \"3\"");
 	assert_fails(run("stats --json --prometheus"), "one of --all, --json and --prometheus");
 	assert_fails(run("--stats --reset"), "one command at a time");
 	assert_fails(run("stats reset"), "stats does not take \"reset\"");
@@ -293,6 +350,8 @@ int main(void)
 		SERVED(socket_comes_from_option_then_environment),
 		SERVED(orders_reach_the_server),
 		SERVED(refusals_of_the_server_are_shown),
+		SERVED(a_list_has_a_row_for_a_disk),
+		SERVED(watching_shows_rows_of_a_disk),
 		SERVED(wrong_words_never_reach_the_server),
 		cmocka_unit_test(help_and_version_need_no_server),
 		SERVED(output_that_cannot_be_written_is_a_failure),

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -125,7 +127,7 @@ static void json_is_a_flat_object_of_all_fields_in_bytes(void **state)
 
 static int metrics_of_one(const struct ramzswap_stats *stats, FILE *out)
 {
-	struct disk disk = { .name = "vm1", .stats = *stats };
+	struct disk disk = { .name = "vm1", .answers = true, .stats = *stats };
 
 	return metrics_write(&disk, 1, out);
 }
@@ -160,9 +162,9 @@ static void prometheus_names_end_in_unit_and_total(void **state)
 	assert_metric(text, "ramzswap_mem_used_total_bytes", "gauge",
 		      "All memory that the disk holds", stats.mem_used_total);
 	assert_metric(text, "ramzswap_locked", "gauge", "Whether the memory is locked", 1);
-	assert_int_equal(count_of(text, "# HELP ramzswap_"), FIELD_COUNT + 1);
-	assert_int_equal(count_of(text, "# TYPE ramzswap_"), FIELD_COUNT + 1);
-	assert_int_equal(count_of(text, "\n"), 3 * (FIELD_COUNT + 1));
+	assert_int_equal(count_of(text, "# HELP ramzswap_"), FIELD_COUNT + 2);
+	assert_int_equal(count_of(text, "# TYPE ramzswap_"), FIELD_COUNT + 2);
+	assert_int_equal(count_of(text, "\n"), 3 * (FIELD_COUNT + 2));
 	free(text);
 }
 
@@ -185,15 +187,17 @@ static void prometheus_keeps_total_for_counters(void **state)
 
 static void metrics_of_disks_stand_together(void **state)
 {
-	struct disk disks[2] = {
-		{ .name = "a", .stats = { .num_reads = 5 }, .about = { .version = "1.2" } },
-		{ .name = "b\"\\c", .stats = { .num_reads = 6 }, .about = { .codec = "lz4" } },
+	struct disk disks[3] = {
+		{ .name = "a", .answers = true, .stats = { .num_reads = 5 } },
+		{ .name = "b\"\\c", .answers = true, .stats = { .num_reads = 6 } },
+		{ .name = "down" },
 	};
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	assert_int_equal(metrics_write(disks, 2, out), 0);
+	strcpy(disks[0].about.version, "1.2");
+	assert_int_equal(metrics_write(disks, 3, out), 0);
 	fclose(out);
 	assert_non_null(strstr(text, "# TYPE ramzswap_num_reads_total counter\n"
 				     "ramzswap_num_reads_total{disk=\"a\"} 5\n"
@@ -201,9 +205,43 @@ static void metrics_of_disks_stand_together(void **state)
 				     "# HELP "));
 	assert_non_null(strstr(text, "ramzswap_build_info{disk=\"a\",version=\"1.2\",codec=\"\","
 				     "idle_codec=\"\"} 1\n"));
+	assert_int_equal(count_of(text, "disk=\"down\""), 1);
+	assert_non_null(strstr(text, "ramzswap_up{disk=\"down\"} 0\n"));
 	/* What promtool refuses. */
 	assert_null(strstr(text, "_count{"));
 	free(text);
+}
+
+static void metrics_replace_a_file_at_once(void **state)
+{
+	char folder[] = "/tmp/metrics-XXXXXX", path[64], missing[64], why[ASK_WHY_MAX], line[64];
+	const struct disk disk = { .name = "a", .answers = true };
+	struct stat is;
+	FILE *old;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/m.prom", folder);
+	snprintf(missing, sizeof(missing), "%s/no/m.prom", folder);
+	old = fopen(path, "w");
+	fputs("old\n", old);
+	fflush(old);
+	assert_int_equal(metrics_save(&disk, 1, path, why), 0);
+	/* Who has the old one open reads it to its end. */
+	assert_int_equal(fstat(fileno(old), &is), 0);
+	assert_int_equal(is.st_size, 4);
+	fclose(old);
+	assert_int_equal(stat(path, &is), 0);
+	assert_int_equal(is.st_mode & 0777, 0644);
+	old = fopen(path, "r");
+	assert_non_null(fgets(line, sizeof(line), old));
+	assert_string_equal(line, "# HELP ramzswap_up Whether the server answers\n");
+	fclose(old);
+	assert_int_equal(metrics_save(&disk, 1, missing, why), -ENOENT);
+	assert_non_null(strstr(why, "/no/m.prom: No such file or directory"));
+	assert_int_equal(metrics_save(&disk, 1, folder, why), -EISDIR);
+	/* Nothing else is left behind. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
 }
 
 static int groups_of_a_swap_disk(const struct ramzswap_stats *stats, FILE *out)
@@ -287,6 +325,7 @@ int main(void)
 		cmocka_unit_test(prometheus_names_end_in_unit_and_total),
 		cmocka_unit_test(prometheus_keeps_total_for_counters),
 		cmocka_unit_test(metrics_of_disks_stand_together),
+		cmocka_unit_test(metrics_replace_a_file_at_once),
 		cmocka_unit_test(groups_have_every_line_that_is_in_use),
 		cmocka_unit_test(groups_leave_out_what_is_not_in_use),
 		cmocka_unit_test(an_ordinary_disk_has_no_lines_of_protections),
