@@ -21,12 +21,13 @@ class NotHere(Exception):
 
 
 def size_text(size):
-    """4096 as 4K; what lies a sector below a round size is said so: 4G-512."""
+    """4096 as 4K; what lies a block below a round size is said so: 4G-512."""
     for shift, unit in ((30, "G"), (20, "M"), (10, "K")):
         if size >> shift and size % (1 << shift) == 0:
             return f"{size >> shift}{unit}"
-        if size >= MIB and (size + 512) % (1 << shift) == 0:
-            return f"{(size + 512) >> shift}{unit}-512"
+        for less, word in ((512, "512"), (PAGE, "4K")):
+            if size >= 64 * MIB and (size + less) % (1 << shift) == 0:
+                return f"{(size + less) >> shift}{unit}-{word}"
     return str(size)
 
 
@@ -53,15 +54,17 @@ class Arrivals:
             if begin % PAGE or (end % PAGE and end != disk_size):
                 self.off_border[kind] += 1
 
-    def outline(self, counts=True, without=()):
+    def outline(self, counts=True, without=(), sizes=True):
         """One line: each kind with its sizes, and whether it keeps to the borders of pages."""
         parts = []
-        for kind, sizes in self.sizes.items():
-            if not sizes or kind in without:
+        for kind, all_sizes in self.sizes.items():
+            if not all_sizes or kind in without:
                 continue
-            least, most = size_text(min(sizes)), size_text(max(sizes))
-            if counts:
-                words = f"{kind} {len(sizes)} × " + (most if least == most else f"{least}–{most}")
+            least, most = size_text(min(all_sizes)), size_text(max(all_sizes))
+            if not sizes:
+                words = kind
+            elif counts:
+                words = f"{kind} {len(all_sizes)} × " + (most if least == most else f"{least}–{most}")
             else:
                 words = f"{kind} ≤ {most}"
             if self.off_border[kind]:
