@@ -145,11 +145,29 @@ static bool room_was_made(struct request *req, int err)
 	return (err == -ENOSPC || err == -ENOMEM) && request_make_room(req);
 }
 
+/*
+ * Whether a piece is a page of zeroes where no table page is.  It reads as zeroes already, and must
+ * not cost a page of the table: a client that zeroes a whole disk by writing would fill the memory.
+ */
+static bool changes_nothing(struct request *req, struct table_ref *ref, const struct piece *piece,
+			    const unsigned char *from)
+{
+	if (piece->count != STORE_PAGE_SIZE || !page_is_zero(from))
+		return false;
+	(void)repin(req->store, ref, piece->page, false);
+	return !ref->entries;
+}
+
 static int write_piece(struct request *req, struct table_ref *ref, const struct piece *piece,
 		       const unsigned char *from, size_t behind)
 {
-	int err = repin(req->store, ref, piece->page, true);
+	int err;
 
+	if (changes_nothing(req, ref, piece, from)) {
+		req->count[COUNT_ZERO_WRITES]++;
+		return 0;
+	}
+	err = repin(req->store, ref, piece->page, true);
 	if (err)
 		return err;
 	if (behind > 0)

@@ -28,6 +28,13 @@ static bool same_filled(const void *page, uint64_t *word)
 	return true;
 }
 
+bool page_is_zero(const void *page)
+{
+	uint64_t word;
+
+	return same_filled(page, &word) && word == 0;
+}
+
 static void fill_page(void *page, uint64_t word)
 {
 	unsigned char *bytes = page;
@@ -364,7 +371,7 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, 
 	unsigned char fetched[STORE_PAGE_SIZE];
 	struct encoder *encoder;
 	struct image image;
-	uint64_t old, seen, word;
+	uint64_t old, seen;
 	int err;
 
 	for (;;) {
@@ -393,7 +400,7 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, 
 	else
 		memset(encoder->page + offset, 0, count);
 	/* What is trimmed piece by piece goes as what is trimmed at once. */
-	if (!data && same_filled(encoder->page, &word) && word == 0) {
+	if (!data && page_is_zero(encoder->page)) {
 		forget_locked(req, ref, entry, old);
 		return 0;
 	}

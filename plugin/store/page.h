@@ -23,6 +23,9 @@ int page_write(struct request *req, struct table_ref *ref, table_entry *entry, c
 int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, const void *data,
 		size_t offset, size_t count);
 
+/* Whether a page holds only zeroes. */
+bool page_is_zero(const void *page);
+
 /* Makes the page empty. */
 void page_forget(struct request *req, struct table_ref *ref, table_entry *entry);
 

@@ -167,13 +167,38 @@ static void a_page_made_zero_piece_by_piece_leaves_no_entry(void **state)
 		settle(store);
 		assert_uint_in_range(stats_of(store).mem_used_total, 0, used + SLACK);
 	}
-	/* Nor does a page of zeroes that was written as such. */
+	/* Nor does a page of zeroes that was written as such, where others were stored then. */
+	must_write(store, page, PAGE, 3 * TIB + PAGE);
 	memset(page, 0, PAGE);
 	must_write(store, page, PAGE, 3 * TIB);
 	assert_int_equal(stats_of(store).pages_zero, 1);
+	must_zero(store, PAGE, 3 * TIB + PAGE);
 	must_zero(store, 10, 3 * TIB + 5);
 	assert_int_equal(stats_of(store).pages_zero, 0);
 	assert_int_equal(store->table.table_pages, 0);
+	store_done(store);
+}
+
+static void zeroes_written_where_nothing_is_stored_cost_nothing(void **state)
+{
+	struct store *store = scattered_store(false, LIMIT);
+	uint64_t used = stats_of(store).mem_used_total;
+	static unsigned char zeroes[256 * PAGE];
+	unsigned char page[PAGE];
+	struct rng rng = { 13 };
+
+	for (uint64_t at = 0; at < 4 * TIB; at += GIB)
+		must_write(store, zeroes, sizeof(zeroes), at);
+	assert_int_equal(stats_of(store).mem_used_total, used);
+	assert_int_equal(stats_of(store).zero_writes, 4096 * 256);
+	assert_int_equal(store->table.table_pages, 0);
+	/* What is stored there later is found, and zeroes over it are written. */
+	data_fill(&rng, DATA_TEXT, page, PAGE);
+	must_write(store, page, PAGE, GIB);
+	must_read(store, page, PAGE, GIB);
+	must_write(store, zeroes, sizeof(zeroes), GIB);
+	must_read_zeroes(store, sizeof(zeroes), GIB);
+	assert_int_equal(stats_of(store).pages_stored, 0);
 	store_done(store);
 }
 
@@ -185,6 +210,7 @@ int main(void)
 		cmocka_unit_test(what_a_large_store_held_comes_back),
 		cmocka_unit_test(it_comes_back_while_the_rest_of_the_disk_is_in_use),
 		cmocka_unit_test(a_page_made_zero_piece_by_piece_leaves_no_entry),
+		cmocka_unit_test(zeroes_written_where_nothing_is_stored_cost_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

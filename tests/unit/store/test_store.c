@@ -239,11 +239,14 @@ static void pages_of_every_compressibility_come_back(void **state)
 
 static void every_kind_of_page_replaces_every_other(void **state)
 {
-	struct store *store = store_of(PAGE, STORE_NO_LIMIT);
+	struct store *store = store_of(2 * PAGE, STORE_NO_LIMIT);
 	unsigned char page[PAGE];
 	struct rng rng = { 6 };
 	struct ramzswap_stats fresh[DATA_KINDS];
 
+	/* Beside it one that stays: where nothing is stored, zeroes are not, either. */
+	data_fill(&rng, DATA_TEXT, page, PAGE);
+	must_write(store, page, PAGE, PAGE);
 	for (int round = 0; round < 2; round++) {
 		for (int from = 0; from < DATA_KINDS; from++) {
 			for (int to = 0; to < DATA_KINDS; to++) {
