@@ -234,7 +234,7 @@ program("tree", "a tree of 2000 small files, removed", "all comes back",
         "mkdir $m/tree; for i in $(seq 2000); do head -c 5000 /dev/urandom >$m/tree/$i; done",
         clean="rm -rf $m/tree")
 program("truncate", "a file of 32 MiB, truncated and written again five times", "32 MiB held at the end; all comes back",
-        "for i in 1 2 3 4 5; do cat \"$TOOLS/tmp/noise\" >$m/file; sync; done", clean="rm $m/file")
+        "for i in 1 2 3 4 5; do cat \"$TOOLS/tmp/noise\" >$m/file; sync; done; sleep 3; sync", clean="rm $m/file")
 program("log", "a log that is rotated: ten times 4 MiB, the two last kept", "8 MiB held before all is removed",
         "for i in $(seq 10); do head -c 4M /dev/urandom >$m/log.$i; [ $i -lt 3 ] || rm $m/log.$((i - 2)); sync; done",
         clean="rm $m/log.*")
