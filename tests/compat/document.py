@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """docs/COMPATIBILITY.md, out of the rows and of what was seen."""
+import io
 import re
 
 import table
@@ -51,25 +52,39 @@ def outcomes(row, expected, names):
     return "<br>".join(f"*{', '.join(where)}:* {cell(text)}" for text, where in seen.items())
 
 
-def write(path, rows, expected):
+def unknown_rows(manual, rows):
+    """Names in brackets in the manual's recipes that no row has."""
+    with open(manual, encoding="utf-8") as file:
+        recipes = file.read().split("=head1 RECIPES")[1].split("=head1")[0]
+    named = {name for words in re.findall(r"\[([^]]+)\]", recipes) for name in re.split(r",\s+", words)}
+    return sorted(named - {row.name for row in rows})
+
+
+def text(rows, expected):
+    """All of the document."""
+    out = io.StringIO()
+    write(out, rows, expected)
+    return out.getvalue()
+
+
+def write(file, rows, expected):
     names = [name for name in environments(expected) if name != table.ABOUT]
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(HEAD)
-        file.write("| environment | seen with |\n|---|---|\n")
-        for name in names:
-            file.write(f"| {name} | {expected.get((table.ABOUT, name), '')} |\n")
-        rows = [row for row in rows if any((row.name, name) in expected for name in names)]
-        wrong = sum(row.wrong for row in rows)
-        file.write(f"\n{len(rows)} rows, {wrong} of them guessed wrongly.\n")
-        groups = {}
-        for row in rows:
-            groups.setdefault(row.group, []).append(row)
-        for group, members in groups.items():
-            kernels = members[0].environments
-            shown = [name for name in names
-                     if (name in kernels if kernels else "(" not in name)]
-            file.write(f"\n## {group[0].upper() + group[1:]}\n\n| what | arrives, and what memory does | then |\n|---|---|---|\n")
-            for row in members:
-                guess = f"<br>**≠** guessed: {cell(row.guess)}" if row.wrong else ""
-                file.write(f"| <a id=\"{anchor(row.name)}\"></a>{cell(row.what)} | "
-                           f"{outcomes(row, expected, shown)}{guess} | {cell(row.advice)} |\n")
+    file.write(HEAD)
+    file.write("| environment | seen with |\n|---|---|\n")
+    for name in names:
+        file.write(f"| {name} | {expected.get((table.ABOUT, name), '')} |\n")
+    rows = [row for row in rows if any((row.name, name) in expected for name in names)]
+    wrong = sum(row.wrong for row in rows)
+    file.write(f"\n{len(rows)} rows, {wrong} of them guessed wrongly.\n")
+    groups = {}
+    for row in rows:
+        groups.setdefault(row.group, []).append(row)
+    for group, members in groups.items():
+        kernels = members[0].environments
+        shown = [name for name in names
+                 if (name in kernels if kernels else "(" not in name)]
+        file.write(f"\n## {group[0].upper() + group[1:]}\n\n| what | arrives, and what memory does | then |\n|---|---|---|\n")
+        for row in members:
+            guess = f"<br>**≠** guessed: {cell(row.guess)}" if row.wrong else ""
+            file.write(f"| <a id=\"{anchor(row.name)}\"></a>{cell(row.what)} | "
+                       f"{outcomes(row, expected, shown)}{guess} | {cell(row.advice)} |\n")
