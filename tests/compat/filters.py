@@ -48,7 +48,7 @@ def probe(disk, uri=None):
 def through(name, *parameters):
     def function(disk):
         has_filter(name)
-        disk.start(name, parameters=parameters)
+        disk.start(name, parameters=[word.replace("STATS", disk.path("stats")) for word in parameters])
         return probe(disk)
     return function
 
@@ -64,7 +64,7 @@ for _name, _parameters in (
         ("exitwhen", ("exit-when-file-created=/nowhere/at-all",)),
         ("exportname", ()), ("ip", ("allow=all",)), ("limit", ("limit=10",)), ("multi-conn", ()),
         ("nofilter", ()), ("noparallel", ()), ("rate", ("rate=10G",)), ("retry", ()),
-        ("retry-request", ()), ("stats", ("statsfile=/dev/null",)), ("tls-fallback", ()),
+        ("retry-request", ()), ("stats", ("statsfile=STATS",)), ("tls-fallback", ()),
         ("noextents", ()), ("protect", ("protect=33554432-67108863",)), ("scan", ("scan-ahead=false",)),
         ("count", ()), ("openonce", ()), ("rotational", ()), ("time-limit", ()), ("evil", ("evil-probability=0",)),
         ("spinning", ("min-seek-time=0", "half-seek-time=0", "max-seek-time=0"))):
