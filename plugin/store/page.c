@@ -32,7 +32,9 @@ bool page_is_zero(const void *page)
 {
 	uint64_t word;
 
-	return same_filled(page, &word) && word == 0;
+	/* Not even a page that repeats another word is looked through. */
+	memcpy(&word, page, sizeof(word));
+	return word == 0 && same_filled(page, &word);
 }
 
 static void fill_page(void *page, uint64_t word)
