@@ -51,6 +51,60 @@ static void test_a_machine_without_memory_is_asked_for_none(void **state)
 	end_test();
 }
 
+/* Of a machine that the store has taken much of: the less there is, the more must leave. */
+static void test_pages_leave_while_the_machine_is_short(void **state)
+{
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
+	uint64_t out;
+
+	begin_test(&setup);
+	for (uint64_t i = 0; i < 1500; i++)
+		put(i, 1);
+	/* What does not compress leaves anyway. */
+	pretend_available(50);
+	drain();
+	out = stats_of(store).bd_count;
+	assert_true(out <= 500);
+	/* Short, but not so short that it begins; then it does, and goes on until it is not short. */
+	pretend_available(5);
+	drain();
+	assert_int_equal(stats_of(store).bd_count, out);
+	pretend_available(1);
+	(void)store_writeback_work(store);
+	assert_true(stats_of(store).bd_count > out);
+	out = stats_of(store).bd_count;
+	pretend_available(5);
+	(void)store_writeback_work(store);
+	assert_true(stats_of(store).bd_count > out);
+	out = stats_of(store).bd_count;
+	pretend_available(50);
+	drain();
+	assert_int_equal(stats_of(store).bd_count, out);
+	for (uint64_t i = 0; i < 1500; i++)
+		must_have(i, 1);
+	end_test();
+}
+
+static void test_an_allowance_can_be_changed_where_there_is_something_to_allow(void **state)
+{
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB, .day = 1 };
+	struct store *alone = store_of(MIB, STORE_NO_LIMIT);
+	uint64_t bytes;
+
+	assert_int_equal(store_set_allowance(alone, true, 1), -ENODEV);
+	assert_int_equal(store_writeback(alone, WRITEBACK_ALL, 0, &bytes), -ENODEV);
+	store_done(alone);
+	begin_test(&setup);
+	for (uint64_t i = 0; i < 300; i++)
+		put(i, 1);
+	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), -EDQUOT);
+	assert_int_equal(store_set_allowance(store, true, 0), 0);
+	assert_int_equal(store_set_allowance(store, false, 64 * MIB), 0);
+	write_all_back();
+	assert_int_equal(stats_of(store).bd_count, 300);
+	end_test();
+}
+
 /* Whether the page is there, has an error, or is of one word: all bits may be a word's. */
 static void may_be_missed(uint64_t number, uint64_t entry)
 {
@@ -398,6 +452,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_machine_without_memory_is_asked_for_none),
+		cmocka_unit_test(test_pages_leave_while_the_machine_is_short),
+		cmocka_unit_test(
+			test_an_allowance_can_be_changed_where_there_is_something_to_allow),
 		cmocka_unit_test(test_no_bit_of_an_entry_of_a_page_behind_the_pool_ends_anything),
 		cmocka_unit_test(test_a_failing_write_keeps_pages_in_memory),
 		cmocka_unit_test(test_a_failing_read_is_an_error_of_that_page_alone),
