@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A server without nbdkit: it starts, serves, answers, and ends, whatever failed before. */
 #include <errno.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -118,6 +120,63 @@ static void the_reserve_is_there_before_the_first_request(void **state)
 	server_stop(&server);
 }
 
+/* A log that keeps who writes to it waiting. */
+static sem_t log_reached, log_goes_on;
+
+static void log_waits(const char *line)
+{
+	sem_post(&log_reached);
+	while (sem_wait(&log_goes_on) != 0)
+		;
+}
+
+static bool wait_for(bool (*is_so)(void), unsigned int seconds)
+{
+	const struct timespec moment = { .tv_nsec = 50 * 1000 * 1000 };
+
+	for (unsigned int i = 0; i < seconds * 20; i++) {
+		if (is_so())
+			return true;
+		nanosleep(&moment, NULL);
+	}
+	return false;
+}
+
+static bool log_was_reached(void)
+{
+	return sem_trywait(&log_reached) == 0;
+}
+
+static bool reserve_is_there(void)
+{
+	return ask().reserve_ready >= 1 << 20 >> 1;
+}
+
+static void the_reserve_is_refilled_while_the_log_keeps_its_thread_waiting(void **state)
+{
+	static unsigned char noise[1 << 20];
+	uint32_t random = 1;
+
+	sem_init(&log_reached, 0, 0);
+	sem_init(&log_goes_on, 0, 0);
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (unsigned char)((random = random * 1103515245 + 12345) >> 16);
+	set("memlimit", "6M");
+	set("reserve", "1M");
+	server.log = log_waits;
+	start();
+	/* Until it is full, which is worth a line. */
+	for (uint64_t at = 0; at < 16 << 20; at += sizeof(noise))
+		(void)store_write(server.store, noise, sizeof(noise), at);
+	assert_true(wait_for(log_was_reached, 120));
+	assert_int_equal(store_zero(server.store, 16 << 20, 0), 0);
+	assert_int_equal(store_write(server.store, noise, sizeof(noise), 0), 0);
+	assert_true(wait_for(reserve_is_there, 120));
+	for (unsigned int i = 0; i < 1000; i++)
+		sem_post(&log_goes_on);
+	server_stop(&server);
+}
+
 static void it_ends_whether_it_was_started_or_not(void **state)
 {
 	char why[SERVER_WHY_MAX] = "";
@@ -190,6 +249,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(it_serves_and_answers, begin),
 		cmocka_unit_test_setup(the_reserve_is_there_before_the_first_request, begin),
+		cmocka_unit_test_setup(
+			the_reserve_is_refilled_while_the_log_keeps_its_thread_waiting, begin),
 		cmocka_unit_test_setup(it_ends_whether_it_was_started_or_not, begin),
 		cmocka_unit_test_setup(a_backing_store_that_cannot_be_had_is_an_error_that_says_why,
 				       begin),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Pages whose slots the kernel calls free: which are forgotten, and which are not. */
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "store_backing_helper.h"
 
@@ -141,6 +142,31 @@ static void test_bits_behind_the_end_of_the_disk_are_nobodys(void **state)
 	store_done(store);
 }
 
+/* Its reader may be waiting for a slow disk: who waited for him here would end by the alarm. */
+static void test_a_page_that_somebody_holds_is_left_for_the_next_time(void **state)
+{
+	struct table_ref ref;
+	uint64_t content;
+
+	start_heeding(8, STORE_NO_LIMIT);
+	put(3, 1);
+	put(4, 1);
+	set_bit(3);
+	set_bit(4);
+	assert_int_equal(table_pin(&store->table, 0, false, &ref), 0);
+	content = entry_lock(&ref.entries[3]);
+	alarm(100);
+	assert_int_equal(forget_all(), 1);
+	alarm(0);
+	assert_true(bit_is_set(3));
+	assert_false(bit_is_set(4));
+	entry_unlock(&ref.entries[3], content);
+	table_unpin(&store->table, &ref);
+	assert_int_equal(forget_all(), 1);
+	must_read_zeroes(store, 2 * PAGE, 3 * PAGE);
+	store_done(store);
+}
+
 static void test_nothing_is_forgotten_once_notices_are_not_heeded(void **state)
 {
 	start_heeding(8, STORE_NO_LIMIT);
@@ -254,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_pages_of_one_word_are_forgotten_too),
 		cmocka_unit_test(test_bits_of_pages_that_are_not_stored_are_cleared),
 		cmocka_unit_test(test_bits_behind_the_end_of_the_disk_are_nobodys),
+		cmocka_unit_test(test_a_page_that_somebody_holds_is_left_for_the_next_time),
 		cmocka_unit_test(test_nothing_is_forgotten_once_notices_are_not_heeded),
 		cmocka_unit_test(test_the_background_forgets_without_being_asked),
 		cmocka_unit_test(test_a_full_store_takes_the_room_of_freed_pages),
