@@ -48,9 +48,8 @@ static void show_guard(const struct host *host, const struct state *state)
 			 "room",
 			 (int)guard, strtoull(held, NULL, 10) / 1024);
 	} else if (*state->guarded && !is_off_for_sleep(host)) {
-		host_warn(host, "the guard has ended, as it does when somebody takes swap off: a "
-				"full pool or a dead server stops the machine. 'ramzswap stop' and "
-				"'start' bring it back");
+		host_warn(host, "the guard has ended: a full pool or a dead server stops the "
+				"machine. 'ramzswap stop' and 'start' bring it back");
 	}
 }
 

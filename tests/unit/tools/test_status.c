@@ -82,9 +82,8 @@ static void a_guard_that_has_ended_is_warned_of(void **state)
 
 	fake_kill(fake, FAKE_GUARD);
 	assert_int_equal(status_show_all(&fake->host), 0);
-	said("ramzswap: warning: the guard has ended, as it does when somebody takes swap off: a "
-	     "full pool or a dead server stops the machine. 'ramzswap stop' and 'start' bring it "
-	     "back\n",
+	said("ramzswap: warning: the guard has ended: a full pool or a dead server stops the "
+	     "machine. 'ramzswap stop' and 'start' bring it back\n",
 	     fake_complained(fake));
 }
 
