@@ -42,7 +42,8 @@
 
 /* To make a dictionary takes some 12 MB for a second, which below this limit would be missed. */
 #define DICTIONARY_LIMIT_MIN (64 * MIB)
-#define DICTIONARY_DEFAULT (UINT64_C(112) << 10)
+/* The most: one is as large as suits what is stored. */
+#define DICTIONARY_DEFAULT (UINT64_C(448) << 10)
 
 #define BACKING_TIMEOUT_DEFAULT 30
 #define BACKING_TIMEOUT_MAX 3600
@@ -382,7 +383,7 @@ static int check_dictionary(struct params *params, char *why, size_t why_size)
 	}
 	if (params->dictionary < codec->size_min || params->dictionary > codec->size_max) {
 		snprintf(why, why_size,
-			 "dictionary: %llu bytes are not from %zuK to %zuK: such as 112K",
+			 "dictionary: %llu bytes are not from %zuK to %zuK: such as 448K",
 			 (unsigned long long)params->dictionary, codec->size_min >> 10,
 			 codec->size_max >> 10);
 		return -EINVAL;

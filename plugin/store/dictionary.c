@@ -279,7 +279,7 @@ static bool is_wanted(struct store *store)
 		return suits > 0;
 	if (now - all->generation[all->current].born_ms < RETRAIN_MS)
 		return false;
-	return suits >= all->generation[all->current].size * OUTGROWN ||
+	return suits >= all->generation[all->current].suited * OUTGROWN ||
 	       all->won_lately < all->won_first * WON_PART;
 }
 

@@ -148,6 +148,7 @@ struct generation {
 	unsigned char *memory; /* the dictionary, and the reader behind it; NULL: there is none */
 	size_t memory_size;    /* charged */
 	size_t size;	       /* of the dictionary */
+	size_t suited;	       /* what size suited then, had there been memory to make it */
 	const void *reader;
 	uint64_t checksum; /* of all of the memory */
 	uint64_t born_ms;

@@ -18,10 +18,14 @@
 #include "store/page.h"
 #include "store/train.h"
 
-/* The sample: pages to make it of, and to try it on. */
+/* The sample: pages to make it of, so many times its size and more, and to try it on. */
+#define SAMPLE_TIMES 16u
 #define SAMPLE_PAGES 1000u
 #define TRIAL_PAGES 40u
 #define SAMPLE_LEAST 300u
+
+/* A smaller one takes hardly less memory to make. */
+#define FRUGAL_SIZE (112u << 10)
 
 /* One that wins less than this of the pages that it is tried on is not worth having. */
 #define WON_LEAST 0.02
@@ -148,22 +152,59 @@ static int fill(struct store *store, struct generation *generation, const struct
 	return 0;
 }
 
-/* Takes a free generation and the memory for it.  Its number, or a negative errno. */
-static int take_generation(struct store *store)
+/* How many pages a dictionary of this size is made of, and tried on, at most. */
+static unsigned int sample_pages(size_t size)
+{
+	size_t pages = size * SAMPLE_TIMES / STORE_PAGE_SIZE;
+
+	if (pages < SAMPLE_PAGES)
+		pages = SAMPLE_PAGES;
+	if (pages > CODEC_TRAIN_PAGES_MAX)
+		pages = CODEC_TRAIN_PAGES_MAX;
+	return (unsigned int)pages + TRIAL_PAGES;
+}
+
+/*
+ * Charges what making a dictionary allocates, if there is memory for the rest too.  Its size is at
+ * first what suits, and made smaller where there is not so much.  0 or -ENOSPC.
+ */
+static int afford(struct store *store, size_t *size, size_t *heap)
+{
+	const struct codec_dictionary *codec = store->idle_codec->dictionary;
+
+	for (;; *size /= 2) {
+		size_t rest = *size + codec->reader_size(*size) +
+			      (size_t)sample_pages(*size) * STORE_PAGE_SIZE;
+
+		*heap = codec->train_size(*size);
+		if (machine_has(store, *heap + rest) &&
+		    span_budget_charge(&store->budget, *heap + rest) == 0) {
+			span_budget_uncharge(&store->budget, rest);
+			return 0;
+		}
+		if (*size <= FRUGAL_SIZE)
+			return -ENOSPC;
+	}
+}
+
+/*
+ * Takes a free generation and the memory for one of size bytes.  Its number, or a negative errno.
+ */
+static int take_generation(struct store *store, size_t size, size_t suited)
 {
 	const struct codec_dictionary *codec = store->idle_codec->dictionary;
 	struct dictionaries *all = &store->dictionary;
 	int which = -EAGAIN;
-	size_t size;
 
 	pthread_mutex_lock(&store->recompress.lock);
-	size = (dictionary_suits(store) + 63) & ~(size_t)63;
+	size = (size + 63) & ~(size_t)63;
 	for (int i = 0; i < GENERATIONS && which == -EAGAIN && all->wanted && size > 0; i++) {
 		struct generation *generation = &all->generation[i];
 
 		if (generation->memory)
 			continue;
 		generation->size = size;
+		generation->suited = suited;
 		generation->memory_size = size + codec->reader_size(size);
 		generation->memory = dictionary_memory(store, generation->memory_size);
 		which = generation->memory ? i : -ENOSPC;
@@ -218,35 +259,64 @@ static int finish(struct store *store, int which, const struct sample *sample, u
 	return err;
 }
 
+/* The size of the dictionary that is to be made, 0 for none. */
+static size_t wanted_size(struct store *store)
+{
+	struct dictionaries *all = &store->dictionary;
+	size_t size;
+
+	pthread_mutex_lock(&store->recompress.lock);
+	size = all->wanted ? dictionary_suits(store) : 0;
+	if (size == 0)
+		all->wanted = false;
+	pthread_mutex_unlock(&store->recompress.lock);
+	return size;
+}
+
+/* There is no memory to make one. */
+static int put_off(struct store *store)
+{
+	pthread_mutex_lock(&store->recompress.lock);
+	store->dictionary.wanted = false;
+	store->dictionary.retry_ms = clock_ms() + RETRY_MS;
+	pthread_mutex_unlock(&store->recompress.lock);
+	return -ENOSPC;
+}
+
+/* Makes the dictionary of a generation.  The sample, and the memory for it, are the caller's. */
+static int learn(struct store *store, int which, struct sample *sample, unsigned int ticks,
+		 unsigned int *trial)
+{
+	uint64_t found = walk(store, NULL, 1, ticks);
+
+	if (found >= SAMPLE_LEAST)
+		(void)walk(store, sample, found / sample->wanted + 1, ticks);
+	if (sample->count < SAMPLE_LEAST)
+		return -EAGAIN;
+	*trial = set_aside(sample);
+	return fill(store, &store->dictionary.generation[which], sample, *trial);
+}
+
 int train(struct store *store, unsigned int ticks)
 {
-	const struct codec_dictionary *codec = store->idle_codec->dictionary;
-	size_t sample_size = (size_t)(SAMPLE_PAGES + TRIAL_PAGES) * STORE_PAGE_SIZE;
-	struct sample sample = { .wanted = SAMPLE_PAGES + TRIAL_PAGES };
-	size_t heap = codec->train_size(store->dictionary.size_max);
+	size_t suited = wanted_size(store), size = suited, heap, sample_size;
+	struct sample sample = { 0 };
 	unsigned int trial = 0;
-	int which, err = 0;
-	uint64_t found;
+	int which, err;
 
-	which = take_generation(store);
-	if (which < 0)
+	if (suited == 0)
+		return -EAGAIN;
+	if (afford(store, &size, &heap) != 0)
+		return put_off(store);
+	which = take_generation(store, size, suited);
+	if (which < 0) {
+		span_budget_uncharge(&store->budget, heap);
 		return which;
-	if (!machine_has(store, heap + sample_size) ||
-	    span_budget_charge(&store->budget, heap) != 0)
-		return finish(store, which, &sample, 0, -ENOSPC);
+	}
+	sample.wanted = sample_pages(size);
+	sample_size = (size_t)sample.wanted * STORE_PAGE_SIZE;
 	sample.pages = dictionary_memory(store, sample_size);
-	if (!sample.pages) {
-		err = -ENOSPC;
-	} else {
-		found = walk(store, NULL, 1, ticks);
-		if (found >= SAMPLE_LEAST)
-			(void)walk(store, &sample, found / sample.wanted + 1, ticks);
-		err = sample.count < SAMPLE_LEAST ? -EAGAIN : 0;
-	}
-	if (!err) {
-		trial = set_aside(&sample);
-		err = fill(store, &store->dictionary.generation[which], &sample, trial);
-	}
+	err = sample.pages ? learn(store, which, &sample, ticks, &trial) : -ENOSPC;
 	span_budget_uncharge(&store->budget, heap);
 	err = finish(store, which, &sample, trial, err);
 	dictionary_forget_memory(store, sample.pages, sample_size);

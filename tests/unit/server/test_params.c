@@ -119,7 +119,7 @@ static void a_dictionary_wants_a_codec_that_uses_it(void **state)
 	assert_int_equal(params_complete(params, why, sizeof(why)), -EINVAL);
 	params_init(params, 4 * GIB);
 	complete(params);
-	assert_int_equal(params->dictionary, 112 << 10);
+	assert_int_equal(params->dictionary, 448 << 10);
 	params_init(params, 4 * GIB);
 	set(params, "memlimit", "32M");
 	complete(params);

@@ -248,6 +248,42 @@ static void without_memory_for_it_there_is_none(void **state)
 	store_done(disk);
 }
 
+static void with_little_memory_for_it_there_is_a_smaller_one(void **state)
+{
+	const uint64_t pages = 8000;
+	struct store *disk = alike_store(pages, STORE_NO_LIMIT, NULL);
+	const struct codec_dictionary *codec;
+	struct dictionaries *all;
+	size_t suits;
+
+	if (!disk) {
+		print_message("built without zstd\n");
+		skip();
+	}
+	codec = disk->idle_codec->dictionary;
+	all = &disk->dictionary;
+	all->size_max = 448 << 10;
+	fill(disk, 0, pages, 1);
+	suits = dictionary_suits(disk);
+	assert_in_range(suits, 113 << 10, 224 << 10);
+	/* To make half of it, with a thousand pages; all of it takes half a megabyte more. */
+	assert_true(codec->train_size(suits) - codec->train_size(suits / 2) > 400000);
+	assert_int_equal(store_set_memlimit(disk, stats_of(disk).mem_used_total +
+							  codec->train_size(suits / 2) +
+							  1040 * PAGE + suits / 2 + 200000),
+			 0);
+	assert_int_equal(train_now(disk), 0);
+	assert_in_range(all->generation[all->current].size, suits / 4, suits / 2 + 64);
+	/* It is not tried again and again for what is as much as it was. */
+	pthread_mutex_lock(&disk->recompress.lock);
+	all->generation[all->current].born_ms -= 11 * 60 * 1000;
+	all->won_lately = all->won_first;
+	dictionary_tend(disk, true);
+	assert_false(all->wanted);
+	pthread_mutex_unlock(&disk->recompress.lock);
+	store_done(disk);
+}
+
 static void it_is_made_anew_when_it_wins_less(void **state)
 {
 	struct store *disk = filled();
@@ -284,6 +320,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_one_is_not_used_any_more),
 		cmocka_unit_test(pages_behind_the_pool_keep_theirs),
 		cmocka_unit_test(without_memory_for_it_there_is_none),
+		cmocka_unit_test(with_little_memory_for_it_there_is_a_smaller_one),
 		cmocka_unit_test(it_is_made_anew_when_it_wins_less),
 	};
 
