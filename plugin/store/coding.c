@@ -49,14 +49,13 @@ static uint64_t encode_for_speed(struct request *req, uint64_t number, const voi
 	return new;
 }
 
-uint64_t coding_after_read(struct request *req, uint64_t number, uint64_t content, const void *page)
+uint64_t coding_return(struct request *req, uint64_t number, uint64_t content, const void *page)
 {
 	struct store *store = req->store;
 	struct encoder *encoder;
 	uint64_t new;
 
-	if (entry_coding(content) == CODING_WRITTEN || entry_kind(content) != KIND_PAYLOAD ||
-	    age_of(store, content) > AGE_TICKS_HOT)
+	if (age_of(store, content) > AGE_TICKS_HOT)
 		return content;
 	encoder = request_try_encoder(req);
 	if (!encoder)

@@ -15,12 +15,21 @@
 int coding_decode(const struct store *store, uint64_t entry, const void *payload, size_t len,
 		  void *page, size_t slack);
 
+/* As coding_after_read, of a payload that is not in the codec for what is written. */
+uint64_t coding_return(struct request *req, uint64_t number, uint64_t content, const void *page);
+
 /*
  * After page number, in memory, was read whose entry is locked by the caller and says content: has
  * it encoded for speed if it is read often, and if there is room without taking any from the
  * system. Waits for nothing.  What the entry is to say from now on.
  */
-uint64_t coding_after_read(struct request *req, uint64_t number, uint64_t content,
-			   const void *page);
+static inline uint64_t coding_after_read(struct request *req, uint64_t number, uint64_t content,
+					 const void *page)
+{
+	/* Most pages that are read are. */
+	if (entry_coding(content) == CODING_WRITTEN || entry_kind(content) != KIND_PAYLOAD)
+		return content;
+	return coding_return(req, number, content, page);
+}
 
 #endif
