@@ -326,8 +326,16 @@ static void recompress_entry(struct request *req, uint64_t number, table_entry *
 	store_wipe(req->store, re->workspace, re->workspace_size);
 }
 
+/* Whether the time is up, or, in the background, a request has come since the step began. */
+static bool is_over(const struct store *store, uint64_t until)
+{
+	if (clock_thread_ns() >= until || atomic_load(&store->interrupted))
+		return true;
+	return until != UINT64_MAX && store_requests(store) != store->recompress.requests_seen;
+}
+
 /*
- * Recompresses pages of a pinned table page from `from` on, until the time is up.
+ * Recompresses pages of a pinned table page from `from` on, until it is over.
  * Returns where to go on, TABLE_PAGE_ENTRIES at its end.
  */
 static unsigned int recompress_table_page(struct store *store, struct table_ref *ref,
@@ -344,7 +352,7 @@ static unsigned int recompress_table_page(struct store *store, struct table_ref 
 			age_keep_old(store, &ref->entries[i], seen);
 			continue;
 		}
-		if (clock_thread_ns() >= until || atomic_load(&store->interrupted))
+		if (is_over(store, until))
 			break;
 		recompress_entry(&req, table_page_number(ref, &ref->entries[i]), &ref->entries[i],
 				 ticks);
@@ -353,14 +361,14 @@ static unsigned int recompress_table_page(struct store *store, struct table_ref 
 	return i;
 }
 
-/* Walks on from the cursor until the time is up.  Whether the whole table is done. */
+/* Walks on from the cursor until it is over.  Whether the whole table is done. */
 static bool walk(struct store *store, unsigned int ticks, uint64_t ns)
 {
 	struct recompression *re = &store->recompress;
 	uint64_t start = clock_thread_ns(), until = ns == UINT64_MAX ? ns : start + ns;
 	bool done = false;
 
-	while (!done && clock_thread_ns() < until && !atomic_load(&store->interrupted)) {
+	while (!done && !is_over(store, until)) {
 		unsigned int from = 0;
 		struct table_ref ref;
 

@@ -116,6 +116,48 @@ static void idle_pages_are_found_by_themselves(void **state)
 	store_done(store);
 }
 
+static struct store *read_meanwhile;
+static unsigned int tried;
+
+/* A codec that wins nothing, and is interrupted by a request while it tries. */
+static int compress_while_a_page_is_read(enum codec_effort effort, void *workspace,
+					 const void *page, void *out)
+{
+	unsigned char read[PAGE];
+
+	(void)effort, (void)workspace;
+	tried++;
+	assert_int_equal(store_read(read_meanwhile, read, PAGE, 0), 0);
+	memcpy(out, page, PAGE);
+	return CODEC_PAGE_SIZE;
+}
+
+static void the_background_stops_when_a_request_comes(void **state)
+{
+	const struct codec interrupted = { .name = "interrupted",
+					   .compress = compress_while_a_page_is_read };
+	struct store_config config = {
+		.size = PAGES * PAGE,
+		.memlimit = STORE_NO_LIMIT,
+		.idle_codec = &interrupted,
+		.recompress_seconds = 1,
+		.recompress_percent = 100,
+	};
+	unsigned char *data = new_data(DATA_TEXT);
+
+	assert_int_equal(store_create(&read_meanwhile, &config), 0);
+	must_write(read_meanwhile, data, PAGES * PAGE, 0);
+	atomic_fetch_add(&read_meanwhile->age, 100);
+	tried = 0;
+	/* The first one sees the write, and leaves it at that. */
+	for (unsigned int step = 0; step < 10 && tried == 0; step++)
+		(void)recompress_step(read_meanwhile);
+	assert_int_equal(tried, 1);
+	must_read(read_meanwhile, data, PAGES * PAGE, 0);
+	free(data);
+	store_done(read_meanwhile);
+}
+
 static void young_pages_are_left_alone(void **state)
 {
 	struct store *store = store_of(PAGES * PAGE, STORE_NO_LIMIT);
@@ -264,6 +306,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_tried_twice),
 		cmocka_unit_test(pages_that_gain_nothing_stay_as_they_are),
 		cmocka_unit_test(idle_pages_are_found_by_themselves),
+		cmocka_unit_test(the_background_stops_when_a_request_comes),
 		cmocka_unit_test(young_pages_are_left_alone),
 		cmocka_unit_test(its_own_work_does_not_make_the_machine_busy),
 		cmocka_unit_test(a_page_written_meanwhile_keeps_what_was_written),
