@@ -57,7 +57,7 @@ def anonymous_bytes(pid):
         try:
             with open(f"/proc/{member}/status") as status:
                 for line in status:
-                    if line.startswith("RssAnon:"):
+                    if line.startswith(("RssAnon:", "VmSwap:")):
                         total += int(line.split()[1]) * 1024
         except OSError:
             pass
