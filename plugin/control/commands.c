@@ -85,7 +85,7 @@ static void run_memlimit(const struct control_ops *ops, void *opaque, const char
 	if (error)
 		answer_failure(reply, error, why);
 	else
-		answer(reply, CONTROL_OK);
+		answer(reply, CONTROL_OK "%s%s", why, *why ? "\n" : "");
 }
 
 static void run_compact(const struct control_ops *ops, void *opaque, const char *argument,

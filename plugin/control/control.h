@@ -45,6 +45,7 @@ enum control_writeback {
  *
  * Each returns 0 or a negative errno.  With that it may leave a line of why,
  * without a newline, for the user to read; else the user sees the errno's text.
+ * set_memlimit may leave one when it succeeds, too: a note for the user.
  * *bytes counts only on success.  Reading the statistics cannot fail, nor can describe: *stats
  * and *about come in as zeroes.
  */

@@ -9,7 +9,8 @@
  *	stats		 the plain form of stats.h
  *	about		 what the server says of itself in words, see about.h
  *	compact		 a line for people: what was given back
- *	memlimit SIZE	 nothing; SIZE as in size.h, shares of RAM too, or none
+ *	memlimit SIZE	 nothing, or a line for people: what to expect of that limit; SIZE as in
+ *			 size.h, shares of RAM too, or none
  *	recompress	 a line for people: what was won
  *	writeback	 a line for people: what was moved; alone what policy wants moved,
  *			 or with huge, all, or idle SECONDS

@@ -46,6 +46,10 @@ int main(int argc, char **argv)
 	char why[WHY_MAX] = "";
 	int at = 1;
 
+	if (argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))) {
+		puts("ramzswap-freed " RAMZSWAP_VERSION);
+		return 0;
+	}
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		loud |= !strcmp(argv[at], "-v");
 		proven |= !strcmp(argv[at], "--proven");

@@ -330,6 +330,10 @@ int main(int argc, char **argv)
 	pid_t undertaker;
 	int server, swaps, err;
 
+	if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
+		puts("ramzswap-guard " RAMZSWAP_VERSION);
+		return EXIT_SUCCESS;
+	}
 	guard_log_open(_PATH_LOG);
 	if (argc == 3 && strcmp(argv[1], "--bury") == 0)
 		return bury_now(argv[2]);

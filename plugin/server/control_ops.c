@@ -51,6 +51,23 @@ static void describe(void *opaque, struct control_about *about)
 	snprintf(about->pid, sizeof(about->pid), "%d", (int)getpid());
 }
 
+/* A limit that is taken, but will not do what is expected of one. */
+static void note_memlimit(struct server *server, uint64_t bytes, char *note, size_t size)
+{
+	struct ramzswap_stats stats = { 0 };
+
+	store_get_stats(server->store, &stats);
+	if (bytes < stats.mem_used_total)
+		snprintf(note, size,
+			 "%llu MiB are in use, more than that: writes that need more memory fail "
+			 "until enough is freed",
+			 (unsigned long long)stats.mem_used_total >> 20);
+	else if (server->params.ram && bytes > server->params.ram)
+		snprintf(note, size,
+			 "this machine has %llu MiB of memory: it ends before that limit does",
+			 (unsigned long long)server->params.ram >> 20);
+}
+
 static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size)
 {
 	struct server *server = opaque;
@@ -69,6 +86,8 @@ static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size
 			 (unsigned long long)bytes,
 			 (unsigned long long)store_memlimit_min(server->params.size),
 			 (unsigned long long)server->params.reserve);
+	else if (bytes != CONTROL_NO_LIMIT)
+		note_memlimit(server, bytes, why, why_size);
 	return err;
 }
 
@@ -98,10 +117,15 @@ static int reset(void *opaque, char *why, size_t why_size)
 
 	if (clients) {
 		clients_release(&server->clients);
-		snprintf(
-			why, why_size,
-			"%u clients are connected and would lose their data: disconnect them first",
-			clients);
+		if (clients == 1)
+			snprintf(why, why_size,
+				 "1 client is connected and would lose its data: disconnect it "
+				 "first");
+		else
+			snprintf(why, why_size,
+				 "%u clients are connected and would lose their data: disconnect "
+				 "them first",
+				 clients);
 		return -EBUSY;
 	}
 	if (server->ublk && ublk_door_claim(server->ublk) != 0) {

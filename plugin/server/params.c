@@ -6,6 +6,7 @@
 
 #include "codec.h"
 #include "server/params.h"
+#include "base/nearest.h"
 #include "base/size.h"
 #include "store/store.h"
 #include "ublk/ublk.h"
@@ -103,6 +104,14 @@ static int set_disk_size(struct params *params, const char *key, const char *val
 
 	if (err)
 		return err;
+	/* Nobody wants such a disk: the unit was forgotten. */
+	if (size < STORE_PAGE_SIZE && strspn(value, "0123456789") == strlen(value)) {
+		snprintf(why, why_size,
+			 "%s: \"%s\" is %s bytes, less than a page: give %sM for megabytes, or "
+			 "%sB if bytes are meant",
+			 key, value, value, value, value);
+		return -EINVAL;
+	}
 	if (size > STORE_SIZE_MAX) {
 		snprintf(why, why_size, "%s: '%s' is too large: a disk ends at %lluT", key, value,
 			 (unsigned long long)(STORE_SIZE_MAX >> 40));
@@ -277,7 +286,8 @@ static int set_allowance(uint64_t *bytes, const char *key, const char *value, ch
 static int set_backing(struct params *params, const char *key, const char *value, char *why,
 		       size_t why_size)
 {
-	params->backing = strcmp(value, "none") == 0 ? NULL : value;
+	params->backing_none = strcmp(value, "none") == 0;
+	params->backing = params->backing_none ? NULL : value;
 	return 0;
 }
 
@@ -302,6 +312,17 @@ SET(wipe, set_on_off(&params->wipe, key, value, why, why_size))
 SET(backing_force, set_on_off(&params->backing_force, key, value, why, why_size))
 #undef SET
 
+static void explain_unknown(const char *key, char *why, size_t why_size)
+{
+#define NAME(name, set, help) name,
+	static const char *const names[] = { PARAMS(NAME) };
+#undef NAME
+	const char *meant = nearest(key, names, sizeof(names) / sizeof(names[0]));
+
+	snprintf(why, why_size, "there is no parameter '%s'%s%s%s", key,
+		 meant ? ": did you mean " : "", meant ? meant : "", meant ? "=?" : "");
+}
+
 int params_set(struct params *params, const char *key, const char *value, char *why,
 	       size_t why_size)
 {
@@ -310,7 +331,7 @@ int params_set(struct params *params, const char *key, const char *value, char *
 		return set_##set(params, key, value, why, why_size);
 	PARAMS(TRY)
 #undef TRY
-	snprintf(why, why_size, "there is no parameter '%s'", key);
+	explain_unknown(key, why, why_size);
 	return -ENOENT;
 }
 
@@ -338,7 +359,8 @@ static int check_memlimit(const struct params *params, char *why, size_t why_siz
 		return 0;
 	if (params->memlimit < least) {
 		snprintf(why, why_size,
-			 "memlimit: %llu bytes cannot hold anything: give %llu or more, or none",
+			 "memlimit: %llu bytes cannot hold anything: give %llu or more (512M for "
+			 "megabytes), or none",
 			 (unsigned long long)params->memlimit, (unsigned long long)least);
 		return -EINVAL;
 	}
@@ -391,6 +413,21 @@ static int check_dictionary(struct params *params, char *why, size_t why_size)
 	return 0;
 }
 
+/* What is said of a store that there is not was meant for one. */
+static int check_backing(const struct params *params, char *why, size_t why_size)
+{
+	const char *said = params->backing_rate	    ? "backing-rate"
+			   : params->backing_budget ? "backing-budget"
+			   : params->backing_size   ? "backing-size"
+						    : NULL;
+
+	if (params->backing || params->backing_none || !said)
+		return 0;
+	snprintf(why, why_size,
+		 "%s: there is no backing store: say where with backing=, or leave it out", said);
+	return -EINVAL;
+}
+
 int params_complete(struct params *params, char *why, size_t why_size)
 {
 	uint64_t room = params->memlimit;
@@ -404,6 +441,8 @@ int params_complete(struct params *params, char *why, size_t why_size)
 		return -EINVAL;
 	}
 	err = check_memlimit(params, why, why_size);
+	if (!err)
+		err = check_backing(params, why, why_size);
 	if (err)
 		return err;
 	if (!params->idle_codec)

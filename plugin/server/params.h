@@ -77,6 +77,7 @@ struct params {
 	int ublk;		      /* number of the device, UBLK_ANY or UBLK_OFF */
 	const char *control;	      /* path, or NULL; the caller keeps the text */
 	const char *backing;	      /* file, block device or NBD URI, or NULL; the same */
+	bool backing_none;	      /* and that was asked for */
 	uint64_t backing_size;	      /* bytes; 0 for what is there */
 	uint64_t backing_budget;      /* bytes a day; 0 for no limit */
 	uint64_t backing_rate;	      /* bytes a second; 0 for no limit */

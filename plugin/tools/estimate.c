@@ -360,6 +360,10 @@ int main(int argc, char **argv)
 		usage(stdout);
 		return 0;
 	}
+	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
+		puts("ramzswap-estimate " RAMZSWAP_VERSION);
+		return 0;
+	}
 	if (argc == 1)
 		add_all_programs(&found);
 	else if (!add_programs(&found, argc - 1, argv + 1))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "control/control.h"
 #include "tools/invocation.h"
 
@@ -98,10 +99,16 @@ static const char *command_names(char text[CONTROL_NAMES_MAX + 64])
 static const struct command *find_command(const char *name)
 {
 	char names[CONTROL_NAMES_MAX + 64];
+	const char *all[COMMAND_COUNT], *meant;
 
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		all[i] = commands[i].name;
+	meant = nearest(name, all, COMMAND_COUNT);
+	if (meant)
+		fail("unknown command %s: did you mean %s?", name, meant);
 	fail("unknown command %s: use %s", name, command_names(names));
 }
 

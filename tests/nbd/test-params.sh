@@ -157,7 +157,7 @@ test_disksize_means_the_same() {
 test_sizes_are_taken_as_people_write_them() {
 	size_is 1610612736 1.5G
 	size_is 524288000 size=500M
-	size_is 1000 size=1000
+	size_is 1000 size=1000B
 	size_is 65536 size=64K
 	size_is 65536 size=64k
 }

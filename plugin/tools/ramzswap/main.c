@@ -182,12 +182,20 @@ static int undo(struct host *host, int count, char **words)
 	return undo_steps(host, words);
 }
 
+/* Of all of ramzswap(8), which is one package. */
+static int version(struct host *host, int count, char **words)
+{
+	puts("ramzswap " RAMZSWAP_VERSION);
+	return EXIT_SUCCESS;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct host *host, int count, char **words);
 } commands[] = {
-	{ "stop", stop }, { "status", status }, { "sleep", go_to_sleep }, { "wake", wake },
-	{ "show", show }, { "tidy", tidy },	{ "guard", guard },	  { "undo", undo },
+	{ "stop", stop },	  { "status", status }, { "sleep", go_to_sleep }, { "wake", wake },
+	{ "show", show },	  { "tidy", tidy },	{ "guard", guard },	  { "undo", undo },
+	{ "--version", version }, { "-V", version },
 };
 
 int main(int argc, char **argv)

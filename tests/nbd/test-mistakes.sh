@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Forty mistakes that people make, and for each the line that tells the remedy: what is said needs
+# no manual.
+# shellcheck source=tests/nbd/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+ramzswap=$(dirname "$0")/../../scripts/ramzswap
+mistakes=0 failures=0
+
+# So that one run shows all that is not as it should be.
+wrong() {
+	echo "WRONG: $*"
+	failures=$((failures + 1))
+}
+
+# told REMEDY COMMAND...: fails, and the first of the one or two lines that it says holds the remedy;
+# the second may only name the help text.
+told() {
+	local remedy=$1 status=0
+	shift
+	mistakes=$((mistakes + 1))
+	timeout "$patience" "$@" >"$dir/out" 2>"$dir/err" </dev/null || status=$?
+	cat "$dir/out" "$dir/err"
+	[ "$status" -ne 0 ] && [ "$status" -ne 124 ] || wrong "was taken for right: $*"
+	[ ! -s "$dir/out" ] || wrong "wrote to stdout: $*"
+	[ "$(sed '2{/--help. shows what it takes$/d}' "$dir/err" | wc -l)" -eq 1 ] || wrong "not one line for: $*"
+	sed -n 1p "$dir/err" | grep -qF -- "$remedy" || wrong "does not say '$remedy': $*"
+}
+
+disk() {
+	local remedy=$1
+	shift
+	told "$remedy" env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} \
+		nbdkit -f -U "$dir/mistake" "$RAMZSWAP_PLUGIN" swap=off "$@"
+}
+
+control() {
+	local remedy=$1
+	shift
+	told "$remedy" "$RZSCONTROL" -c "$dir/control" "$@"
+}
+
+swap() {
+	local remedy=$1
+	shift
+	told "$remedy" env RAMZSWAP_RUN="$dir/run" RAMZSWAP_DEFAULTS="$dir/none" "$ramzswap" "$@"
+}
+
+mistakes_of_a_disk() {
+	disk 'give 50M for megabytes, or 50B if bytes are meant' size=50
+	disk 'give 512M for megabytes' 512
+	disk 'use a number with K, M, G or T' size=5Q
+	disk 'a size is more than 0' size=-1G
+	disk 'or a share of RAM such as 25%' size=half
+	disk 'a disk ends at 1024T' size=2000T
+	disk 'did you mean memlimit=?' 64M mem_limit=32M
+	disk 'did you mean algorithm=?' 64M algoritm=lzo
+	disk 'or more (512M for megabytes)' 64M memlimit=4
+	disk 'give less, or none' 64M memlimit=999T
+	disk 'give less, or leave it out' 64M memlimit=16M reserve=15M
+	disk 'there is lzo' 64M algorithm=gzip
+	disk 'is not one of auto, strict, off' 64M swap=on
+	disk 'say where with backing=, or leave it out' 64M backing-rate=5M
+	disk 'say where with backing=, or leave it out' 64M backing-size=1G
+	disk 'recompress' 64M recompress=often
+	disk 'such as 25%' 64M recompress-cpu=0
+	disk 'No such file or directory' 64M control="$dir/missing/control"
+}
+
+mistakes_with_rzscontrol() {
+	control 'did you mean stats?' stat
+	control 'did you mean memlimit?' mem-limit 5M
+	control 'use status, list' explode
+	control 'see rzscontrol --help' --xml
+	control 'one command at a time' --stats --reset
+	control 'memlimit needs a size such as 512M, or none' memlimit
+	control 'use a number with K, M, G or T' memlimit big
+	control 'are too few: give more than' memlimit 50
+	control '--json is for stats and list' compact --json
+	control 'choose one of' stats --json --prometheus
+	control 'use NAME, DISKSIZE' list -o SIZE
+	control 'start with backing=' writeback
+	control 'start with backing=' backing rate 5M
+	control 'a whole number from 1' watch 0.5
+	control '1 client is connected and would lose its data: disconnect it first' reset
+	told 'or name its socket with -c' "$RZSCONTROL" -c "$dir/nowhere" stats
+	told 'is no' "$RZSCONTROL" -c "$dir/other" stats
+}
+
+mistakes_with_ramzswap() {
+	swap 'give 50M for megabytes, or 50% of the memory' start --size 50
+	swap 'give 512M for megabytes' start 512
+	swap 'must be a size such as 512M' start --size big
+	swap 'needs a value' start --size
+	swap 'must be 0 to 32767' start --priority high
+	swap 'must be /dev/nbdN or /dev/ublkbN' start --device /dev/sda
+	swap 'must be nbd or ublk' start --door window
+	swap 'neither an option nor PARAMETER=VALUE' start --fast
+	swap 'is none of start, stop' restart
+	swap 'not running' status
+	swap '--force only' stop --now
+}
+
+connections_are() {
+	[ "$(stat connections)" -eq "$1" ]
+}
+
+test_forty_mistakes_are_told_with_their_remedy() {
+	control=$dir/control
+	start_server size=64M swap=off control="$control"
+	mkfifo "$dir/hold"
+	timeout "$patience" qemu-io -f raw "$uri" <"$dir/hold" >/dev/null &
+	local client=$!
+	exec 9>"$dir/hold"
+	soon connections_are 1 || fail "no client came"
+	# What listens there is no ramzswap.
+	timeout "$patience" nbdkit -f --exit-with-parent -U "$dir/other" null 1M 2>/dev/null &
+	local other=$!
+	soon listens "$dir/other" || fail "the other server did not start"
+	mistakes_of_a_disk
+	mistakes_with_rzscontrol
+	mistakes_with_ramzswap
+	[ "$mistakes" -ge 40 ] || fail "only $mistakes mistakes were made"
+	equal "failures" "$failures" 0
+	kill "$other"
+	exec 9>&-
+	wait "$client" "$other" || true
+	soon connections_are 0 || fail "the client is still there"
+	stop_server
+}
+
+test_a_limit_that_will_surprise_is_taken_and_told() {
+	control=$dir/control
+	start_server size=64M swap=off control="$control"
+	head -c 16777216 /dev/urandom >"$dir/random"
+	timeout "$patience" qemu-io -f raw -c "write -s $dir/random 0 16M" "$uri" >/dev/null
+	equal "what is said" "$("$RZSCONTROL" -c "$control" memlimit 8M | cut -d, -f2)" \
+		" more than that: writes that need more memory fail until enough is freed"
+	equal memlimit "$(stat memlimit)" $((8 << 20))
+	"$RZSCONTROL" -c "$control" memlimit 900T | grep -q "it ends before that limit does"
+	equal "what is said" "$("$RZSCONTROL" -c "$control" memlimit none)" ""
+	stop_server
+}
+
+test_every_program_tells_its_version() {
+	local program built=${RAMZSWAP_PLUGIN%/*}
+	for program in rzscontrol ramzswap-ctl ramzswap-guard ramzswap-estimate ramzswap-freed; do
+		[ -x "$built/$program" ] || { [ $program = ramzswap-freed ] && continue; }
+		"$built/$program" --version >"$dir/version"
+		grep -qE '^(rzscontrol|ramzswap[a-z-]*) [0-9]+\.[0-9]+' "$dir/version" || fail "$program says: $(cat "$dir/version")"
+	done
+	RAMZSWAP_CTL=$built/ramzswap-ctl "$ramzswap" --version | grep -qE '^ramzswap [0-9]'
+	nbdkit_plugin "$RAMZSWAP_PLUGIN" --version | grep -qE '^ramzswap [0-9]'
+}
+
+run_tests
