@@ -17,11 +17,12 @@
 #define SIZE_DEFAULT_SHIFT 2
 
 /*
- * The reserve of a swap disk: 1/2^5 of it, within bounds.  The kernel has at most
- * 128 requests of REQUEST_BYTES under way on a device, 16 MiB, which take 4 to 6 MiB
+ * The reserve of a swap disk: 1/2^5 of it, 1/48 of the RAM at most, within bounds.  The kernel has
+ * at most 128 requests of REQUEST_BYTES under way on a device, 16 MiB, which take 4 to 6 MiB
  * compressed; the background begins to refill when a quarter is gone.
  */
 #define RESERVE_SWAP_SHIFT 5
+#define RESERVE_RAM_SHARE 48
 #define RESERVE_SWAP_MIN (2 * MIB)
 #define RESERVE_SWAP_MAX (4 * MIB)
 #define RESERVE_DISK (MIB / 2)
@@ -341,10 +342,12 @@ static uint64_t reserve_default(const struct params *params)
 
 	if (params->swap != SWAP_OFF && params->size / SWAP_RAM_FACTOR <= params->ram) {
 		reserve = params->size >> RESERVE_SWAP_SHIFT;
-		if (reserve < RESERVE_SWAP_MIN)
-			reserve = RESERVE_SWAP_MIN;
+		if (reserve > params->ram / RESERVE_RAM_SHARE)
+			reserve = params->ram / RESERVE_RAM_SHARE;
 		if (reserve > RESERVE_SWAP_MAX)
 			reserve = RESERVE_SWAP_MAX;
+		if (reserve < RESERVE_SWAP_MIN)
+			reserve = RESERVE_SWAP_MIN;
 	}
 	if (params->memlimit != STORE_NO_LIMIT && reserve > params->memlimit >> RESERVE_LIMIT_SHIFT)
 		reserve = params->memlimit >> RESERVE_LIMIT_SHIFT;

@@ -258,6 +258,20 @@ static void the_reserve_fits_a_small_limit(void **state)
 	assert_true(params->reserve <= MIB / 2);
 }
 
+static void the_reserve_fits_a_small_machine(void **state)
+{
+	struct params small, large;
+
+	params_init(&small, 96 * MIB);
+	set(&small, "size", "256M");
+	complete(&small);
+	params_init(&large, GIB);
+	set(&large, "size", "256M");
+	complete(&large);
+	assert_int_equal(small.reserve, 2 * MIB);
+	assert_int_equal(large.reserve, 4 * MIB);
+}
+
 static void a_disk_too_large_for_swap_has_the_reserve_of_a_disk(void **state)
 {
 	struct params *params = *state;
@@ -300,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup(a_limit_beyond_the_memory_is_refused, setup),
 		cmocka_unit_test_setup(a_reserve_that_leaves_no_room_is_refused, setup),
 		cmocka_unit_test_setup(the_reserve_fits_a_small_limit, setup),
+		cmocka_unit_test(the_reserve_fits_a_small_machine),
 		cmocka_unit_test_setup(a_disk_too_large_for_swap_has_the_reserve_of_a_disk, setup),
 	};
 
