@@ -6,6 +6,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Whether it is that version or a later one. */
+static inline bool kernel_is_from(const char *release, unsigned int major, unsigned int minor)
+{
+	unsigned int is_major, is_minor;
+
+	if (sscanf(release, "%u.%u", &is_major, &is_minor) != 2)
+		return false;
+	return is_major > major || (is_major == major && is_minor >= minor);
+}
+
 /*
  * Whether swapoff marks the pages that it cannot read as lost.  Before Linux 5.19 (commit
  * 9f186f9e5fa9) it gives them back to their programs with whatever was in memory.  release is
@@ -13,11 +23,16 @@
  */
 static inline bool kernel_marks_lost_pages(const char *release)
 {
-	unsigned int major, minor;
+	return kernel_is_from(release, 5, 19);
+}
 
-	if (sscanf(release, "%u.%u", &major, &minor) != 2)
-		return false;
-	return major > 5 || (major == 5 && minor >= 19);
+/*
+ * Whether a page of zeroes that is swapped out takes a slot but is never written: the kernel notes
+ * it beside the slot, and the page's memory is free at once.
+ */
+static inline bool kernel_notes_zero_pages(const char *release)
+{
+	return kernel_is_from(release, 6, 12);
 }
 
 #endif

@@ -5,12 +5,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "guard/ballast.h"
+#include "base/clock.h"
+#include "base/kernel.h"
 #include "base/machine.h"
 #include "guard/log.h"
+#include "guard/settle.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21 /* Linux 5.4 */
@@ -26,14 +30,20 @@
 /* At a look: then it is time to see what has changed. */
 #define STEPS 64
 
-#define LOOK_MS 100
 #define IDLE_LOOK_MS 1000
+
+/* Of the time, what looks may take: 1/8.  This process comes before all others. */
+#define LOOKS_SHARE 8
 
 /* Of an entry in /proc/self/pagemap. */
 #define PAGE_PRESENT (UINT64_C(1) << 63)
 
-/* Not zero: a zero page might never get a slot. */
+/*
+ * What ballast repeats.  Where the kernel notes pages of zeroes beside their slots they cost
+ * neither a write nor memory; elsewhere one might be taken for the page of zeroes that all share.
+ */
 #define WORD 0x5a
+#define WORD_OF_NOTES 0
 
 /* Whether a step is in memory, by its first pages; not in the swap cache alone. */
 static bool is_resident(const struct ballast *ballast, const char *step)
@@ -62,7 +72,7 @@ static bool take_step(struct ballast *ballast)
 	if (ballast->held + STEP > ballast->size ||
 	    !machine_swap_area(ballast->swaps, ballast->device, &size, &before))
 		return false;
-	memset(step, WORD, STEP);
+	memset(step, ballast->word, STEP);
 	if (madvise(step, STEP, MADV_PAGEOUT) == 0 &&
 	    machine_swap_area(ballast->swaps, ballast->device, &size, &after) &&
 	    (after > before || size - after < STEP) && !is_resident(ballast, step)) {
@@ -77,12 +87,50 @@ static void give_back(struct ballast *ballast, size_t held)
 {
 	madvise(ballast->memory + held, ballast->held - held, MADV_DONTNEED);
 	ballast->held = held;
+	if (ballast->settled > held)
+		ballast->settled = held;
+}
+
+/*
+ * What was paged out at an earlier look is written by now: some of it is taken out of memory.  Not
+ * the first step, which tells of a swapoff by what of it is in memory.
+ */
+static void settle_some(struct ballast *ballast)
+{
+	size_t size;
+
+	if (ballast->word == WORD_OF_NOTES)
+		return;
+	if (ballast->settled < STEP)
+		ballast->settled = STEP;
+	if (ballast->settled >= ballast->held)
+		return;
+	size = ballast->held - ballast->settled;
+	if (size > SETTLE_MAX)
+		size = SETTLE_MAX;
+	settle(ballast->memory + ballast->settled, size);
+	ballast->settled += size;
+}
+
+/* How long the look took that began at view->ms is known now. */
+static unsigned int pause_after(const struct ballast *ballast, struct ballast_view *view)
+{
+	uint64_t taken = (clock_ms() - view->ms) * LOOKS_SHARE;
+	uint64_t size, used, pause;
+
+	if (machine_swap_area(ballast->swaps, ballast->device, &size, &used))
+		view->area_free = size - used;
+	view->held = ballast->held;
+	pause = ballast_plan_pause(&ballast->plan, view);
+	if (pause < taken)
+		pause = taken;
+	return pause < BALLAST_LOOK_MS ? (unsigned int)pause : BALLAST_LOOK_MS;
 }
 
 unsigned int ballast_look(struct ballast *ballast)
 {
 	struct ramzswap_stats stats;
-	struct machine_memory memory;
+	struct ballast_view view = { .stats = &stats, .held = ballast->held, .ms = clock_ms() };
 	uint64_t size, used, wanted;
 	size_t held = ballast->held;
 	int steps;
@@ -95,14 +143,17 @@ unsigned int ballast_look(struct ballast *ballast)
 		give_back(ballast, 0);
 		guard_log(LOG_WARNING, "swap on %s is being taken away: its slots are given back",
 			  ballast->device);
-		return LOOK_MS;
+		return BALLAST_LOOK_MS;
 	}
 	if (!machine_swap_area(ballast->swaps, ballast->device, &size, &used) ||
 	    !ask_stats(ballast->socket, &ballast->answer, &stats))
 		return IDLE_LOOK_MS;
-	machine_memory(ballast->meminfo, &memory);
-	wanted = ballast_plan_look(&ballast->plan, &stats, &memory, size - used, held);
+	machine_memory(ballast->meminfo, &view.memory);
+	view.area_free = size - used;
+	wanted = ballast_plan_look(&ballast->plan, &view);
 	wanted -= wanted % STEP;
+	if (ballast->held >= wanted)
+		settle_some(ballast);
 	for (steps = 0; steps < STEPS && ballast->held < wanted && take_step(ballast); steps++)
 		;
 	if (ballast->held > wanted)
@@ -115,15 +166,16 @@ unsigned int ballast_look(struct ballast *ballast)
 			  ballast->device);
 	if (steps == STEPS)
 		return 0;
-	if (ballast->held || memory.available < memory.total / 4 ||
-	    stats.mem_used_total > ballast_plan_limit(&stats, &memory) / 4)
-		return LOOK_MS;
-	return IDLE_LOOK_MS;
+	if (ballast->held == 0 && view.memory.available >= view.memory.total / 4 &&
+	    stats.mem_used_total <= ballast_plan_limit(&stats, &view.memory) / 4)
+		return IDLE_LOOK_MS;
+	return pause_after(ballast, &view);
 }
 
 int ballast_init(struct ballast *ballast, const char *device, const char *socket, int swaps)
 {
 	struct ramzswap_stats stats;
+	struct utsname kernel;
 	uint64_t size, used;
 
 	memset(ballast, 0, sizeof(*ballast));
@@ -136,6 +188,9 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 		return -ECONNREFUSED;
 	if (!machine_swap_area(ballast->swaps, device, &size, &used))
 		return -ENODEV;
+	ballast->word = uname(&kernel) == 0 && kernel_notes_zero_pages(kernel.release)
+				? WORD_OF_NOTES
+				: WORD;
 	ballast->meminfo = machine_open();
 	ballast->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	ballast->size = size - size % STEP;

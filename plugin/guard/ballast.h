@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Takes slots of a swap area away and gives them back, as ballast_plan.h says, by paging
- * out memory that repeats one word: such pages cost the pool nothing.
+ * out memory that repeats one word: such pages cost the pool nothing, and soon no memory either
+ * (settle.h).
  *
  * Of one thread, that of ramzswap-guard.
  */
@@ -22,6 +23,8 @@ struct ballast {
 	char *memory;		     /* of the area's size; bytes [0, held) are swapped out */
 	size_t size;
 	size_t held;
+	size_t settled; /* of it, the first that take no memory any more */
+	int word;	/* that each of its bytes is */
 	struct ballast_plan plan;
 	struct ask_answer answer; /* of the server */
 };

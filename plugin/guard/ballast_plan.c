@@ -2,23 +2,20 @@
 #include "guard/ballast_plan.h"
 
 /*
- * What pages are taken to compress to while there are few: half of a limit that was chosen for
- * them, nothing where the machine's memory is the limit.  Slots can hardly be taken once
- * that is short, and are easily given back.
+ * Of a pool's limit, what is put aside for pages that come before the guard has looked again: 1/32.
+ * Where the machine's memory is the limit it is 1/8 of what is left to programs.
  */
-#define RATIO_GUESS 2
-
-/* Payloads of so much of the limit, 1/16, are few. */
-#define FEW(limit) ((limit) / 16)
-
-/* Of the limit, kept back for what comes between two looks. */
-#define MARGIN(limit) ((limit) / 16)
-
-/* Of what pages compressed to so far, what is counted on: 7/8.  Pages may get worse. */
-#define PESSIMISTIC(bytes) ((bytes) - (bytes) / 8)
+#define ASIDE(limit) ((limit) / 32)
 
 /* Less than this is not worth a change. */
 #define STEP (UINT64_C(1) << 20)
+
+/* Before what is free is used up at the pace of late it is to be looked at so often. */
+#define LOOKS_AHEAD 4
+#define PAUSE_MIN_MS 5u
+
+/* In a millisecond: what has to be reckoned with where memory is short, whatever came so far. */
+#define RATE_SHORT (UINT64_C(256) << 10)
 
 /* Pages that nobody has any more: less than this is not worth a change, either. */
 #define STALE_MIN (UINT64_C(8) << 20)
@@ -54,29 +51,40 @@ static uint64_t left_to_programs(uint64_t memory)
 uint64_t ballast_plan_limit(const struct ramzswap_stats *stats, const struct machine_memory *memory)
 {
 	uint64_t limit = stats->memlimit ? stats->memlimit : UINT64_MAX;
-	uint64_t left = left_to_programs(memory->total), most;
+	uint64_t left = left_to_programs(memory->total), room;
 
 	if (memory->total == 0)
 		return limit;
-	most = stats->mem_used_total + machine_room(memory, true);
-	return least(most > left ? most - left : 0, limit);
+	room = stats->mem_used_total + machine_room(memory, true);
+	return least(room > left ? room - left : 0, limit);
 }
 
-/* Bytes of pages that the pool can still take. */
-static uint64_t room_for_pages(const struct ramzswap_stats *stats, uint64_t limit)
+static uint64_t put_aside(const struct ballast_view *view, uint64_t limit)
 {
-	uint64_t used = stats->mem_used_total + MARGIN(limit);
-	uint64_t room;
+	if (limit == view->stats->memlimit)
+		return ASIDE(limit);
+	return left_to_programs(view->memory.total) / 8;
+}
 
+/*
+ * Bytes of pages that may come until the guard has to look again.  What is learned of pages says
+ * how many fit; but should they all come at once and not one compress, no more than what is put
+ * aside is taken of that.  So the guard need not be fast to be in time: it has taken what it has to
+ * before.
+ */
+static uint64_t room_for_pages(const struct ballast_plan *plan, const struct ballast_view *view,
+			       uint64_t limit)
+{
+	const struct ramzswap_stats *stats = view->stats;
+	uint64_t aside = put_aside(view, limit), used = stats->mem_used_total, room;
+
+	if (limit == stats->memlimit)
+		used += aside;
 	/* The reserve counts as used, and is there to be used. */
 	used = used > stats->reserve_ready ? used - stats->reserve_ready : 0;
 	room = used < limit ? limit - used : 0;
-	if (stats->compr_data_size < FEW(limit))
-		return limit == stats->memlimit ? room * RATIO_GUESS : room;
-	if (stats->orig_data_size <= stats->compr_data_size)
-		return room;
-	return PESSIMISTIC((uint64_t)((double)room * (double)stats->orig_data_size /
-				      (double)stats->compr_data_size));
+	return least((uint64_t)((double)room / page_cost_most(&plan->cost)),
+		     (uint64_t)((double)room / PAGE_COST_MOST) + aside);
 }
 
 /*
@@ -131,13 +139,15 @@ static bool is_refusing(struct ballast_plan *plan, const struct ramzswap_stats *
 	return plan->refusing;
 }
 
-uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stats *stats,
-			   const struct machine_memory *memory, uint64_t area_free, uint64_t held)
+uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ballast_view *view)
 {
-	uint64_t limit = ballast_plan_limit(stats, memory);
+	const struct ramzswap_stats *stats = view->stats;
+	uint64_t limit = ballast_plan_limit(stats, &view->memory);
+	uint64_t held = view->held, free = view->area_free;
 	bool refusing = is_refusing(plan, stats);
 	uint64_t room, surplus, stale;
 
+	page_cost_look(&plan->cost, stats->pages_written, stats->payload_written, view->ms);
 	/*
 	 * What a backing store takes is not held back.  When it breaks all room is gone at
 	 * once: ballast could not be paged out any more, and would only take memory (see
@@ -146,24 +156,37 @@ uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stat
 	if (stats->bd_size)
 		return 0;
 	if (refusing)
-		return held + area_free;
+		return held + free;
 	if (limit == UINT64_MAX)
 		return 0;
-	stale = stale_pages(stats, area_free, held);
+	stale = stale_pages(stats, free, held);
 	if (is_in_the_way(plan, stats, stale, held))
 		return 0;
 	if (plan->resting) {
 		plan->resting--;
 		return held;
 	}
-	room = room_for_pages(stats, limit) + stale;
-	if (area_free > room + STEP)
-		return held + area_free - room;
+	room = room_for_pages(plan, view, limit) + stale;
+	if (free > room + STEP)
+		return held + free - room;
 	/* Given back with some slack, or it would come and go with every request. */
 	surplus = room - room / 8;
-	if (held && area_free + STEP < surplus) {
-		surplus -= area_free;
+	if (held && free + STEP < surplus) {
+		surplus -= free;
 		return surplus < held ? held - surplus : 0;
 	}
 	return held;
+}
+
+unsigned int ballast_plan_pause(const struct ballast_plan *plan, const struct ballast_view *view)
+{
+	double ms = BALLAST_LOOK_MS, rate = plan->cost.rate;
+
+	if (view->memory.available < view->memory.total / 4 && rate < RATE_SHORT)
+		rate = RATE_SHORT;
+	if (view->held && rate > 0)
+		ms = (double)view->area_free / rate / LOOKS_AHEAD;
+	if (ms >= BALLAST_LOOK_MS)
+		return BALLAST_LOOK_MS;
+	return ms > PAUSE_MIN_MS ? (unsigned int)ms : PAUSE_MIN_MS;
 }

@@ -16,6 +16,16 @@
 
 #include "base/machine.h"
 #include "base/stats.h"
+#include "guard/page_cost.h"
+
+/* What a plan looks at: all of one moment. */
+struct ballast_view {
+	const struct ramzswap_stats *stats; /* the server's */
+	struct machine_memory memory;
+	uint64_t area_free; /* bytes of slots that nobody has */
+	uint64_t held;	    /* bytes of slots that the guard has */
+	uint64_t ms;	    /* by a clock that only goes forward */
+};
 
 /* What a plan remembers from look to look; begins as zeroes. */
 struct ballast_plan {
@@ -25,7 +35,11 @@ struct ballast_plan {
 	unsigned int stale;    /* looks at which most of what is stored was nobody's any more */
 	unsigned int patience; /* after so many of them all is given back; 0: the first ones */
 	unsigned int resting;  /* looks for which nothing is taken after that */
+	struct page_cost cost; /* of the pages that came */
 };
+
+/* Between two looks, at most. */
+#define BALLAST_LOOK_MS 100u
 
 /* Looks after a failed write during which all free slots are taken: a minute of them. */
 #define BALLAST_REFUSE_LOOKS 600
@@ -46,11 +60,15 @@ uint64_t ballast_plan_limit(const struct ramzswap_stats *stats,
 			    const struct machine_memory *memory);
 
 /*
- * Bytes that are to be held from now on, of an area that has area_free bytes of free
- * slots while held bytes are held.  stats are the server's, and memory the machine's, of just
- * now.  The answer differs from held only where the difference is worth it.
+ * Bytes that are to be held from now on.  The answer differs from what is held only where the
+ * difference is worth it.
  */
-uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ramzswap_stats *stats,
-			   const struct machine_memory *memory, uint64_t area_free, uint64_t held);
+uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ballast_view *view);
+
+/*
+ * Milliseconds after which it is time for the next look, where one look in BALLAST_LOOK_MS is due:
+ * before what is free can be used up.  view is as the last look left it.
+ */
+unsigned int ballast_plan_pause(const struct ballast_plan *plan, const struct ballast_view *view);
 
 #endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The plan beside a machine that is short of memory: programs want more and more, what does not fit
+ * is swapped out, and pages stop compressing when it hurts most.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "guard/ballast_plan.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define PAGE 4096.0
+
+/* What a pool has beside payloads, and a server beside its pool, and what it counts as reserve. */
+#define OVERHEAD 1.02
+#define RESERVE (2.0 * MIB)
+
+/* All in bytes, and time in milliseconds. */
+struct machine {
+	double memory;	       /* for programs, pool and ballast that is under way */
+	double area, memlimit; /* 0 for none */
+	double rate;	       /* of pages that programs want, in a millisecond */
+	double ratio, later;   /* of pages, before and after so many bytes of them */
+	double changes_at;
+	double guard_rate;  /* at which the guard takes slots; it gives them back at once */
+	double guard_stops; /* it looks no more after so many bytes of pages; 0: never */
+
+	double wanted;	 /* by programs so far */
+	double resident; /* of it */
+	double swapped, payload, held;
+	double written_pages, written_payload;
+	double pool_most;
+	uint64_t ms, looks_at;
+	bool full;	   /* the kernel has found the area full */
+	bool refused;	   /* a write failed */
+	double left_least; /* that programs had in memory once swap was used */
+};
+
+static double pool_of(const struct machine *machine)
+{
+	return machine->payload * OVERHEAD + RESERVE;
+}
+
+static void swap_out(struct machine *machine, double bytes)
+{
+	double ratio = machine->wanted < machine->changes_at ? machine->ratio : machine->later;
+
+	if (machine->swapped + machine->held + bytes > machine->area) {
+		machine->full = true;
+		return;
+	}
+	machine->swapped += bytes;
+	machine->resident -= bytes;
+	machine->payload += bytes / ratio;
+	machine->written_pages += bytes / PAGE;
+	machine->written_payload += bytes / ratio;
+	if (machine->memlimit && pool_of(machine) - RESERVE > machine->memlimit)
+		machine->refused = true;
+}
+
+/* A page that is swapped out makes only as much room as its payload leaves. */
+static void make_room(struct machine *machine)
+{
+	while (!machine->full && !machine->refused &&
+	       machine->resident + pool_of(machine) > machine->memory)
+		swap_out(machine, 16 * PAGE);
+	if (machine->swapped > 0 && machine->resident < machine->left_least)
+		machine->left_least = machine->resident;
+}
+
+static void look(struct machine *machine, struct ballast_plan *plan)
+{
+	struct ramzswap_stats stats = {
+		.disksize = (uint64_t)machine->area,
+		.memlimit = (uint64_t)machine->memlimit,
+		.mem_used_total = (uint64_t)pool_of(machine),
+		.reserve_ready = (uint64_t)RESERVE,
+		.orig_data_size = (uint64_t)machine->swapped,
+		.compr_data_size = (uint64_t)machine->payload,
+		.pages_written = (uint64_t)machine->written_pages,
+		.payload_written = (uint64_t)machine->written_payload,
+	};
+	double available = machine->memory - machine->resident - pool_of(machine);
+	struct ballast_view view = {
+		.stats = &stats,
+		.memory = {
+			.total = (uint64_t)machine->memory,
+			.available = available > 0 ? (uint64_t)available : 0,
+			.swappable = (uint64_t)machine->resident,
+		},
+		.area_free = (uint64_t)(machine->area - machine->swapped - machine->held),
+		.held = (uint64_t)machine->held,
+		.ms = machine->ms,
+	};
+	double held = (double)ballast_plan_look(plan, &view), least = machine->held;
+
+	/* Before programs want anything there is time. */
+	if (machine->ms > 0 && held > least + machine->guard_rate * BALLAST_LOOK_MS)
+		held = least + machine->guard_rate * BALLAST_LOOK_MS;
+	machine->held = held;
+	view.held = (uint64_t)held;
+	view.area_free = (uint64_t)(machine->area - machine->swapped - machine->held);
+	machine->looks_at = machine->ms + ballast_plan_pause(plan, &view);
+}
+
+/* Until the area is full, a write fails, or programs have all that they want. */
+static void run(struct machine *machine, double wants)
+{
+	struct ballast_plan plan = { 0 };
+
+	machine->left_least = machine->memory;
+	look(machine, &plan);
+	while (!machine->full && !machine->refused && machine->wanted < wants) {
+		machine->ms++;
+		machine->wanted += machine->rate;
+		machine->resident += machine->rate;
+		make_room(machine);
+		if (machine->ms >= machine->looks_at &&
+		    (!machine->guard_stops || machine->wanted < machine->guard_stops))
+			look(machine, &plan);
+	}
+}
+
+/* A machine of that size; 0 for a limit means that its memory is one. */
+static struct machine machine_of(double mib, double memlimit_mib, double mib_per_second)
+{
+	return (struct machine){
+		.memory = mib * MIB,
+		.area = 4 * mib * MIB,
+		.memlimit = memlimit_mib * MIB,
+		.rate = mib_per_second * MIB / 1000,
+		.guard_rate = mib_per_second * MIB / 1000 / 4,
+		.ratio = 3,
+		.later = 3,
+		.changes_at = 1e18,
+	};
+}
+
+static double left_of(const struct machine *machine)
+{
+	struct ramzswap_stats none = { 0 };
+	struct machine_memory memory = { .total = (uint64_t)machine->memory,
+					 .available = (uint64_t)machine->memory };
+
+	return machine->memory - (double)ballast_plan_limit(&none, &memory);
+}
+
+/* An eighth of it is put aside, the reserve counts as room, and the kernel goes by steps. */
+static double least_of(const struct machine *machine)
+{
+	return left_of(machine) * 7 / 8 - RESERVE - MIB;
+}
+
+static const double sizes[] = { 80, 128, 203, 480, 2000, 8000 };
+static const double rates[] = { 10, 80, 500 };
+
+#define EACH(i, list) (size_t i = 0; i < sizeof(list) / sizeof(*(list)); i++)
+
+static void a_steady_load_gets_all_that_its_ratio_gives(void **state)
+{
+	for
+		EACH(i, sizes)
+		{
+		for
+			EACH(j, rates)
+			{
+				struct machine machine = machine_of(sizes[i], 0, rates[j]);
+				double left = left_of(&machine);
+				double fits = (machine.memory - RESERVE - left) * 3 / OVERHEAD;
+
+				run(&machine, 1e18);
+				assert_true(machine.full);
+				/* Of the last, what comes between two looks is lost at that pace. */
+				assert_true(machine.swapped > fits * 0.95 - machine.rate * 50);
+				assert_true(machine.left_least >= left - RESERVE - MIB);
+			}
+		}
+}
+
+static void pages_that_stop_compressing_leave_programs_what_they_need(void **state)
+{
+	for
+		EACH(i, sizes)
+		{
+		for
+			EACH(j, rates)
+			{
+				for (double at = 0.9; at < 4; at += 0.1) {
+					struct machine machine = machine_of(sizes[i], 0, rates[j]);
+
+					machine.ratio = 4;
+					machine.later = 1;
+					machine.changes_at = at * machine.memory;
+					run(&machine, 1e18);
+					assert_true(machine.full);
+					assert_true(machine.left_least >= least_of(&machine));
+				}
+			}
+		}
+}
+
+static void nor_does_a_guard_that_comes_no_more(void **state)
+{
+	for
+		EACH(i, sizes)
+		{
+			for (double at = 0.9; at < 4; at += 0.05) {
+				struct machine machine = machine_of(sizes[i], 0, 500);
+
+				machine.ratio = 4;
+				machine.later = 1;
+				machine.changes_at = machine.guard_stops = at * machine.memory;
+				run(&machine, 1e18);
+				assert_true(machine.full);
+				assert_true(machine.left_least >= least_of(&machine));
+			}
+		}
+}
+
+static void no_write_fails_below_a_limit(void **state)
+{
+	for
+		EACH(i, sizes)
+		{
+		for
+			EACH(j, rates)
+			{
+				for (double at = 1; at < 2; at += 0.02) {
+					struct machine machine =
+						machine_of(sizes[i], sizes[i] / 10, rates[j]);
+
+					machine.ratio = 4;
+					machine.later = 1;
+					machine.changes_at = at * machine.memory;
+					machine.guard_stops = at > 1.5 ? machine.changes_at : 0;
+					run(&machine, 1e18);
+					assert_true(machine.full);
+					assert_false(machine.refused);
+				}
+			}
+		}
+}
+
+static void a_limit_is_used_as_far_as_it_goes(void **state)
+{
+	for
+		EACH(i, sizes)
+		{
+			struct machine machine = machine_of(sizes[i], sizes[i] / 10, 80);
+
+			run(&machine, 1e18);
+			assert_true(machine.full);
+			assert_true(machine.payload * OVERHEAD >
+				    machine.memlimit * 0.9 - machine.rate * 50);
+		}
+}
+
+static void a_load_that_compresses_later_gets_its_room(void **state)
+{
+	for
+		EACH(i, sizes)
+		{
+			struct machine machine = machine_of(sizes[i], 0, 80);
+
+			machine.ratio = 1.5;
+			machine.later = 4;
+			machine.changes_at = 1.1 * machine.memory;
+			run(&machine, 1.3 * machine.memory);
+			assert_false(machine.full);
+		}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_steady_load_gets_all_that_its_ratio_gives),
+		cmocka_unit_test(pages_that_stop_compressing_leave_programs_what_they_need),
+		cmocka_unit_test(nor_does_a_guard_that_comes_no_more),
+		cmocka_unit_test(no_write_fails_below_a_limit),
+		cmocka_unit_test(a_limit_is_used_as_far_as_it_goes),
+		cmocka_unit_test(a_load_that_compresses_later_gets_its_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
