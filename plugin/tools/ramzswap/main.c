@@ -2,7 +2,7 @@
 /*
  * ramzswap-ctl: the part of ramzswap(8) that has to work in a machine without memory.
  *
- * usage: ramzswap-ctl stop [--force]
+ * usage: ramzswap-ctl stop [--force] [--if-on]
  *        ramzswap-ctl status
  *        ramzswap-ctl sleep hibernate|suspend
  *        ramzswap-ctl wake [--later]
@@ -86,13 +86,13 @@ static void become_urgent(struct host *host)
 }
 
 /* What changes the machine is for root, and for one at a time. */
-static bool prepare(struct host *host)
+static bool prepare(struct host *host, bool wait)
 {
 	if (geteuid() != 0) {
 		host_complain(host, "needs root: attaching a block device and swapon do");
 		return false;
 	}
-	if (!lock(host, false))
+	if (!lock(host, wait))
 		return false;
 	become_urgent(host);
 	return true;
@@ -100,15 +100,28 @@ static bool prepare(struct host *host)
 
 static int stop(struct host *host, int count, char **words)
 {
-	bool forced = count > 0 && strcmp(words[0], "--force") == 0;
+	bool forced = false, if_on = false;
 
-	if (count > (forced ? 1 : 0))
-		return mistake(host, "stop takes --force only", words[forced ? 1 : 0]);
+	for (int i = 0; i < count; i++) {
+		if (strcmp(words[i], "--force") == 0)
+			forced = true;
+		else if (strcmp(words[i], "--if-on") == 0)
+			if_on = true;
+		else
+			return mistake(host, "stop takes --force and --if-on only", words[i]);
+	}
 	if (geteuid() == 0 && !host_exists(host, "%s/state", host->run)) {
+		if (if_on)
+			return EXIT_SUCCESS;
 		host_complain(host, "not running");
 		return EXIT_FAILURE;
 	}
-	return prepare(host) ? stop_disk(host, forced) : EXIT_FAILURE;
+	/* systemd is told of a stop by hand while that still tidies up. */
+	if (!prepare(host, if_on))
+		return EXIT_FAILURE;
+	if (if_on && !host_exists(host, "%s/state", host->run))
+		return EXIT_SUCCESS;
+	return stop_disk(host, forced);
 }
 
 static int go_to_sleep(struct host *host, int count, char **words)
@@ -119,7 +132,7 @@ static int go_to_sleep(struct host *host, int count, char **words)
 	if (count != 1 || (!hibernate && !suspend))
 		return mistake(host, "sleep takes hibernate or suspend",
 			       count > 0 ? words[count - 1] : NULL);
-	if (!prepare(host))
+	if (!prepare(host, false))
 		return EXIT_FAILURE;
 	return hibernate ? sleep_before_hibernation(host) : sleep_before_suspend(host);
 }
@@ -140,7 +153,7 @@ static int wake(struct host *host, int count, char **words)
 		return wake_later(host);
 	if (count > 0)
 		return mistake(host, "wake takes no arguments", NULL);
-	return prepare(host) ? sleep_wake(host) : EXIT_FAILURE;
+	return prepare(host, false) ? sleep_wake(host) : EXIT_FAILURE;
 }
 
 static int status(struct host *host, int count, char **words)
