@@ -15,6 +15,9 @@ QEMU = "QEMU's block layer"
 COPY = "copying"
 OTHER = "other clients"
 
+# Where nothing is expected to come back, it is not waited for so long.
+STAYS = 2
+
 
 def zeroes_through_qemu(detect, discard):
     """16 MiB of zeroes as data, over 16 MiB of noise."""
@@ -47,7 +50,7 @@ def discards_through_qemu(discard, offset, count):
         disk.qemu_io(f"write -s {disk.noise(16)} 0 16M")
         disk.seen()
         disk.qemu_io(f"discard {offset} {count}", options=f"discard={discard}")
-        return f"{disk.seen()}; {disk.back(seconds=2)}"
+        return f"{disk.seen()}; {disk.back(seconds=STAYS if discard == 'ignore' else 15)}"
     return function
 
 
@@ -97,7 +100,9 @@ def qcow2_on_disk(discard, deleted):
                  f"file.server.path={where},discard={discard},file.discard={discard}")
         disk.run("qemu-io", "--image-opts", image, "-c", f"write -s {disk.noise(16)} 0 16M",
                  "-c", f"discard {deleted}")
-        return f"{disk.seen(counts=False, without=('read',))}; {disk.back(seconds=2)}"
+        whole = discard == "unmap" and deleted.startswith("0 ")
+        return (f"{disk.seen(counts=False, without=('read',))}; "
+                f"{disk.back(seconds=15 if whole else STAYS)}")
     return function
 
 
@@ -117,7 +122,7 @@ def qemu_nbd_proxy(disk):
     disk.qemu_io(f"write -s {disk.noise(16)} 0 16M")
     disk.seen()
     through_qemu_nbd(disk, "discard 0 16M")
-    return f"{disk.seen()}; {disk.back(seconds=2)}"
+    return f"{disk.seen()}; {disk.back(seconds=STAYS)}"
 
 
 @row(QEMU, "qemu-nbd-proxy-unmap", "a discard through qemu-nbd --discard=unmap", "one trim")
@@ -126,7 +131,7 @@ def qemu_nbd_proxy_unmap(disk):
     disk.qemu_io(f"write -s {disk.noise(16)} 0 16M")
     disk.seen()
     through_qemu_nbd(disk, "discard 0 16M", "--discard=unmap")
-    return f"{disk.seen()}; {disk.back(seconds=2)}"
+    return f"{disk.seen()}; {disk.back()}"
 
 
 def through_qemu_nbd(disk, command, *options):
@@ -265,7 +270,7 @@ def nbdfuse(disk):
         written = disk.seen(without=("read",))
         punched = disk.run("fallocate", "-p", "-o", "0", "-l", "16M", mount + "/nbd", check=False)
         refused = "hole refused: " + punched.split(":")[-1].strip() if punched else "hole punched"
-        return f"{written}; {refused}; {disk.seen()}; {disk.back(seconds=2)}"
+        return f"{written}; {refused}; {disk.seen()}; {disk.back()}"
     finally:
         disk.run("fusermount3", "-u", mount,
                  check=False)

@@ -183,7 +183,7 @@ class Disk:
         """Memory above that of the fresh disk, in whole MiB."""
         return round((self.stats()["mem_used_total"] - self.fresh) / MIB)
 
-    def back(self, at_most=1, seconds=5):
+    def back(self, at_most=1, seconds=15):
         """Whether all memory came back: at most so many MiB more than fresh, within seconds."""
         end = time.monotonic() + seconds
         while self.held() > at_most and time.monotonic() < end:

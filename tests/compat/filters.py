@@ -42,7 +42,7 @@ def probe(disk, uri=None):
     if words == PLAIN:
         words = "all as it comes"
     words += "".join(f"; {what} fails: {why}" for what, why in failed)
-    return f"{words}; {disk.back(seconds=2)}"
+    return f"{words}; {disk.back()}"
 
 
 def through(name, *parameters):
