@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <limits.h>
 #include <string.h>
 
+#include "base/stats.h"
+#include "tools/ask.h"
 #include "tools/ramzswap/device.h"
 #include "tools/ramzswap/host.h"
 #include "tools/ramzswap/processes.h"
@@ -22,6 +25,19 @@ bool device_is_attached(const struct host *host, const struct state *state)
 {
 	return state->ublk || (host_exists(host, "/sys/block/%s/pid", state->name) &&
 			       !device_is_taken(host, state));
+}
+
+bool device_is_lost(const struct host *host, const struct state *state)
+{
+	char path[PATH_MAX], answer[ASK_MAX + 1], why[ASK_WHY_MAX];
+	struct ramzswap_stats stats;
+	const char *body;
+
+	return !state->ublk && *state->control_socket &&
+	       host_has_socket(host, "%s", state->control_socket) &&
+	       host_path(host, path, sizeof(path), "%s", state->control_socket) &&
+	       ask(path, "stats", ASK_TIMEOUT_S, answer, &body, why) == 0 &&
+	       stats_parse_plain(&stats, body) == 0 && stats.connections == 0;
 }
 
 static bool is_let_go(struct host *host, void *about)

@@ -15,6 +15,12 @@ bool device_is_taken(const struct host *host, const struct state *state);
 /* Whether it is attached, by us.  Of nbd; always true for ublk, whose server makes the device. */
 bool device_is_attached(const struct host *host, const struct state *state);
 
+/*
+ * Whether the kernel has lost a server that lives: it has no client.  As long as swap is on /sys
+ * has the device as attached.  False where the server does not tell, and for ublk.
+ */
+bool device_is_lost(const struct host *host, const struct state *state);
+
 /* Lets go what is ours: disconnects nbd, deletes what a dead server left of ublk.  Warns. */
 void device_detach(struct host *host, const struct state *state);
 

@@ -111,11 +111,13 @@ static int show(struct host *host, const struct state *state)
 		host_complain(host, "the server of %s is dead", state->device);
 		return EXIT_FAILURE;
 	}
-	if (!device_is_attached(host, state)) {
-		host_complain(host,
-			      "%s is attached to its server no more: somebody disconnected it, and "
-			      "what was swapped out is lost. 'ramzswap stop' takes it down",
-			      state->device);
+	if (!device_is_attached(host, state) || device_is_lost(host, state)) {
+		host_complain(
+			host,
+			"%s is attached to its server no more: somebody disconnected it, or a "
+			"time limit did, and what was swapped out is lost. 'ramzswap stop' "
+			"takes it down",
+			state->device);
 		return EXIT_FAILURE;
 	}
 	show_protections(host, state, server);

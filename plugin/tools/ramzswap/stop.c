@@ -18,9 +18,9 @@
 
 enum stop_verdict stop_judge(const struct stop_view *view)
 {
-	if (view->server_lives)
+	if (view->server_lives && !(view->lost && view->swaps))
 		return view->swaps && !view->forced ? STOP_IF_IT_FITS : STOP_AT_ONCE;
-	if (view->served)
+	if (view->served && !view->server_lives)
 		return STOP_NAMELESS;
 	if (view->swaps && !view->forced && !view->marks_lost)
 		return STOP_WRONG;
@@ -39,6 +39,7 @@ static struct stop_view look(struct host *host, const struct state *state, bool 
 		.swaps = machine_swap(host->swaps, state->device, &swap) != -ENOENT &&
 			 !device_is_taken(host, state),
 		.marks_lost = kernel_marks_lost_pages(host->calls->release(host)),
+		.lost = lives && device_is_lost(host, state),
 	};
 }
 
@@ -74,10 +75,11 @@ static int refuse_for_room(const struct host *host, const struct room *room)
 }
 
 /* A request that a dead server took along is stuck until the device is let go. */
-static int bury(struct host *host, const struct state *state, enum stop_verdict verdict)
+static int bury(struct host *host, const struct state *state, const struct stop_view *view,
+		enum stop_verdict verdict)
 {
-	host_warn(host, "the server is dead and what was swapped out is lost: programs that need "
-			"it will end");
+	host_warn(host, "%s and what was swapped out is lost: programs that need it will end",
+		  view->lost ? "the server has lost its link to the kernel" : "the server is dead");
 	device_detach(host, state);
 	if (verdict != STOP_WRONG)
 		return EXIT_SUCCESS;
@@ -143,7 +145,8 @@ int stop_disk(struct host *host, bool forced)
 			      host->run);
 		return EXIT_FAILURE;
 	}
-	if ((verdict == STOP_WRONG || verdict == STOP_BURY) && bury(host, &state, verdict) != 0)
+	if ((verdict == STOP_WRONG || verdict == STOP_BURY) &&
+	    bury(host, &state, &view, verdict) != 0)
 		return EXIT_FAILURE;
 	if (verdict == STOP_IF_IT_FITS && !stop_await_room(host, &state, &room))
 		return refuse_for_room(host, &room);

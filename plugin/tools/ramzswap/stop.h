@@ -20,12 +20,13 @@ struct stop_view {
 	bool served;	   /* somebody listens on its socket */
 	bool swaps;	   /* the kernel, to a device that is still ours */
 	bool marks_lost;   /* swapoff does, what it cannot read */
+	bool lost;	   /* the server lives, and the kernel is connected to it no more */
 };
 
 enum stop_verdict {
 	STOP_NAMELESS,	 /* a server lives, and it is not known which process it is */
 	STOP_WRONG,	 /* programs would get wrong pages: refused once the device is let go */
-	STOP_BURY,	 /* the server is dead: all goes without a question */
+	STOP_BURY,	 /* the server is dead, or lost: all goes without a question */
 	STOP_IF_IT_FITS, /* once there is room in memory for what is swapped out */
 	STOP_AT_ONCE,
 };

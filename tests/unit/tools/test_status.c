@@ -114,8 +114,9 @@ static void a_link_that_is_cut_is_told(void **state)
 
 	fake_remove(fake, "/sys/block/nbd0/pid");
 	assert_int_equal(status_show_all(&fake->host), 1);
-	said("ramzswap: /dev/nbd0 is attached to its server no more: somebody disconnected it, and "
-	     "what was swapped out is lost. 'ramzswap stop' takes it down\n",
+	said("ramzswap: /dev/nbd0 is attached to its server no more: somebody disconnected it, or "
+	     "a "
+	     "time limit did, and what was swapped out is lost. 'ramzswap stop' takes it down\n",
 	     fake_complained(fake));
 	fake_put(fake, "/sys/block/nbd0/pid", "4711");
 	assert_int_equal(status_show(&fake->host), 1);
@@ -130,11 +131,38 @@ static void the_other_door_has_no_link(void **state)
 	said("ramzswap: door: ublk (asked for)\n", fake_said(fake));
 }
 
+/* As long as swap is on /sys has the device as attached. */
+static void a_server_that_has_lost_its_client_is_told(void **state)
+{
+	struct fake_host *fake = *state;
+	struct ramzswap_stats stats = { .connections = 1 };
+	struct fake_control *control;
+	char path[64];
+	void *made;
+
+	assert_int_equal(fake_control_setup(&made), 0);
+	control = made;
+	fake_control_set_stats(control, &stats);
+	snprintf(path, sizeof(path), "%s/run/ramzswap/control", fake->root);
+	(void)unlink(path);
+	assert_int_equal(symlink(control->path, path), 0);
+	assert_int_equal(status_show(&fake->host), 0);
+	stats.connections = 0;
+	fake_control_set_stats(control, &stats);
+	assert_int_equal(status_show(&fake->host), 1);
+	said("ramzswap: /dev/nbd0 is attached to its server no more", fake_complained(fake));
+	fake_control_teardown(&made);
+}
+
 static void a_server_tells_its_statistics(void **state)
 {
 	struct fake_host *fake = *state;
 	struct ramzswap_stats stats = {
-		.disksize = 64 << 20, .pages_stored = 1280, .mem_used_total = 2 << 20, .locked = 1
+		.disksize = 64 << 20,
+		.pages_stored = 1280,
+		.mem_used_total = 2 << 20,
+		.locked = 1,
+		.connections = 1,
 	};
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -179,6 +207,7 @@ int main(void)
 		ON_A_HOST(a_dead_server_is_told),
 		ON_A_HOST(a_link_that_is_cut_is_told),
 		ON_A_HOST(the_other_door_has_no_link),
+		ON_A_HOST(a_server_that_has_lost_its_client_is_told),
 		ON_A_HOST(a_server_tells_its_statistics),
 	};
 

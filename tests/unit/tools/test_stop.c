@@ -45,9 +45,23 @@ static void everything_is_gone(struct fake_host *fake)
 static void judged(bool forced, bool lives, bool served, bool swaps, bool marks,
 		   enum stop_verdict expected)
 {
-	const struct stop_view view = { forced, lives, served, swaps, marks };
+	const struct stop_view view = { forced, lives, served, swaps, marks, false };
 
 	assert_int_equal(stop_judge(&view), expected);
+}
+
+static void a_server_that_the_kernel_has_lost_is_as_good_as_dead(void **unused)
+{
+	struct stop_view view = {
+		.server_lives = true, .served = true, .swaps = true, .lost = true
+	};
+
+	assert_int_equal(stop_judge(&view), STOP_WRONG);
+	view.marks_lost = true;
+	assert_int_equal(stop_judge(&view), STOP_BURY);
+	/* After swapoff to have no client is as it should be. */
+	view.swaps = false;
+	assert_int_equal(stop_judge(&view), STOP_AT_ONCE);
 }
 
 static void each_case_has_its_verdict(void **unused)
@@ -402,6 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_case_has_its_verdict),
+		cmocka_unit_test(a_server_that_the_kernel_has_lost_is_as_good_as_dead),
 		ON_A_HOST(what_fits_is_stopped_in_the_order_that_loses_nothing),
 		ON_A_HOST(what_does_not_fit_is_refused_after_fifteen_seconds),
 		ON_A_HOST(what_just_fits_is_stopped),
