@@ -28,7 +28,10 @@ static void show_area(const struct host *host, const struct state *state)
 		return;
 	}
 	if (machine_swap(host->swaps, state->device, &swap) != 0) {
-		host_warn(host, "the kernel does not swap to %s", state->device);
+		host_warn(host,
+			  "the kernel does not swap to %s: 'ramzswap stop' and 'start' bring it "
+			  "back, and so does swapon",
+			  state->device);
 		return;
 	}
 	host_say(host, "swap on %s: %llu MB, %llu MB used, priority %d", state->device,

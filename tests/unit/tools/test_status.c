@@ -73,7 +73,7 @@ static void swap_that_is_off_is_warned_of(void **state)
 
 	fake_swaps(fake, 0, 0);
 	assert_int_equal(status_show_all(&fake->host), 0);
-	said("ramzswap: warning: the kernel does not swap to /dev/nbd0\n", fake_complained(fake));
+	said("ramzswap: warning: the kernel does not swap to /dev/nbd0: ", fake_complained(fake));
 }
 
 static void a_guard_that_has_ended_is_warned_of(void **state)
