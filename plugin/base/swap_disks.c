@@ -125,12 +125,25 @@ static bool look_at_slaves(struct search *search, const char *directory)
 	return any;
 }
 
+/* Of what is behind a loop device. */
+static bool is_node(const struct search *search, const char *path)
+{
+	struct stat node;
+
+	if (*search->root)
+		return strncmp(path, "/dev/", 5) == 0;
+	return stat(path, &node) == 0 && S_ISBLK(node.st_mode);
+}
+
 static void look_below_disk(struct search *search, const char *directory)
 {
 	bool any = look_at_slaves(search, directory);
 
 	if (read_path(search, directory, "loop/backing_file")) {
-		look_at_file(search, search->path);
+		if (is_node(search, search->path))
+			look_at_device(search, search->path);
+		else
+			look_at_file(search, search->path);
 		any = true;
 	}
 	/* What zram has no room for leaves for another device. */

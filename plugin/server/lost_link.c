@@ -10,11 +10,12 @@ void lost_link_init(struct lost_link *link, uint64_t disk_bytes)
 	link->disk_bytes = disk_bytes;
 }
 
-static void find_device(struct lost_link *link, long long client, const struct swap_disks *disks)
+static void find_device(struct lost_link *link, long long client, bool surely,
+			const struct swap_disks *disks)
 {
 	char device[QUEUE_NAME_MAX];
 
-	if (queue_find(link->sys_block, link->disk_bytes, client, device) &&
+	if (queue_find(link->sys_block, link->disk_bytes, client, surely, device) &&
 	    swap_disks_have(disks, device))
 		strcpy(link->device, device);
 }
@@ -24,11 +25,10 @@ bool lost_link_look(struct lost_link *link, unsigned int clients, long long clie
 {
 	if (*link->device && !swap_disks_have(disks, link->device))
 		*link->device = '\0';
-	if (clients > 0) {
+	/* One that has gone may have come and swapped since the last look; others' is not ours. */
+	if (!*link->device && swap_disks_have_of(disks, "nbd"))
+		find_device(link, client, clients == 0, disks);
+	if (clients > 0)
 		link->alone = 0;
-		if (!*link->device && swap_disks_have_of(disks, "nbd"))
-			find_device(link, client, disks);
-		return false;
-	}
-	return *link->device && ++link->alone == LOST_LINK_LOOKS;
+	return clients == 0 && *link->device && ++link->alone == LOST_LINK_LOOKS;
 }

@@ -101,7 +101,7 @@ void queue_look(struct queue *queue, const char *sys_block, uint64_t disk_bytes)
 	closedir(directory);
 }
 
-bool queue_find(const char *sys_block, uint64_t disk_bytes, long long client,
+bool queue_find(const char *sys_block, uint64_t disk_bytes, long long client, bool surely,
 		char device[QUEUE_NAME_MAX])
 {
 	DIR *directory = opendir(sys_block);
@@ -121,7 +121,7 @@ bool queue_find(const char *sys_block, uint64_t disk_bytes, long long client,
 		       read_number(sys_block, found, "pid") == (unsigned long long)client;
 	}
 	closedir(directory);
-	if (!sure && count != 1)
+	if (!sure && (surely || count != 1))
 		return false;
 	strcpy(device, found);
 	return true;

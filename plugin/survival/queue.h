@@ -29,10 +29,10 @@ void queue_look(struct queue *queue, const char *sys_block, uint64_t disk_bytes)
 /*
  * Finds the attached nbd device of so many bytes whose server this process is: that which the
  * client of this number has attached (pid of the other end of its socket, as nbd-client's over
- * netlink), or else the only one.  False, and device untouched, where that cannot be told.
- * Allocates.
+ * netlink), or else, where surely is not asked for, the only one.  False, and device untouched,
+ * where that cannot be told. Allocates.
  */
-bool queue_find(const char *sys_block, uint64_t disk_bytes, long long client,
+bool queue_find(const char *sys_block, uint64_t disk_bytes, long long client, bool surely,
 		char device[QUEUE_NAME_MAX]);
 
 /*

@@ -229,6 +229,18 @@ static void a_loop_device_lies_on_the_disk_of_its_file(void **state)
 	assert_true(swap_disks_have(&disks, "nbd0"));
 }
 
+static void a_loop_device_may_lie_on_a_device(void **state)
+{
+	machine();
+	device("loop3", "7:3");
+	put(BLOCK "loop3/loop/backing_file", "/dev/nbd0\n");
+	put("/proc/self/mountinfo", "30 22 0:5 / /dev rw - devtmpfs udev rw\n");
+	swaps("/dev/loop3 partition 262140 0 -2\n");
+	find();
+	assert_int_equal(disks.count, 1);
+	assert_true(swap_disks_have(&disks, "nbd0"));
+}
+
 static void zram_lies_on_what_is_behind_it_too(void **state)
 {
 	machine();
@@ -300,6 +312,7 @@ int main(void)
 		IN_ROOT(a_mount_over_another_hides_it),
 		IN_ROOT(a_file_system_with_a_number_of_its_own_lies_on_its_source),
 		IN_ROOT(a_loop_device_lies_on_the_disk_of_its_file),
+		IN_ROOT(a_loop_device_may_lie_on_a_device),
 		IN_ROOT(zram_lies_on_what_is_behind_it_too),
 		IN_ROOT(a_device_that_is_gone_goes_by_its_name),
 		IN_ROOT(what_lies_upon_itself_comes_to_an_end),

@@ -90,6 +90,13 @@ static void a_device_let_go_after_swapoff_is_no_loss(void **state)
 		assert_false(look(0, &others));
 }
 
+static void a_link_that_is_lost_before_anybody_looked_is_said(void **state)
+{
+	for (int i = 1; i < LOST_LINK_LOOKS; i++)
+		assert_false(look(0, &ours));
+	assert_true(look(0, &ours));
+}
+
 static void swap_of_another_server_is_none_of_ours(void **state)
 {
 	assert_false(look(1, &others));
@@ -118,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(swap_without_a_client_is_a_lost_link_and_said_once, begin),
 		cmocka_unit_test_setup(a_device_let_go_after_swapoff_is_no_loss, begin),
+		cmocka_unit_test_setup(a_link_that_is_lost_before_anybody_looked_is_said, begin),
 		cmocka_unit_test_setup(swap_of_another_server_is_none_of_ours, begin),
 		cmocka_unit_test_setup(a_client_that_comes_back_at_once_has_lost_nothing, begin),
 		cmocka_unit_test_setup(a_link_that_is_lost_again_is_said_again, begin),

@@ -88,22 +88,24 @@ static void test_the_only_device_of_this_size_is_ours(void **state)
 {
 	char name[QUEUE_NAME_MAX] = "none";
 
-	assert_false(queue_find(top, 4 * DISK, 0, name));
-	assert_false(queue_find("/nowhere", DISK, 0, name));
+	assert_false(queue_find(top, 4 * DISK, 0, false, name));
+	assert_false(queue_find("/nowhere", DISK, 0, false, name));
 	assert_string_equal(name, "none");
 	/* Whoever attached it by ioctl has another process by then. */
-	assert_true(queue_find(top, DISK, 4711, name));
+	assert_true(queue_find(top, DISK, 4711, false, name));
 	assert_string_equal(name, "nbd2");
+	assert_false(queue_find(top, DISK, 4711, true, name));
+	assert_true(queue_find(top, DISK, 78, true, name));
 }
 
 static void test_of_several_of_this_size_that_which_our_client_attached_is_ours(void **state)
 {
 	char name[QUEUE_NAME_MAX] = "none";
 
-	assert_false(queue_find(top, DISK, 0, name));
-	assert_false(queue_find(top, DISK, 4711, name));
+	assert_false(queue_find(top, DISK, 0, false, name));
+	assert_false(queue_find(top, DISK, 4711, false, name));
 	assert_string_equal(name, "none");
-	assert_true(queue_find(top, DISK, 79, name));
+	assert_true(queue_find(top, DISK, 79, false, name));
 	assert_string_equal(name, "nbd3");
 }
 
