@@ -91,7 +91,16 @@ static int call_disconnect(struct host *host, const char *device)
 
 static int call_end(struct host *host, pid_t process)
 {
-	return kill(process, SIGTERM) == 0 ? 0 : -errno;
+	int err = kill(process, SIGTERM) == 0 ? 0 : -errno;
+
+	/* One that sleep has stopped ends no sooner than it goes on. */
+	(void)kill(process, SIGCONT);
+	return err;
+}
+
+static int call_hold(struct host *host, pid_t process, bool stopped)
+{
+	return kill(process, stopped ? SIGSTOP : SIGCONT) == 0 ? 0 : -errno;
 }
 
 static int call_bury(struct host *host, const char *guard, const char *device)
@@ -212,6 +221,7 @@ static const struct host_calls calls = {
 	.swapon = call_swapon,
 	.disconnect = call_disconnect,
 	.end = call_end,
+	.hold = call_hold,
 	.bury = call_bury,
 	.launch = call_launch,
 	.lock = call_lock,

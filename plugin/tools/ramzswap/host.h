@@ -26,6 +26,8 @@ struct host_calls {
 	/* The kernel tells the server of an nbd device to go, and forgets it. */
 	int (*disconnect)(struct host *host, const char *device);
 	int (*end)(struct host *host, pid_t process);
+	/* Stops a process, or has it go on. */
+	int (*hold)(struct host *host, pid_t process, bool stopped);
 	/* Deletes a ublk device whose server is dead. */
 	int (*bury)(struct host *host, const char *guard, const char *device);
 	/*

@@ -15,6 +15,9 @@
 /* The file below RUN in which the priority of swap is kept that is off. */
 #define OFF "swap-off"
 
+/* Nothing is swapped out when so many looks, a tenth of a second apart, see nothing move. */
+#define QUIET_LOOKS 4
+
 static int refuse(const struct host *host, const char *why)
 {
 	host_complain(host, "%s.  Nothing was changed, swap goes on", why);
@@ -131,6 +134,55 @@ static void start_waker(struct host *host)
 		host_warn(host, "nobody lets programs go but 'ramzswap wake'");
 }
 
+static bool is_stopped(struct host *host, void *about)
+{
+	const pid_t *process = about;
+	char text[32];
+
+	return !host_read_field(host, text, sizeof(text), "State:", "/proc/%d/status",
+				(int)*process) ||
+	       *text == 'T';
+}
+
+/* Once it has stopped nobody but the kernel itself swaps out any more. */
+static bool stop_guard(struct host *host)
+{
+	pid_t guard = guard_process(host);
+
+	if (guard == 0)
+		return true;
+	host->calls->hold(host, guard, true);
+	return host_wait(host, is_stopped, &guard);
+}
+
+struct quiet {
+	const char *device;
+	uint64_t used;
+	unsigned int looks; /* at which nothing moved */
+};
+
+static bool is_quiet(struct host *host, void *about)
+{
+	struct quiet *quiet = about;
+	struct machine_memory memory;
+	struct machine_swap swap;
+
+	machine_memory(host->meminfo, &memory);
+	if (machine_swap(host->swaps, quiet->device, &swap) != 0)
+		return true;
+	quiet->looks = memory.writeback == 0 && swap.used == quiet->used ? quiet->looks + 1 : 0;
+	quiet->used = swap.used;
+	return quiet->looks >= QUIET_LOOKS;
+}
+
+/* The kernel's own threads swap out until enough is free: they are to be through with it. */
+static bool await_quiet(struct host *host, const struct state *state)
+{
+	struct quiet quiet = { .device = state->device };
+
+	return host_wait(host, is_quiet, &quiet);
+}
+
 int sleep_before_suspend(struct host *host)
 {
 	struct machine_swap swap;
@@ -152,9 +204,11 @@ int sleep_before_suspend(struct host *host)
 					     : strerror(-err));
 		return EXIT_FAILURE;
 	}
-	if (slow)
+	if (!stop_guard(host) || slow)
 		host_warn(host, "not all programs have stopped within ten seconds: the kernel may "
 				"refuse to suspend");
+	if (!await_quiet(host, &state))
+		host_warn(host, "the kernel does not cease to swap out: it may refuse to suspend");
 	host_say(host, "programs are stopped for suspend: 'ramzswap wake' lets them go");
 	return EXIT_SUCCESS;
 }
@@ -199,8 +253,11 @@ static int bring_swap_back(struct host *host, int priority)
 int sleep_wake(struct host *host)
 {
 	char text[32];
+	bool stopped = host_exists(host, "%s/asleep", host->run);
 
 	freezer_let_go(host);
+	if (stopped && guard_process(host) != 0)
+		host->calls->hold(host, guard_process(host), false);
 	end_waker(host);
 	if (!host_read(host, text, sizeof(text), "%s/" OFF, host->run))
 		return EXIT_SUCCESS;

@@ -166,6 +166,16 @@ static int fake_end(struct host *host, pid_t process)
 	return 0;
 }
 
+static int fake_hold(struct host *host, pid_t process, bool stopped)
+{
+	char path[64];
+
+	log_call(fake_of(host), "%s %d", stopped ? "hold" : "release", (int)process);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)process);
+	fake_put(fake_of(host), path, "Name: ramzswap-guard\nState: %s", stopped ? "T" : "S");
+	return 0;
+}
+
 static int fake_bury(struct host *host, const char *guard, const char *device)
 {
 	log_call(fake_of(host), "%s --bury %s", guard, device);
@@ -228,6 +238,7 @@ static const struct host_calls fake_calls = {
 	.self = fake_self,
 	.disconnect = fake_disconnect,
 	.end = fake_end,
+	.hold = fake_hold,
 	.bury = fake_bury,
 	.launch = fake_launch,
 	.lock = fake_lock,

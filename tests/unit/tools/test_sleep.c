@@ -245,7 +245,7 @@ static void programs_are_stopped_but_not_who_serves(void **state)
 	assert_string_equal(frozen(fake, "/system.slice/sleep.service"), "0");
 	assert_string_equal(frozen(fake, "/system.slice/dbus.service"), "0");
 	assert_string_equal(frozen(fake, "/init.scope"), "0");
-	assert_string_equal(fake->log, "commit; /sbin/ramzswap-ctl wake --later; ");
+	assert_string_equal(fake->log, "commit; /sbin/ramzswap-ctl wake --later; hold 102; ");
 	said("programs are stopped for suspend", fake_said(fake));
 	assert_string_equal(fake_complained(fake), "");
 
@@ -256,7 +256,7 @@ static void programs_are_stopped_but_not_who_serves(void **state)
 	assert_string_equal(frozen(fake, "/system.slice/db.service"), "0");
 	assert_false(fake_exists(fake, "/run/ramzswap/asleep"));
 	assert_false(fake_exists(fake, "/run/ramzswap/waker"));
-	said("end 104; ", fake->log);
+	said("release 102; end 104; ", fake->log);
 }
 
 static void what_was_frozen_before_stays_so(void **state)
@@ -304,7 +304,25 @@ static void one_that_does_not_stop_is_warned_of(void **state)
 	said("ramzswap: warning: not all programs have stopped within ten seconds: the kernel may "
 	     "refuse to suspend\n",
 	     fake_complained(fake));
-	assert_in_range(fake->now_ms, 10000, 10100);
+	assert_in_range(fake->now_ms, 10000, 10700);
+}
+
+static void write_out(struct fake_host *fake)
+{
+	fake_put(fake, "/proc/meminfo", "MemTotal: 524288 kB\nWriteback: %d kB",
+		 fake->now_ms < 2000 ? 4 : 0);
+}
+
+static void what_is_being_swapped_out_is_waited_for(void **state)
+{
+	struct fake_host *fake = *state;
+
+	put_groups(fake);
+	fake->at_rest = write_out;
+	write_out(fake);
+	assert_int_equal(sleep_before_suspend(&fake->host), 0);
+	assert_in_range(fake->now_ms, 2300, 2600);
+	assert_string_equal(fake_complained(fake), "");
 }
 
 static void twice_is_refused(void **state)
@@ -371,6 +389,7 @@ int main(void)
 		ON_A_HOST(members_of_the_root_are_moved),
 		ON_A_HOST(kernel_threads_are_not),
 		ON_A_HOST(one_that_does_not_stop_is_warned_of),
+		ON_A_HOST(what_is_being_swapped_out_is_waited_for),
 		ON_A_HOST(twice_is_refused),
 		ON_A_HOST(no_freezer_is_told),
 		ON_A_HOST(version_one_has_a_freezer_too),
