@@ -99,7 +99,7 @@ mistakes_with_ramzswap() {
 	swap 'neither an option nor PARAMETER=VALUE' start --fast
 	swap 'is none of start, stop' restart
 	swap 'not running' status
-	swap '--force only' stop --now
+	swap '--force and --if-on only' stop --now
 }
 
 connections_are() {
