@@ -45,8 +45,8 @@ static const char *const disk_names[] = { "plain", "tight", "sparse", "backed", 
 
 /* A thread sanitizer leaves the server too few addresses for the largest disk. */
 #ifdef __SANITIZE_THREAD__
-#define SPARSE_PARAM "size=16T"
-#define SPARSE_SIZE (UINT64_C(16) << 40)
+#define SPARSE_PARAM "size=64G"
+#define SPARSE_SIZE (UINT64_C(64) << 30)
 #else
 #define SPARSE_PARAM "size=1P"
 #define SPARSE_SIZE STORE_SIZE_MAX
