@@ -152,35 +152,43 @@ static void heed_all(const char *root, const struct version *version, const char
 	}
 }
 
-/* Whether memory is among the controllers of version 1 that a comma separates. */
-static bool has_memory(const char *controllers)
+/* Whether a comma separates the controller from others. */
+static bool has_controller(const char *list, size_t length, const char *controller)
 {
-	size_t length = strlen("memory");
+	size_t wanted = strlen(controller);
+	const char *end = list + length, *comma;
 
-	for (;; controllers++) {
-		if (strncmp(controllers, "memory", length) == 0 &&
-		    (controllers[length] == ',' || controllers[length] == '\0'))
+	if (wanted == 0)
+		return length == 0;
+	for (; list < end; list = comma + 1) {
+		comma = memchr(list, ',', (size_t)(end - list));
+		if (!comma)
+			comma = end;
+		if ((size_t)(comma - list) == wanted && memcmp(list, controller, wanted) == 0)
 			return true;
-		controllers = strchr(controllers, ',');
-		if (!controllers)
-			return false;
 	}
+	return false;
 }
 
-/* A line is NUMBER:CONTROLLERS:GROUP; version 2 has no controllers there. */
-static void heed_line(const char *root, char *line, struct group_memory *memory)
+const char *group_in_line(const char *line, const char *controller)
 {
-	char *controllers = strchr(line, ':');
-	char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+	const char *list = strchr(line, ':');
+	const char *path = list ? strchr(list + 1, ':') : NULL;
 
-	if (!group || group[1] != '/')
-		return;
-	*group++ = '\0';
-	controllers++;
-	if (*controllers == '\0')
-		heed_all(root, &version_2, group, memory);
-	else if (has_memory(controllers))
-		heed_all(root, &version_1, group, memory);
+	if (!path || path[1] != '/' ||
+	    !has_controller(list + 1, (size_t)(path - list - 1), controller))
+		return NULL;
+	return path + 1;
+}
+
+static void heed_line(const char *root, const char *line, struct group_memory *memory)
+{
+	const char *path = group_in_line(line, "");
+
+	if (path)
+		heed_all(root, &version_2, path, memory);
+	else if ((path = group_in_line(line, "memory")))
+		heed_all(root, &version_1, path, memory);
 }
 
 void group_memory_look(const char *root, struct group_memory *memory)

@@ -30,4 +30,11 @@ struct group_memory {
 /* The same, with what is left of it now. */
 void group_memory_look(const char *root, struct group_memory *memory);
 
+/*
+ * Of a line of /proc/PID/cgroup, NUMBER:CONTROLLERS:PATH without its newline: the path inside it if
+ * the controller is among those of version 1, or if that is "" and the line is of version 2, which
+ * names none; else NULL.  "/" is the root.
+ */
+const char *group_in_line(const char *line, const char *controller);
+
 #endif

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/group.h"
 #include "tools/ramzswap/freezer.h"
 #include "tools/ramzswap/host.h"
 
@@ -76,39 +77,16 @@ static const struct version *choose_version(const struct host *host)
 	return NULL;
 }
 
-/* Whether a comma separates the controller from others. */
-static bool has_controller(const char *list, size_t length, const char *controller)
-{
-	size_t wanted = strlen(controller);
-	const char *end = list + length, *comma;
-
-	if (wanted == 0)
-		return length == 0;
-	for (; list < end; list = comma + 1) {
-		comma = memchr(list, ',', (size_t)(end - list));
-		if (!comma)
-			comma = end;
-		if ((size_t)(comma - list) == wanted && memcmp(list, controller, wanted) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* The path of a process's group, in text that this changes; "" for the root, NULL if it is not
  * told. */
 static const char *group_in(char *text, const char *controller)
 {
-	char *line, *list, *path;
+	const char *path = NULL;
+	char *line;
 
-	while ((line = strsep(&text, "\n"))) {
-		list = strchr(line, ':');
-		path = list ? strchr(list + 1, ':') : NULL;
-		if (!path || !has_controller(list + 1, (size_t)(path - list - 1), controller))
-			continue;
-		path++;
-		return strcmp(path, "/") == 0 ? "" : path;
-	}
-	return NULL;
+	while (!path && (line = strsep(&text, "\n")))
+		path = group_in_line(line, controller);
+	return path && strcmp(path, "/") == 0 ? "" : path;
 }
 
 static const char *group_of(const struct freezer *freezer, pid_t process, char *text, size_t size)
