@@ -22,7 +22,7 @@
 #define ANSWER_SECONDS 60
 #define PARAMS_MAX 16
 
-static void pause_ms(long ms)
+void pause_ms(long ms)
 {
 	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 
@@ -213,4 +213,32 @@ int server_connect_raw(const struct server *server)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	return fd;
+}
+
+bool server_comes_to_log(const struct server *server, const char *words)
+{
+	for (int i = 0; i < ANSWER_SECONDS * 20; i++) {
+		if (server_logged(server, words))
+			return true;
+		pause_ms(50);
+	}
+	return false;
+}
+
+void server_must_end(struct server *server)
+{
+	int status = -1;
+
+	for (int i = 0; i < ANSWER_SECONDS * 20; i++) {
+		if (waitpid(server->pid, &status, WNOHANG) == server->pid)
+			break;
+		pause_ms(50);
+	}
+	if (status != 0) {
+		server_print_log(server);
+		kill(server->pid, SIGKILL);
+		fail_msg("nbdkit did not end well, status %#x", status);
+	}
+	server_must_not_have_complained(server);
+	server_forget(server);
 }

@@ -62,6 +62,17 @@ void server_forget(struct server *server);
 /* Whether these words are in what the server has printed. */
 bool server_logged(const struct server *server, const char *words);
 
+/* The same, within a minute. */
+bool server_comes_to_log(const struct server *server, const char *words);
+
+/*
+ * Waits for a server that was told to end before, or ends by itself, and removes what it left
+ * behind.  Fails the test unless it ends within a minute, with status 0 and no complaint.
+ */
+void server_must_end(struct server *server);
+
+void pause_ms(long ms);
+
 /* Whether the plugin under test is ramzswap: else its own promises cannot be tested. */
 bool server_is_ours(void);
 

@@ -6,21 +6,17 @@
  * What swap is on, and on what it lies, is told by files in the places of /proc/swaps,
  * /sys/class/block and /sys/block, in a mount namespace of this test's own.
  */
-#include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "own_files.h"
 #include "server.h"
 
-#define PATIENCE_SECONDS 60
 #define HEADING "Filename\tType\tSize\tUsed\tPriority\n"
 
 static const char swap_is_off[] = HEADING;
@@ -28,66 +24,24 @@ static const char on_our_device[] = HEADING "/dev/nbd0\tpartition\t65532\t0\t-2\
 static const char on_a_mapping[] = HEADING "/dev/dm-9\tpartition\t65532\t0\t-2\n";
 static const char on_a_disk[] = HEADING "/dev/sdz\tpartition\t65532\t0\t-2\n";
 
-static char dir[] = "/tmp/ramzswap-test-XXXXXX";
-static char swaps[64], block[64];
-
-static void pause_ms(long ms)
-{
-	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-	nanosleep(&pause, NULL);
-}
-
-/* In place: whoever has the file open sees it. */
-static void say(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
-static bool says(const struct server *server, const char *words)
-{
-	for (int i = 0; i < PATIENCE_SECONDS * 20; i++) {
-		if (server_logged(server, words))
-			return true;
-		pause_ms(50);
-	}
-	return false;
-}
-
-static bool has_ended(const struct server *server, int *status)
-{
-	for (int i = 0; i < PATIENCE_SECONDS * 20; i++) {
-		if (waitpid(server->pid, status, WNOHANG) == server->pid)
-			return true;
-		pause_ms(50);
-	}
-	return false;
-}
+static char swaps[OWN_PATH_MAX], block[OWN_PATH_MAX];
 
 static void a_server_does_not_end_while_what_lies_on_it_is_swap(void **state)
 {
 	const char *const params[] = { "size=64M", "swap=auto", NULL };
 	struct server server;
 	struct nbd_handle *nbd;
-	int status = -1;
 
 	say(swaps, on_a_mapping);
 	server_start(&server, params);
 	nbd = server_connect(&server);
 	assert_int_equal(kill(server.pid, SIGTERM), 0);
-	assert_true(says(&server, "asked to quit"));
+	assert_true(server_comes_to_log(&server, "asked to quit"));
 	assert_int_equal(waitpid(server.pid, NULL, WNOHANG), 0);
 	say(swaps, swap_is_off);
 	/* nbdkit waits for the last client to go. */
 	server_disconnect(nbd);
-	assert_true(has_ended(&server, &status));
-	assert_int_equal(status, 0);
-	server_must_not_have_complained(&server);
-	server_forget(&server);
+	server_must_end(&server);
 }
 
 static void it_ends_where_swap_lies_on_other_disks(void **state)
@@ -95,7 +49,6 @@ static void it_ends_where_swap_lies_on_other_disks(void **state)
 	const char *const params[] = { "size=64M", "swap=auto", NULL };
 	struct server server;
 	struct nbd_handle *nbd;
-	int status = -1;
 
 	say(swaps, on_a_disk);
 	server_start(&server, params);
@@ -104,9 +57,7 @@ static void it_ends_where_swap_lies_on_other_disks(void **state)
 	pause_ms(1500);
 	assert_false(server_logged(&server, "asked to quit"));
 	server_disconnect(nbd);
-	assert_true(has_ended(&server, &status));
-	assert_int_equal(status, 0);
-	server_forget(&server);
+	server_must_end(&server);
 }
 
 static void a_link_that_is_lost_while_swap_is_on_is_said(void **state)
@@ -121,7 +72,7 @@ static void a_link_that_is_lost_while_swap_is_on_is_said(void **state)
 	/* Longer than the server takes to look. */
 	pause_ms(1500);
 	server_disconnect(nbd);
-	assert_true(says(&server, "/dev/nbd0 is connected to this server no more"));
+	assert_true(server_comes_to_log(&server, "/dev/nbd0 is connected to this server no more"));
 	server_stop(&server);
 }
 
@@ -140,13 +91,6 @@ static void a_link_that_is_let_go_after_swapoff_is_not(void **state)
 	pause_ms(2500);
 	assert_false(server_logged(&server, "no more"));
 	server_stop(&server);
-}
-
-/* Exit status 77: this machine cannot do it, and why. */
-static void cannot(const char *what)
-{
-	printf("%s: %s\n", what, strerror(errno));
-	exit(77);
 }
 
 static void make(const char *path, const char *text)
@@ -179,30 +123,16 @@ static void make_devices(void)
 
 static void put_files_in_place(void)
 {
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-		cannot("a mount namespace");
-	if (!mkdtemp(dir))
-		cannot("a directory");
-	snprintf(swaps, sizeof(swaps), "%s/swaps", dir);
-	snprintf(block, sizeof(block), "%s/block", dir);
+	own_files_begin();
+	own_path(swaps, "swaps");
+	own_path(block, "block");
 	if (mkdir(block, 0755) != 0)
 		cannot("a directory");
 	make_devices();
 	say(swaps, swap_is_off);
-	if (mount(swaps, "/proc/swaps", NULL, MS_BIND, NULL) != 0 ||
-	    mount(block, "/sys/class/block", NULL, MS_BIND, NULL) != 0 ||
-	    mount(block, "/sys/block", NULL, MS_BIND, NULL) != 0)
-		cannot("files in the places of /proc/swaps and /sys/block");
-}
-
-static void remove_files(void)
-{
-	char command[64];
-
-	umount("/proc/swaps");
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	if (system(command) != 0)
-		fprintf(stderr, "%s stays\n", dir);
+	own_files_put(swaps, "/proc/swaps");
+	own_files_put(block, "/sys/class/block");
+	own_files_put(block, "/sys/block");
 }
 
 int main(void)
@@ -217,6 +147,6 @@ int main(void)
 
 	put_files_in_place();
 	failed = cmocka_run_group_tests_name("nbd swap", tests, NULL, NULL);
-	remove_files();
+	own_files_end();
 	return failed;
 }

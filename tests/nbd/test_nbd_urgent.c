@@ -8,17 +8,15 @@
  * file in the place of /proc/swaps, in a mount namespace of this test's own.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "own_files.h"
 #include "server.h"
 
 #define PATIENCE_SECONDS 60
@@ -28,25 +26,7 @@ static const char swap_is_on[] = "Filename\tType\tSize\tUsed\tPriority\n"
 				 "/dev/nbd0\tpartition\t65532\t0\t-2\n";
 static const char swap_is_off[] = "Filename\tType\tSize\tUsed\tPriority\n";
 
-static char dir[] = "/tmp/ramzswap-test-XXXXXX";
-static char swaps[64], free_megabytes[64];
-
-static void pause_ms(long ms)
-{
-	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-	nanosleep(&pause, NULL);
-}
-
-/* In place: whoever has the file open sees it. */
-static void say(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
+static char swaps[OWN_PATH_MAX], free_megabytes[OWN_PATH_MAX];
 
 /* How many threads of a process are of the class that a reply is sent in. */
 static int urgent_threads(pid_t pid)
@@ -123,25 +103,6 @@ static void no_reply_is_urgent_with_swap_off(void **state)
 	server_stop(&server);
 }
 
-/* A server that was told to end before. */
-static void it_must_end(struct server *server)
-{
-	int status = -1;
-
-	for (int i = 0; i < PATIENCE_SECONDS * 20; i++) {
-		if (waitpid(server->pid, &status, WNOHANG) == server->pid)
-			break;
-		pause_ms(50);
-	}
-	if (status != 0) {
-		server_print_log(server);
-		kill(server->pid, SIGKILL);
-		fail_msg("nbdkit did not end well, status %#x", status);
-	}
-	server_must_not_have_complained(server);
-	server_forget(server);
-}
-
 static void it_does_not_end_while_a_client_may_swap_to_it(void **state)
 {
 	static const int ends_nbdkit[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
@@ -165,7 +126,7 @@ static void it_does_not_end_while_a_client_may_swap_to_it(void **state)
 	say(swaps, swap_is_off);
 	/* nbdkit waits for the last client to go. */
 	server_disconnect(nbd);
-	it_must_end(&server);
+	server_must_end(&server);
 }
 
 /* What this machine swaps to is another server's disk. */
@@ -191,17 +152,9 @@ static void a_server_told_to_end_does_when_its_client_has_gone(void **state)
 	server_start(&server, params);
 	nbd = server_connect(&server);
 	assert_int_equal(kill(server.pid, SIGTERM), 0);
-	for (int i = 0; i < PATIENCE_SECONDS * 20 && !server_logged(&server, "asked to quit"); i++)
-		pause_ms(50);
+	(void)server_comes_to_log(&server, "asked to quit");
 	server_disconnect(nbd);
-	it_must_end(&server);
-}
-
-/* Exit status 77: this machine cannot do it, and why. */
-static void cannot(const char *what)
-{
-	printf("%s: %s\n", what, strerror(errno));
-	exit(77);
+	server_must_end(&server);
 }
 
 static void put_files_in_place(void)
@@ -213,15 +166,13 @@ static void put_files_in_place(void)
 	if (sched_setscheduler(0, SCHED_RR, &lowest) != 0)
 		cannot("a real-time class");
 	sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){ 0 });
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-		cannot("a mount namespace");
-	if (!mkdtemp(dir) || !shim)
-		cannot("a directory, and RAMZSWAP_SHORT_MEMORY");
-	snprintf(swaps, sizeof(swaps), "%s/swaps", dir);
-	snprintf(free_megabytes, sizeof(free_megabytes), "%s/free", dir);
+	if (!shim)
+		cannot("RAMZSWAP_SHORT_MEMORY");
+	own_files_begin();
+	own_path(swaps, "swaps");
+	own_path(free_megabytes, "free");
 	say(swaps, swap_is_off);
-	if (mount(swaps, "/proc/swaps", NULL, MS_BIND, NULL) != 0)
-		cannot("a file in the place of /proc/swaps");
+	own_files_put(swaps, "/proc/swaps");
 	snprintf(preload, sizeof(preload), "%s%s%s", runtime ? runtime : "",
 		 runtime && *runtime ? ":" : "", shim);
 	setenv("RAMZSWAP_PRELOAD", preload, 1);
@@ -241,8 +192,6 @@ int main(void)
 
 	put_files_in_place();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	unlink(swaps);
-	unlink(free_megabytes);
-	rmdir(dir);
+	own_files_end();
 	return failed;
 }
