@@ -15,48 +15,16 @@
 #include <cmocka.h>
 
 #include "base/swap_disks.h"
+#include "fake_root.h"
 
 #define BLOCK "/sys/devices/virtual/block/"
 
-static char root[] = "/tmp/ramzswap-disks.XXXXXX";
 static struct swap_disks disks;
 
-static int make_root(void **state)
+static int begin(void **state)
 {
 	memset(&disks, 0, sizeof(disks));
-	strcpy(root + strlen(root) - 6, "XXXXXX");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	char command[PATH_MAX];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", root);
-	return system(command);
-}
-
-/* A path below the root, with all folders above it. */
-static const char *place(const char *path)
-{
-	static char whole[PATH_MAX];
-
-	snprintf(whole, sizeof(whole), "%s%s", root, path);
-	for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
-		*at = '\0';
-		(void)mkdir(whole, 0700);
-		*at = '/';
-	}
-	return whole;
-}
-
-static void put(const char *path, const char *text)
-{
-	FILE *file = fopen(place(path), "w");
-
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fclose(file), 0);
+	return fake_root_make(state);
 }
 
 /* A link to another path below the root. */
@@ -64,8 +32,8 @@ static void link_to(const char *target, const char *path)
 {
 	char whole[PATH_MAX];
 
-	snprintf(whole, sizeof(whole), "%s%s", root, target);
-	assert_int_equal(symlink(whole, place(path)), 0);
+	snprintf(whole, sizeof(whole), "%s%s", fake_root, target);
+	assert_int_equal(symlink(whole, fake_root_place(path)), 0);
 }
 
 /* A device: its directory in /sys, as virtual/block/nbd0 or virtual/block/nbd0/nbd0p1. */
@@ -74,7 +42,7 @@ static void device(const char *directory, const char *number)
 	char path[PATH_MAX], link[PATH_MAX];
 
 	snprintf(path, sizeof(path), BLOCK "%s/dev", directory);
-	put(path, number);
+	fake_root_put(path, number);
 	snprintf(path, sizeof(path), BLOCK "%s", directory);
 	snprintf(link, sizeof(link), "/sys/dev/block/%s", number);
 	link_to(path, link);
@@ -97,7 +65,7 @@ static void swaps(const char *areas)
 	char text[1024];
 
 	snprintf(text, sizeof(text), "Filename\tType\tSize\tUsed\tPriority\n%s", areas);
-	put("/proc/swaps", text);
+	fake_root_put("/proc/swaps", text);
 }
 
 /* A machine of two nbd disks, one of which has a partition, and another disk. */
@@ -106,13 +74,13 @@ static void machine(void)
 	device("nbd0", "43:0");
 	device("nbd1", "43:16");
 	device("nbd1/nbd1p2", "43:18");
-	put(BLOCK "nbd1/nbd1p2/partition", "2\n");
+	fake_root_put(BLOCK "nbd1/nbd1p2/partition", "2\n");
 	device("sda", "8:0");
 }
 
 static void find(void)
 {
-	assert_true(swap_disks_find(root, &disks));
+	assert_true(swap_disks_find(fake_root, &disks));
 }
 
 static void without_swap_there_are_none(void **state)
@@ -127,7 +95,7 @@ static void without_swap_there_are_none(void **state)
 static void where_it_cannot_be_read_nothing_is_said(void **state)
 {
 	disks.count = 7;
-	assert_false(swap_disks_find(root, &disks));
+	assert_false(swap_disks_find(fake_root, &disks));
 	assert_int_equal(disks.count, 7);
 }
 
@@ -182,10 +150,10 @@ static void an_array_lies_on_all_of_its_disks(void **state)
 static void a_file_lies_on_the_disk_of_its_file_system(void **state)
 {
 	machine();
-	put("/proc/self/mountinfo",
-	    "22 1 8:0 / / rw - ext4 /dev/sda rw\n"
-	    "30 22 43:18 / /mnt/my\\040disk rw shared:1 - ext4 /dev/nbd1p2 rw\n"
-	    "31 22 43:0 / /mnt/my rw - xfs /dev/nbd0 rw\n");
+	fake_root_put("/proc/self/mountinfo",
+		      "22 1 8:0 / / rw - ext4 /dev/sda rw\n"
+		      "30 22 43:18 / /mnt/my\\040disk rw shared:1 - ext4 /dev/nbd1p2 rw\n"
+		      "31 22 43:0 / /mnt/my rw - xfs /dev/nbd0 rw\n");
 	swaps("/mnt/my\\040disk/swap file 262140 0 -2\n");
 	find();
 	assert_int_equal(disks.count, 1);
@@ -199,8 +167,8 @@ static void a_file_lies_on_the_disk_of_its_file_system(void **state)
 static void a_mount_over_another_hides_it(void **state)
 {
 	machine();
-	put("/proc/self/mountinfo", "22 1 8:0 / /mnt rw - ext4 /dev/sda rw\n"
-				    "30 22 43:0 / /mnt rw - ext4 /dev/nbd0 rw\n");
+	fake_root_put("/proc/self/mountinfo", "22 1 8:0 / /mnt rw - ext4 /dev/sda rw\n"
+					      "30 22 43:0 / /mnt rw - ext4 /dev/nbd0 rw\n");
 	swaps("/mnt/swap file 262140 0 -2\n");
 	find();
 	assert_int_equal(disks.count, 1);
@@ -210,7 +178,7 @@ static void a_mount_over_another_hides_it(void **state)
 static void a_file_system_with_a_number_of_its_own_lies_on_its_source(void **state)
 {
 	machine();
-	put("/proc/self/mountinfo", "30 22 0:41 / /mnt rw - btrfs /dev/nbd0 rw\n");
+	fake_root_put("/proc/self/mountinfo", "30 22 0:41 / /mnt rw - btrfs /dev/nbd0 rw\n");
 	swaps("/mnt/swap file 262140 0 -2\n");
 	find();
 	assert_int_equal(disks.count, 1);
@@ -221,8 +189,8 @@ static void a_loop_device_lies_on_the_disk_of_its_file(void **state)
 {
 	machine();
 	device("loop3", "7:3");
-	put(BLOCK "loop3/loop/backing_file", "/mnt/image\n");
-	put("/proc/self/mountinfo", "30 22 43:0 / /mnt rw - ext4 /dev/nbd0 rw\n");
+	fake_root_put(BLOCK "loop3/loop/backing_file", "/mnt/image\n");
+	fake_root_put("/proc/self/mountinfo", "30 22 43:0 / /mnt rw - ext4 /dev/nbd0 rw\n");
 	swaps("/dev/loop3 partition 262140 0 -2\n");
 	find();
 	assert_int_equal(disks.count, 1);
@@ -233,8 +201,8 @@ static void a_loop_device_may_lie_on_a_device(void **state)
 {
 	machine();
 	device("loop3", "7:3");
-	put(BLOCK "loop3/loop/backing_file", "/dev/nbd0\n");
-	put("/proc/self/mountinfo", "30 22 0:5 / /dev rw - devtmpfs udev rw\n");
+	fake_root_put(BLOCK "loop3/loop/backing_file", "/dev/nbd0\n");
+	fake_root_put("/proc/self/mountinfo", "30 22 0:5 / /dev rw - devtmpfs udev rw\n");
 	swaps("/dev/loop3 partition 262140 0 -2\n");
 	find();
 	assert_int_equal(disks.count, 1);
@@ -245,9 +213,9 @@ static void zram_lies_on_what_is_behind_it_too(void **state)
 {
 	machine();
 	device("zram0", "253:0");
-	put(BLOCK "zram0/backing_dev", "/dev/nbd0\n");
+	fake_root_put(BLOCK "zram0/backing_dev", "/dev/nbd0\n");
 	device("zram1", "253:1");
-	put(BLOCK "zram1/backing_dev", "none\n");
+	fake_root_put(BLOCK "zram1/backing_dev", "none\n");
 	swaps("/dev/zram0 partition 262140 0 -2\n"
 	      "/dev/zram1 partition 262140 0 -3\n");
 	find();
@@ -282,7 +250,7 @@ static void areas_that_come_and_go_are_a_change_and_pages_are_none(void **state)
 	int fd;
 
 	swaps("");
-	fd = open(place("/proc/swaps"), O_RDONLY | O_CLOEXEC);
+	fd = open(fake_root_place("/proc/swaps"), O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_true(swap_disks_changed(fd, &names));
 	assert_false(swap_disks_changed(fd, &names));
@@ -300,7 +268,7 @@ static void areas_that_come_and_go_are_a_change_and_pages_are_none(void **state)
 
 int main(void)
 {
-#define IN_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
+#define IN_ROOT(test) cmocka_unit_test_setup_teardown(test, begin, fake_root_remove)
 	const struct CMUnitTest tests[] = {
 		IN_ROOT(without_swap_there_are_none),
 		IN_ROOT(where_it_cannot_be_read_nothing_is_said),

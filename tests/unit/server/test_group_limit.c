@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "codec.h"
+#include "fake_root.h"
 #include "server/group_limit.h"
 #include "store/store.h"
 
@@ -21,29 +22,17 @@
 #define DISK (1024 * MIB)
 #define LEAST (2 * MIB)
 
-static char root[] = "/tmp/ramzswap-limit.XXXXXX";
 static char line[GROUP_LIMIT_LINE_MAX];
 static struct group_limit group;
 static struct store *store;
 
 static void put(const char *path, uint64_t mib)
 {
-	char whole[PATH_MAX];
-	FILE *file;
+	char text[32] = "max\n";
 
-	snprintf(whole, sizeof(whole), "%s%s", root, path);
-	for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); at++) {
-		*at = '\0';
-		(void)mkdir(whole, 0700);
-		*at = '/';
-	}
-	file = fopen(whole, "w");
-	assert_non_null(file);
 	if (mib)
-		fprintf(file, "%llu\n", (unsigned long long)(mib * MIB));
-	else
-		fputs("max\n", file);
-	assert_int_equal(fclose(file), 0);
+		snprintf(text, sizeof(text), "%llu\n", (unsigned long long)(mib * MIB));
+	fake_root_put(path, text);
 }
 
 /* A group of so many MiB, of which so many are in use; 0 for no limit. */
@@ -60,29 +49,19 @@ static int begin(void **state)
 		.memlimit = STORE_NO_LIMIT,
 		.codec = codecs[0],
 	};
-	char path[PATH_MAX];
-	FILE *file;
 
-	strcpy(root + strlen(root) - 6, "XXXXXX");
-	if (!mkdtemp(root))
+	if (fake_root_make(state) != 0)
 		return -1;
-	put("/proc/self/cgroup", 0);
-	snprintf(path, sizeof(path), "%s/proc/self/cgroup", root);
-	file = fopen(path, "w");
-	fputs("0::/\n", file);
-	fclose(file);
+	fake_root_put("/proc/self/cgroup", "0::/\n");
 	memset(&group, 0, sizeof(group));
-	group.root = root;
+	group.root = fake_root;
 	return store_create(&store, &config);
 }
 
 static int end(void **state)
 {
-	char command[PATH_MAX];
-
 	store_destroy(store);
-	snprintf(command, sizeof(command), "rm -rf '%s'", root);
-	return system(command);
+	return fake_root_remove(state);
 }
 
 static uint64_t limit_of_store(void)

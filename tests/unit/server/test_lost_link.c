@@ -11,55 +11,33 @@
 
 #include <cmocka.h>
 
+#include "fake_root.h"
 #include "server/lost_link.h"
 
 #define DISK (UINT64_C(64) << 20)
 #define CLIENT 77
 
-static char top[] = "/tmp/ramzswap-link.XXXXXX";
 static const struct swap_disks none = { 0 };
 static const struct swap_disks ours = { .count = 2, .names = { "sda", "nbd3" } };
 static const struct swap_disks others = { .count = 1, .names = { "nbd5" } };
 static struct lost_link link_of_ours;
 
-static void put(const char *device, const char *name, const char *text)
-{
-	char path[256];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", top, device);
-	(void)mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/%s/%s", top, device, name);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fclose(file), 0);
-}
-
 /* Two of one size. */
-static int make_top(void **state)
+static int make_devices(void **state)
 {
-	if (!mkdtemp(top))
+	if (fake_root_make(state) != 0)
 		return -1;
-	put("nbd3", "pid", "77\n");
-	put("nbd3", "size", "131072\n");
-	put("nbd5", "pid", "78\n");
-	put("nbd5", "size", "131072\n");
+	fake_root_put("/nbd3/pid", "77\n");
+	fake_root_put("/nbd3/size", "131072\n");
+	fake_root_put("/nbd5/pid", "78\n");
+	fake_root_put("/nbd5/size", "131072\n");
 	return 0;
-}
-
-static int remove_top(void **state)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	return system(command);
 }
 
 static int begin(void **state)
 {
 	lost_link_init(&link_of_ours, DISK);
-	link_of_ours.sys_block = top;
+	link_of_ours.sys_block = fake_root;
 	return 0;
 }
 
@@ -131,5 +109,6 @@ int main(void)
 		cmocka_unit_test_setup(a_link_that_is_lost_again_is_said_again, begin),
 	};
 
-	return cmocka_run_group_tests_name("server lost link", tests, make_top, remove_top);
+	return cmocka_run_group_tests_name("server lost link", tests, make_devices,
+					   fake_root_remove);
 }

@@ -12,42 +12,10 @@
 
 #include <cmocka.h>
 
+#include "fake_root.h"
 #include "survival/queue.h"
 
 #define DISK (UINT64_C(64) << 20)
-
-static char top[] = "/tmp/ramzswap-queue.XXXXXX";
-
-/* A file of the made-up /sys/block, with the directories that it needs. */
-static void put(const char *path, const char *text)
-{
-	char name[512], *slash;
-	FILE *file;
-
-	snprintf(name, sizeof(name), "%s/%s", top, path);
-	for (slash = strchr(name + sizeof(top), '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(name, 0700);
-		*slash = '/';
-	}
-	file = fopen(name, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
-static int make_top(void **state)
-{
-	return mkdtemp(top) ? 0 : -1;
-}
-
-static int remove_top(void **state)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	return system(command);
-}
 
 static void device(const char *name, const char *pid, const char *sectors, const char *kb,
 		   const char *scheduler)
@@ -55,15 +23,15 @@ static void device(const char *name, const char *pid, const char *sectors, const
 	char path[128];
 
 	if (pid) {
-		snprintf(path, sizeof(path), "%s/pid", name);
-		put(path, pid);
+		snprintf(path, sizeof(path), "/%s/pid", name);
+		fake_root_put(path, pid);
 	}
-	snprintf(path, sizeof(path), "%s/size", name);
-	put(path, sectors);
-	snprintf(path, sizeof(path), "%s/queue/max_sectors_kb", name);
-	put(path, kb);
-	snprintf(path, sizeof(path), "%s/queue/scheduler", name);
-	put(path, scheduler);
+	snprintf(path, sizeof(path), "/%s/size", name);
+	fake_root_put(path, sectors);
+	snprintf(path, sizeof(path), "/%s/queue/max_sectors_kb", name);
+	fake_root_put(path, kb);
+	snprintf(path, sizeof(path), "/%s/queue/scheduler", name);
+	fake_root_put(path, scheduler);
 }
 
 static void test_only_attached_devices_of_this_size_count(void **state)
@@ -73,12 +41,12 @@ static void test_only_attached_devices_of_this_size_count(void **state)
 	device("nbd0", NULL, "0\n", "4096\n", "[mq-deadline] none\n");
 	device("nbd1", "77\n", "2048\n", "4096\n", "[mq-deadline] none\n");
 	device("sda", "77\n", "131072\n", "4096\n", "[mq-deadline] none\n");
-	queue_look(&queue, top, DISK);
+	queue_look(&queue, fake_root, DISK);
 	assert_int_equal(queue.request_bytes, 0);
 	assert_string_equal(queue.scheduler, "");
 
 	device("nbd2", "78\n", "131072\n", "128\n", "[none] mq-deadline\n");
-	queue_look(&queue, top, DISK);
+	queue_look(&queue, fake_root, DISK);
 	assert_int_equal(queue.request_bytes, 128 << 10);
 	assert_string_equal(queue.device, "nbd2");
 	assert_string_equal(queue.scheduler, "");
@@ -88,24 +56,24 @@ static void test_the_only_device_of_this_size_is_ours(void **state)
 {
 	char name[QUEUE_NAME_MAX] = "none";
 
-	assert_false(queue_find(top, 4 * DISK, 0, false, name));
+	assert_false(queue_find(fake_root, 4 * DISK, 0, false, name));
 	assert_false(queue_find("/nowhere", DISK, 0, false, name));
 	assert_string_equal(name, "none");
 	/* Whoever attached it by ioctl has another process by then. */
-	assert_true(queue_find(top, DISK, 4711, false, name));
+	assert_true(queue_find(fake_root, DISK, 4711, false, name));
 	assert_string_equal(name, "nbd2");
-	assert_false(queue_find(top, DISK, 4711, true, name));
-	assert_true(queue_find(top, DISK, 78, true, name));
+	assert_false(queue_find(fake_root, DISK, 4711, true, name));
+	assert_true(queue_find(fake_root, DISK, 78, true, name));
 }
 
 static void test_of_several_of_this_size_that_which_our_client_attached_is_ours(void **state)
 {
 	char name[QUEUE_NAME_MAX] = "none";
 
-	assert_false(queue_find(top, DISK, 0, false, name));
-	assert_false(queue_find(top, DISK, 4711, false, name));
+	assert_false(queue_find(fake_root, DISK, 0, false, name));
+	assert_false(queue_find(fake_root, DISK, 4711, false, name));
 	assert_string_equal(name, "none");
-	assert_true(queue_find(top, DISK, 79, false, name));
+	assert_true(queue_find(fake_root, DISK, 79, false, name));
 	assert_string_equal(name, "nbd3");
 }
 
@@ -115,7 +83,7 @@ static void test_the_largest_request_and_any_scheduler_are_told(void **state)
 
 	device("nbd3", "79\n", "131072\n", "4096\n", "none\n");
 	device("nbd4", "80\n", "131072\n", "256\n", "mq-deadline kyber [bfq] none\n");
-	queue_look(&queue, top, DISK);
+	queue_look(&queue, fake_root, DISK);
 	assert_int_equal(queue.request_bytes, 4096 << 10);
 	assert_string_equal(queue.device, "nbd3");
 	assert_string_equal(queue.scheduler, "bfq");
@@ -135,11 +103,11 @@ static void test_a_kernel_is_told_by_what_its_driver_has(void **state)
 {
 	char mended[256], faulty[256];
 
-	put("mended", "0000000000000000 t nbd_send_cmd\t[nbd]\n"
-		      "0000000000000000 t nbd_pending_cmd_work\t[nbd]\n");
-	put("faulty", "0000000000000000 t nbd_send_cmd\t[nbd]\n");
-	snprintf(mended, sizeof(mended), "%s/mended", top);
-	snprintf(faulty, sizeof(faulty), "%s/faulty", top);
+	fake_root_put("/mended", "0000000000000000 t nbd_send_cmd\t[nbd]\n"
+				 "0000000000000000 t nbd_pending_cmd_work\t[nbd]\n");
+	fake_root_put("/faulty", "0000000000000000 t nbd_send_cmd\t[nbd]\n");
+	snprintf(mended, sizeof(mended), "%s/mended", fake_root);
+	snprintf(faulty, sizeof(faulty), "%s/faulty", fake_root);
 	assert_false(queue_scheduler_is_unsafe(mended, "7.2.7"));
 	assert_true(queue_scheduler_is_unsafe(faulty, "6.12.118+deb13-amd64"));
 	assert_true(queue_scheduler_is_unsafe(faulty, "6.6.0"));
@@ -172,5 +140,5 @@ int main(void)
 		cmocka_unit_test(test_what_cannot_be_read_is_taken_for_faulty),
 	};
 
-	return cmocka_run_group_tests(tests, make_top, remove_top);
+	return cmocka_run_group_tests(tests, fake_root_make, fake_root_remove);
 }
