@@ -10,25 +10,11 @@
 #include <cmocka.h>
 
 #include "base/stats.h"
-
-/* Every field another value, one of them the largest there is. */
-static struct ramzswap_stats sample(void)
-{
-	struct ramzswap_stats stats;
-	uint64_t next = 0;
-
-#define FILL(name, label, unit, kind, help) stats.name = next += 1000003;
-	STATS_FIELDS(FILL)
-#undef FILL
-	stats.disksize = UINT64_MAX;
-	stats.locked = 1;
-	stats.orig_data_size = UINT64_C(411108) * 1024 + 1023;
-	return stats;
-}
+#include "stats_sample.h"
 
 static void plain_form_comes_back_as_it_went(void **state)
 {
-	struct ramzswap_stats stats = sample(), back;
+	struct ramzswap_stats stats = stats_sample(), back;
 	char buf[STATS_PLAIN_MAX];
 	int len = stats_format_plain(&stats, buf, sizeof(buf));
 
@@ -54,7 +40,7 @@ static void plain_form_of_the_largest_numbers_just_fits(void **state)
 
 static void plain_form_of_a_newer_sender_is_read(void **state)
 {
-	struct ramzswap_stats stats = sample(), back = { 0 };
+	struct ramzswap_stats stats = stats_sample(), back = { 0 };
 	char buf[STATS_PLAIN_MAX + 64] = "pages_dreamt 7\n";
 
 	stats_format_plain(&stats, buf + strlen(buf), sizeof(buf) - strlen(buf));
@@ -76,7 +62,7 @@ static void what_an_older_sender_does_not_have_is_nothing(void **state)
 
 static void fields_stand_by_their_numbers(void **state)
 {
-	struct ramzswap_stats stats = sample();
+	struct ramzswap_stats stats = stats_sample();
 
 	assert_string_equal(stats_fields[STATS_NR_compr_data_size].name, "compr_data_size");
 	assert_int_equal(stats_value(&stats, STATS_NR_compr_data_size), stats.compr_data_size);
@@ -90,7 +76,7 @@ static void cut_or_garbled_plain_form_is_refused(void **state)
 		"disksize 1", "disksize 1 \n", " 1\n",
 		"\n",	      "disksize x\n",  "x 99999999999999999999\n",
 	};
-	struct ramzswap_stats stats = sample(), back = { .disksize = 42 };
+	struct ramzswap_stats stats = stats_sample(), back = { .disksize = 42 };
 	char whole[STATS_PLAIN_MAX], buf[STATS_PLAIN_MAX + 64];
 	int len = stats_format_plain(&stats, whole, sizeof(whole));
 

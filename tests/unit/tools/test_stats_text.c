@@ -16,25 +16,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "stats_sample.h"
 #include "tools/metrics.h"
 #include "tools/stats_text.h"
 
 #define FIELD_COUNT ((size_t)STATS_FIELD_COUNT)
-
-/* Every field another value, one of them the largest there is. */
-static struct ramzswap_stats sample(void)
-{
-	struct ramzswap_stats stats;
-	uint64_t next = 0;
-
-#define FILL(name, label, unit, kind, help) stats.name = next += 1000003;
-	STATS_FIELDS(FILL)
-#undef FILL
-	stats.disksize = UINT64_MAX;
-	stats.locked = 1;
-	stats.orig_data_size = UINT64_C(411108) * 1024 + 1023;
-	return stats;
-}
 
 typedef int (*writer)(const struct ramzswap_stats *stats, FILE *out);
 
@@ -62,7 +48,7 @@ static size_t count_of(const char *text, const char *what)
 
 static void text_reads_as_in_2009(void **state)
 {
-	struct ramzswap_stats stats = sample();
+	struct ramzswap_stats stats = stats_sample();
 	char *text = written(stats_write_text, &stats);
 	char label[64], rest[64];
 	uint64_t value;
@@ -107,7 +93,7 @@ static void text_stands_in_columns(void **state)
 
 static void json_is_a_flat_object_of_all_fields_in_bytes(void **state)
 {
-	struct ramzswap_stats stats = sample();
+	struct ramzswap_stats stats = stats_sample();
 	char *text;
 	json_t *root;
 
@@ -147,7 +133,7 @@ static void assert_metric(const char *text, const char *name, const char *type, 
 
 static void prometheus_names_end_in_unit_and_total(void **state)
 {
-	struct ramzswap_stats stats = sample();
+	struct ramzswap_stats stats = stats_sample();
 	char *text = written(metrics_of_one, &stats);
 
 	assert_metric(text, "ramzswap_disksize_bytes", "gauge", "Size of the disk", UINT64_MAX);
@@ -170,7 +156,7 @@ static void prometheus_names_end_in_unit_and_total(void **state)
 
 static void prometheus_keeps_total_for_counters(void **state)
 {
-	struct ramzswap_stats stats = sample();
+	struct ramzswap_stats stats = stats_sample();
 	char *text = written(metrics_of_one, &stats);
 	char name[128], type[16];
 
@@ -253,7 +239,7 @@ static int groups_of_a_swap_disk(const struct ramzswap_stats *stats, FILE *out)
 
 static void groups_have_every_line_that_is_in_use(void **state)
 {
-	struct ramzswap_stats stats = sample();
+	struct ramzswap_stats stats = stats_sample();
 	char *text = written(groups_of_a_swap_disk, &stats), label[64];
 
 #define CHECK(name, word, unit, kind, help)             \
@@ -305,7 +291,7 @@ static void failing_stream_is_reported(void **state)
 {
 	static const writer writers[] = { stats_write_text, stats_write_json, metrics_of_one,
 					  groups_of_a_swap_disk };
-	struct ramzswap_stats stats = sample();
+	struct ramzswap_stats stats = stats_sample();
 
 	for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++) {
 		FILE *full = fopen("/dev/full", "w");
