@@ -44,10 +44,10 @@ soon()
 	return 1
 }
 
-# has_ended PID: its program is gone, whether it was reaped or not
+# has_ended PID: its files are closed, whether it was reaped or not
 has_ended()
 {
-	! readlink "/proc/$1/exe" >/dev/null
+	! grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null
 }
 
 # Kills the server at once, and waits for its end.

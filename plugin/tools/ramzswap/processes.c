@@ -7,6 +7,18 @@
 #include "tools/ramzswap/processes.h"
 #include "tools/ramzswap/state.h"
 
+/*
+ * A process that has ended keeps its name until its parent looks: at once where that is systemd, as
+ * late as it likes where it is the first process of a container.
+ */
+static bool has_ended(const struct host *host, int process)
+{
+	char state[8];
+
+	return host_read_field(host, state, sizeof(state), "State:", "/proc/%d/status", process) &&
+	       (state[0] == 'Z' || state[0] == 'X');
+}
+
 static pid_t process_of(const struct host *host, const char *file, const char *program)
 {
 	char name[64];
@@ -17,7 +29,7 @@ static pid_t process_of(const struct host *host, const char *file, const char *p
 		return 0;
 	if (!host_read(host, name, sizeof(name), "/proc/%d/comm", (int)number))
 		return 0;
-	return strstr(name, program) ? (pid_t)number : 0;
+	return strstr(name, program) && !has_ended(host, (int)number) ? (pid_t)number : 0;
 }
 
 pid_t server_process(const struct host *host)

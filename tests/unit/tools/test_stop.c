@@ -269,6 +269,24 @@ static void a_dead_server_is_buried(void **state)
 	everything_is_gone(fake);
 }
 
+/* It keeps its name until its parent looks. */
+static void a_server_that_has_ended_unseen_is_dead(void **state)
+{
+	struct fake_host *fake = *state;
+
+	die(fake);
+	fake_put(fake, "/proc/101/comm", "@nbdkit");
+	fake_put(fake, "/proc/101/status", "Name:\t@nbdkit\nState:\tZ (zombie)");
+	fake->release = "5.18.19";
+	assert_int_equal(stop_disk(&fake->host, false), 1);
+	complained(fake, "ramzswap: warning: the server is dead");
+	assert_null(strstr(fake->log, "swapoff"));
+	fake->release = "5.19";
+	assert_int_equal(stop_disk(&fake->host, false), 0);
+	assert_null(strstr(fake->log, "end 101"));
+	said(fake, "stopped");
+}
+
 static void a_kernel_that_marks_nothing_keeps_the_swap_of_a_dead_server(void **state)
 {
 	static const char *const releases[] = { "4.19.0-27-amd64", "5.9.1", "5.18.19", "", "next" };
@@ -431,6 +449,7 @@ int main(void)
 		ON_A_HOST(swap_that_is_off_already_takes_no_swapoff),
 		ON_A_HOST(a_server_that_is_not_named_is_left_alone),
 		ON_A_HOST(a_dead_server_is_buried),
+		ON_A_HOST(a_server_that_has_ended_unseen_is_dead),
 		ON_A_HOST(a_kernel_that_marks_nothing_keeps_the_swap_of_a_dead_server),
 		ON_A_HOST(a_device_that_somebody_else_has_taken_is_left_alone),
 		ON_A_HOST(a_device_that_stays_attached_is_warned_of),
