@@ -141,7 +141,8 @@ unsigned int ballast_look(struct ballast *ballast)
 	 */
 	if (held && is_resident(ballast, ballast->memory)) {
 		give_back(ballast, 0);
-		guard_log(LOG_WARNING, "swap on %s is being taken away: its slots are given back",
+		guard_log(LOG_WARNING,
+			  "swap on %s is being taken away: the guard lets go what it held of it",
 			  ballast->device);
 		return BALLAST_LOOK_MS;
 	}
@@ -159,11 +160,12 @@ unsigned int ballast_look(struct ballast *ballast)
 	if (ballast->held > wanted)
 		give_back(ballast, wanted);
 	if (!held != !ballast->held)
-		guard_log(LOG_WARNING,
-			  held ? "the disk behind %s has room again: all of it may be swapped to"
-			       : "the disk behind %s cannot hold all of it: slots are taken from "
-				 "the kernel",
-			  ballast->device);
+		guard_log(
+			LOG_WARNING,
+			held ? "%s may be swapped to in full again: the pool has room for all of it"
+			     : "%s may be swapped to in part only: the pool has no room for all of "
+			       "it, and the guard holds the rest, which shows as used swap",
+			ballast->device);
 	if (steps == STEPS)
 		return 0;
 	if (ballast->held == 0 && view.memory.available >= view.memory.total / 4 &&

@@ -21,6 +21,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/nbd.h>
 #include <poll.h>
 #include <sched.h>
@@ -56,6 +57,17 @@
 #define RETRY_MS 100
 #define TRIES 600
 
+static const char usage[] =
+	"usage: ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID [FILE...]\n"
+	"       ramzswap-guard --bury /dev/ublkbN\n"
+	"Keeps a full pool, or a server that died, from stopping a machine that swaps to DEVICE.\n"
+	"'ramzswap start' starts it, and 'ramzswap stop' ends it: nobody else need.\n"
+	"\n"
+	"Options:\n"
+	"      --bury     take away a ublk device whose server is dead\n"
+	"  -h, --help     show this text\n"
+	"  -V, --version  show the version\n";
+
 static void fail(const char *what, const char *why)
 {
 	fprintf(stderr, "ramzswap-guard: %s: %s\n", what, why);
@@ -70,14 +82,21 @@ static void protect(void)
 	int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (file < 0 || write(file, "-1000", 5) < 0)
-		guard_log(LOG_WARNING, "the OOM killer may choose this process: %s",
+		guard_log(LOG_WARNING,
+			  "the kernel may end the guard itself where memory is short: no OOM "
+			  "score: %s",
 			  strerror(errno));
 	if (file >= 0)
 		close(file);
 	if (sched_setscheduler(0, SCHED_RR, &priority))
-		guard_log(LOG_WARNING, "no real-time class: %s", strerror(errno));
+		guard_log(LOG_WARNING,
+			  "the guard may come too late where memory is short: no real-time "
+			  "class: %s",
+			  strerror(errno));
 	if (mlockall(MCL_CURRENT))
-		guard_log(LOG_WARNING, "memory cannot be locked: %s", strerror(errno));
+		guard_log(LOG_WARNING,
+			  "the guard may itself be swapped out: its memory cannot be locked: %s",
+			  strerror(errno));
 	secrecy_begin();
 }
 
@@ -201,7 +220,9 @@ static void prepare_heir(struct remains *remains)
 		return;
 	err = heir_prepare(&remains->heir, remains->device);
 	if (err)
-		guard_log(LOG_WARNING, "%s cannot be taken over from a dead server: %s",
+		guard_log(LOG_WARNING,
+			  "should the server of %s die, the machine may have to be restarted: "
+			  "its device cannot be taken over: %s",
 			  remains->device, strerror(-err));
 }
 
@@ -220,7 +241,10 @@ static void keep_in_memory(char **paths)
 			continue;
 		if (fd < 0 || fstat(fd, &file) != 0 || file.st_size == 0 ||
 		    mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED)
-			guard_log(LOG_WARNING, "%s may be lost with the server", *paths);
+			guard_log(LOG_WARNING,
+				  "should the server die, 'ramzswap stop' may miss %s: it cannot "
+				  "be kept in memory",
+				  *paths);
 		if (fd >= 0)
 			close(fd);
 	}
@@ -324,24 +348,60 @@ static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker)
 	}
 }
 
+/* What a person asks for, or nothing. */
+static void inform(const char *option)
+{
+	if (strcmp(option, "--version") == 0 || strcmp(option, "-V") == 0)
+		puts("ramzswap-guard " RAMZSWAP_VERSION);
+	else if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
+		fputs(usage, stdout);
+	else
+		return;
+	exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* On the command line; nothing of it is for the log.  word is NULL for none in particular. */
+static void mistake(const char *what, const char *word)
+{
+	fprintf(stderr,
+		"ramzswap-guard: %s%s%s: 'ramzswap-guard --help' shows what it takes, and "
+		"'ramzswap start' runs it\n",
+		what, word ? " " : "", word ? word : "");
+	exit(EXIT_FAILURE);
+}
+
+static int open_server(const char *word)
+{
+	char *end;
+	long number = strtol(word, &end, 10);
+	int server;
+
+	if (*end || number < 1 || number > INT_MAX)
+		mistake("SERVER-PID is the number of a process, not", word);
+	server = (int)syscall(SYS_pidfd_open, (pid_t)number, 0);
+	if (server < 0)
+		fail(word, errno == ESRCH ? "no process has this number" : strerror(errno));
+	return server;
+}
+
 int main(int argc, char **argv)
 {
 	struct ballast ballast;
 	pid_t undertaker;
 	int server, swaps, err;
 
-	if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
-		puts("ramzswap-guard " RAMZSWAP_VERSION);
-		return EXIT_SUCCESS;
-	}
-	guard_log_open(_PATH_LOG);
-	if (argc == 3 && strcmp(argv[1], "--bury") == 0)
+	if (argc == 2)
+		inform(argv[1]);
+	if (argc == 3 && strcmp(argv[1], "--bury") == 0) {
+		guard_log_open(_PATH_LOG);
 		return bury_now(argv[2]);
+	}
+	if (argc > 1 && argv[1][0] == '-')
+		mistake("unknown option", argv[1]);
 	if (argc < 4)
-		fail("usage", "ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID [FILE...]");
-	server = (int)syscall(SYS_pidfd_open, atoi(argv[3]), 0);
-	if (server < 0)
-		fail(argv[3], strerror(errno));
+		mistake("needs DEVICE, CONTROL-SOCKET and SERVER-PID", NULL);
+	guard_log_open(_PATH_LOG);
+	server = open_server(argv[3]);
 	swaps = machine_swaps_open();
 	if (swaps < 0)
 		fail("/proc/swaps", strerror(-swaps));

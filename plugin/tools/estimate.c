@@ -324,7 +324,11 @@ static void report(const struct found *found, const struct sample *sample)
 static void usage(FILE *to)
 {
 	fprintf(to, "usage: ramzswap estimate [PID...]\n"
-		    "What a disk would take for the memory of these programs, or of all.\n");
+		    "Says what a disk would take for the memory of these programs, or of all.\n"
+		    "\n"
+		    "Options:\n"
+		    "  -h, --help     show this text\n"
+		    "  -V, --version  show the version\n");
 }
 
 /* The programs named, all of which must be readable. */

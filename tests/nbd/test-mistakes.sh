@@ -102,6 +102,20 @@ mistakes_with_ramzswap() {
 	swap '--force and --if-on only' stop --now
 }
 
+beside=${RAMZSWAP_PLUGIN%/*}
+
+mistakes_with_the_programs_beside() {
+	told "'ramzswap-guard --help' shows what it takes" "$beside/ramzswap-guard"
+	told "'ramzswap-guard --help' shows what it takes" "$beside/ramzswap-guard" --status
+	told 'is the number of a process, not nbdkit' "$beside/ramzswap-guard" /dev/nbd0 "$dir/control" nbdkit
+	told 'no process has this number' "$beside/ramzswap-guard" /dev/nbd0 "$dir/control" 2147483647
+	told 'takes stop, status, sleep or wake' "$beside/ramzswap-ctl" start
+	told 'is not the number of a process' "$beside/ramzswap-estimate" firefox
+	[ -x "$beside/ramzswap-freed" ] || return 0
+	told "'ramzswap-freed --help' shows what it takes" "$beside/ramzswap-freed" --all
+	told 'needs CONTROL-SOCKET and DEVICE' "$beside/ramzswap-freed" /dev/nbd0
+}
+
 connections_are() {
 	[ "$(stat connections)" -eq "$1" ]
 }
@@ -121,6 +135,7 @@ test_forty_mistakes_are_told_with_their_remedy() {
 	mistakes_of_a_disk
 	mistakes_with_rzscontrol
 	mistakes_with_ramzswap
+	mistakes_with_the_programs_beside
 	[ "$mistakes" -ge 40 ] || fail "only $mistakes mistakes were made"
 	equal "failures" "$failures" 0
 	kill "$other"
@@ -143,14 +158,25 @@ test_a_limit_that_will_surprise_is_taken_and_told() {
 	stop_server
 }
 
-test_every_program_tells_its_version() {
-	local program built=${RAMZSWAP_PLUGIN%/*}
-	for program in rzscontrol ramzswap-ctl ramzswap-guard ramzswap-estimate ramzswap-freed; do
-		[ -x "$built/$program" ] || { [ $program = ramzswap-freed ] && continue; }
-		"$built/$program" --version >"$dir/version"
-		grep -qE '^(rzscontrol|ramzswap[a-z-]*) [0-9]+\.[0-9]+' "$dir/version" || fail "$program says: $(cat "$dir/version")"
+# tells COMMAND...: the version and what it takes, in both forms
+tells() {
+	"$@" --version >"$dir/version"
+	grep -qE '^(rzscontrol|ramzswap[a-z-]*) [0-9]+\.[0-9]+' "$dir/version" || fail "$1 says: $(cat "$dir/version")"
+	equal "version of $1 in short" "$("$@" -V)" "$(cat "$dir/version")"
+	"$@" --help >"$dir/help"
+	grep -qi '^usage: ' "$dir/help" || fail "$1 says: $(cat "$dir/help")"
+	equal "help of $1 in short" "$("$@" -h)" "$(cat "$dir/help")"
+}
+
+test_every_program_tells_its_version_and_its_help() {
+	local program
+	for program in rzscontrol ramzswap-ctl ramzswap-guard ramzswap-estimate ramzswap-settings ramzswap-freed; do
+		[ -x "$beside/$program" ] || { [ $program = ramzswap-freed ] && continue; }
+		tells "$beside/$program"
 	done
-	RAMZSWAP_CTL=$built/ramzswap-ctl "$ramzswap" --version | grep -qE '^ramzswap [0-9]'
+	export RAMZSWAP_CTL=$beside/ramzswap-ctl
+	tells "$ramzswap"
+	equal "help behind a command" "$("$ramzswap" stop --force --help)" "$(cat "$dir/help")"
 	nbdkit_plugin "$RAMZSWAP_PLUGIN" --version | grep -qE '^ramzswap [0-9]'
 }
 

@@ -2,11 +2,7 @@
 /*
  * ramzswap-ctl: the part of ramzswap(8) that has to work in a machine without memory.
  *
- * usage: ramzswap-ctl stop [--force] [--if-on]
- *        ramzswap-ctl status
- *        ramzswap-ctl sleep hibernate|suspend
- *        ramzswap-ctl wake [--later]
- * and for "ramzswap start" alone, which has the lock of the disk:
+ * For itself it has wake --later, and for "ramzswap start" alone, which has the lock of the disk:
  *        ramzswap-ctl tidy | show | guard | undo STEP...
  *
  * RAMZSWAP_RUN names the disk, RAMZSWAP_GUARD the guard where it was built.  Whoever decides
@@ -35,6 +31,24 @@
 #include "urgent.h"
 
 #define RUN_DEFAULT "/run/ramzswap"
+
+static const char usage[] =
+	"usage: ramzswap-ctl COMMAND [OPTION...]\n"
+	"'ramzswap' runs it: what has to work in a machine without memory.\n"
+	"\n"
+	"Commands:\n"
+	"  stop [--force]           take swap away, and the disk\n"
+	"  status                   show the disk at one look\n"
+	"  sleep hibernate|suspend  make ready to sleep, or say why not\n"
+	"  wake                     undo what sleep has done\n"
+	"\n"
+	"Options:\n"
+	"  --force        of stop: also where memory has no room\n"
+	"  --if-on        of stop, for units: swap that is off is no error\n"
+	"  -h, --help     show this text\n"
+	"  -V, --version  show the version\n"
+	"\n"
+	"RAMZSWAP_RUN names the directory of another disk than /run/ramzswap.\n";
 
 static int mistake(const struct host *host, const char *text, const char *word)
 {
@@ -202,13 +216,19 @@ static int version(struct host *host, int count, char **words)
 	return EXIT_SUCCESS;
 }
 
+static int help(struct host *host, int count, char **words)
+{
+	fputs(usage, stdout);
+	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct host *host, int count, char **words);
 } commands[] = {
 	{ "stop", stop },	  { "status", status }, { "sleep", go_to_sleep }, { "wake", wake },
 	{ "show", show },	  { "tidy", tidy },	{ "guard", guard },	  { "undo", undo },
-	{ "--version", version }, { "-V", version },
+	{ "--version", version }, { "-V", version },	{ "--help", help },	  { "-h", help },
 };
 
 int main(int argc, char **argv)
@@ -229,6 +249,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(&host, argc - 2, argv + 2);
-	return mistake(&host, "ramzswap-ctl is for ramzswap(8): it takes stop or status",
+	return mistake(&host, "ramzswap-ctl takes stop, status, sleep or wake",
 		       argc > 1 ? argv[1] : NULL);
 }

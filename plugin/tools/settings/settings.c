@@ -24,11 +24,19 @@ struct judge {
 
 static void usage(FILE *to)
 {
-	fputs("usage: ramzswap-settings check                all mistakes, of all disks\n"
-	      "       ramzswap-settings list                 the disks\n"
-	      "       ramzswap-settings show [DISK]          what is set, and where\n"
-	      "       ramzswap-settings set [DISK] NAME=VALUE...\n"
-	      "       ramzswap-settings shell [DISK]         for ramzswap(8)\n"
+	fputs("usage: ramzswap-settings COMMAND\n"
+	      "\n"
+	      "Commands:\n"
+	      "  check                    tell all mistakes, of all disks\n"
+	      "  list                     list the disks\n"
+	      "  show [DISK]              show what is set, and where\n"
+	      "  set [DISK] NAME=VALUE... write settings\n"
+	      "  shell [DISK]             show them as ramzswap reads them\n"
+	      "\n"
+	      "Options:\n"
+	      "  -h, --help     show this text\n"
+	      "  -V, --version  show the version\n"
+	      "\n"
 	      "DISK is swap where none is named.  ramzswap.conf(5) has the settings.\n",
 	      to);
 }
@@ -252,7 +260,7 @@ int main(int argc, char **argv)
 		usage(stdout);
 		return EXIT_SUCCESS;
 	}
-	if (strcmp(argv[1], "--version") == 0) {
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		puts("ramzswap-settings " RAMZSWAP_VERSION);
 		return EXIT_SUCCESS;
 	}
