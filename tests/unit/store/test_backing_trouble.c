@@ -85,6 +85,49 @@ static void test_pages_leave_while_the_machine_is_short(void **state)
 	end_test();
 }
 
+/* Writes all that there is, as if the time to wait had passed. */
+static int write_at_once(void)
+{
+	uint64_t bytes = 77;
+	int err;
+
+	store->writeback.retry_ms = 0;
+	err = store_writeback(store, WRITEBACK_ALL, 0, &bytes);
+	if (err)
+		assert_int_equal(bytes, 77);
+	return err;
+}
+
+static void test_a_medium_that_fails_is_tried_less_and_less_often(void **state)
+{
+	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB };
+	uint64_t wait = 250;
+
+	begin_test(&setup);
+	for (uint64_t i = 0; i < 300; i++)
+		put(i, 1);
+	fake->write_error = EIO;
+	fake->write_fails = -1;
+	for (unsigned int i = 0; i < 10; i++) {
+		assert_int_equal(write_at_once(), -EIO);
+		assert_int_equal(store->writeback.backoff_ms, wait);
+		wait = wait * 2 < 30000 ? wait * 2 : 30000;
+	}
+	assert_int_equal(wait, 30000);
+	assert_int_equal(stats_of(store).bd_count, 0);
+	/* One that is full is tried more often: a page may go at any time. */
+	fake->write_error = ENOSPC;
+	assert_int_equal(write_at_once(), -ENOSPC);
+	assert_int_equal(store->writeback.backoff_ms, 1000);
+	fake->write_error = 0;
+	assert_int_equal(write_at_once(), 0);
+	assert_int_equal(store->writeback.backoff_ms, 0);
+	assert_int_equal(stats_of(store).bd_count, 300);
+	for (uint64_t i = 0; i < 300; i++)
+		must_have(i, 1);
+	end_test();
+}
+
 static void test_an_allowance_can_be_changed_where_there_is_something_to_allow(void **state)
 {
 	const struct setup setup = { .disk = 16 * MIB, .backing = 32 * MIB, .day = 1 };
@@ -453,6 +496,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_machine_without_memory_is_asked_for_none),
 		cmocka_unit_test(test_pages_leave_while_the_machine_is_short),
+		cmocka_unit_test(test_a_medium_that_fails_is_tried_less_and_less_often),
 		cmocka_unit_test(
 			test_an_allowance_can_be_changed_where_there_is_something_to_allow),
 		cmocka_unit_test(test_no_bit_of_an_entry_of_a_page_behind_the_pool_ends_anything),

@@ -148,6 +148,49 @@ static void ascending_numbers_are_raw_until_they_are_idle(void **state)
 	store_done(disk);
 }
 
+static void ascending_numbers_that_are_read_often_are_raw_again(void **state)
+{
+	struct store *disk = two_codecs(PAGES * PAGE, NULL);
+	unsigned char *data = new_numbers();
+
+	must_write(disk, data, PAGES * PAGE, 0);
+	recompress(disk);
+	assert_int_equal(stats_of(disk).pages_expand, 0);
+	must_zero(disk, 112 * PAGE, 400 * PAGE);
+	for (unsigned int i = 0; i < 3; i++)
+		must_read(disk, data, 8 * PAGE, 0);
+	assert_int_equal(stats_of(disk).pages_returned, 8);
+	assert_in_range(stats_of(disk).pages_expand, 1, 8);
+	assert_int_equal(stats_of(disk).pages_idle_codec, 400 - 8);
+	must_read(disk, data, 400 * PAGE, 0);
+	free(data);
+	store_done(disk);
+}
+
+static void a_page_read_often_stays_where_there_is_no_encoder_or_room(void **state)
+{
+	struct store *disk = two_codecs(PAGES * PAGE, NULL);
+	unsigned char *data = new_numbers();
+	struct encoder *encoders;
+
+	must_write(disk, data, PAGES * PAGE, 0);
+	recompress(disk);
+	(void)store_compact(disk);
+	encoders = disk->encoders.top;
+	disk->encoders.top = NULL;
+	for (unsigned int i = 0; i < 3; i++)
+		must_read(disk, data, 8 * PAGE, 0);
+	disk->encoders.top = encoders;
+	assert_int_equal(stats_of(disk).pages_returned, 0);
+	/* What compaction has left is room for some at most, and none is taken for them. */
+	for (unsigned int i = 0; i < 3; i++)
+		must_read(disk, data, PAGES * PAGE, 0);
+	assert_in_range(stats_of(disk).pages_returned, 0, PAGES / 4);
+	assert_true(stats_of(disk).pages_idle_codec > PAGES / 2);
+	free(data);
+	store_done(disk);
+}
+
 static void pages_leave_and_return_in_either_codec(void **state)
 {
 	const struct setup setup = { .disk = PAGES * PAGE, .backing = 16 * MIB };
@@ -190,6 +233,8 @@ int main(void)
 		cmocka_unit_test(a_page_read_often_is_made_for_speed_again),
 		cmocka_unit_test(a_page_read_now_and_then_stays),
 		cmocka_unit_test(ascending_numbers_are_raw_until_they_are_idle),
+		cmocka_unit_test(ascending_numbers_that_are_read_often_are_raw_again),
+		cmocka_unit_test(a_page_read_often_stays_where_there_is_no_encoder_or_room),
 		cmocka_unit_test(pages_leave_and_return_in_either_codec),
 	};
 
