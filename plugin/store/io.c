@@ -291,7 +291,8 @@ static bool hole_at(struct store *store, struct table_ref *ref, uint64_t count, 
 		return true;
 	}
 	entry = atomic_load_explicit(ref_entry(ref, piece.page), memory_order_relaxed);
-	return entry_kind(entry) == KIND_EMPTY ||
+	/* What damage made empty cannot be read: it must not pass for zeroes here. */
+	return (entry_kind(entry) == KIND_EMPTY && entry_is_possible(store, entry)) ||
 	       (entry_kind(entry) == KIND_SAME && entry_word(entry) == 0);
 }
 

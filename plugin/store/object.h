@@ -40,6 +40,8 @@ static inline bool entry_is_possible(const struct store *store, uint64_t entry)
 	switch (entry_kind(entry)) {
 	case KIND_EMPTY:
 		return !(entry & ~(ENTRY_LOCK | ENTRY_WAITERS));
+	case KIND_SAME:
+		return !store->trailer || entry_word(entry) == 0;
 	case KIND_BACKED:
 		return backed_is_plausible(store, entry);
 	default:

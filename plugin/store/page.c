@@ -90,8 +90,11 @@ int page_read(struct request *req, struct table_ref *ref, table_entry *entry, vo
 	bool backed;
 	int err;
 
-	if (entry_kind(content) < KIND_SAME_OBJ)
-		return page_decode(req->store, number, content, page, slack);
+	if (entry_kind(content) < KIND_SAME_OBJ) {
+		err = page_decode(req->store, number, content, page, slack);
+		req->count[COUNT_FAILED_READS] |= err != 0;
+		return err;
+	}
 	if (entry_kind(content) == KIND_BACKED && req->store->writeback.backing &&
 	    slack >= STORE_PAGE_SIZE)
 		backed_look_ahead(req, ref, entry, slack / STORE_PAGE_SIZE);
@@ -124,7 +127,9 @@ static int make_image(struct request *req, const void *page, struct image *image
 	int len;
 
 	if (same_filled(page, &image->word)) {
-		bool fits = entry_word_fits(image->word);
+		/* In the entry no checksum would tell it from another word. */
+		bool fits = entry_word_fits(image->word) &&
+			    (image->word == 0 || !req->store->trailer);
 
 		image->kind = fits ? KIND_SAME : KIND_SAME_OBJ;
 		image->data = &image->word;

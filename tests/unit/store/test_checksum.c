@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * With checksums, what was damaged in memory gives EIO, never another page, and hurts nobody
- * else: bits of payloads, of checksums, of objects' headers, and of the table's entries as far as
- * they say where an object is.
+ * else: bits of payloads, of checksums, of objects' headers, and of the table's entries.  Of those
+ * the lock alone is left out.
  */
 #include "store/object.h"
+#include "store/page.h"
 #include "store_helper.h"
 #include "xv_internal.h"
 
@@ -136,9 +137,8 @@ static void any_bit_of_where_an_object_is_is_missed(void **state)
 }
 
 /*
- * What only a flipped bit makes of an entry: nothing with something in it, a page behind a pool
- * that has nothing behind it, and kinds that there are not.  (Of a page that repeats a word all
- * bits may be the word's.)
+ * What only a flipped bit makes of an entry: nothing with something in it, a word in the entry
+ * other than 0, a page behind a pool that has nothing behind it, and kinds that there are not.
  */
 static bool is_impossible(uint64_t entry)
 {
@@ -146,7 +146,7 @@ static bool is_impossible(uint64_t entry)
 	case KIND_EMPTY:
 		return entry != 0;
 	case KIND_SAME:
-		return false;
+		return entry_word(entry) != 0;
 	default:
 		return true;
 	}
@@ -184,6 +184,63 @@ static void any_bit_of_the_kind_ends_nothing(void **state)
 			store_destroy(store);
 		}
 	}
+}
+
+static int note_hole(void *opaque, uint64_t offset, uint64_t length, bool hole)
+{
+	*(bool *)opaque |= hole;
+	return 0;
+}
+
+/* The page with this bit of its entry flipped: as it was, or an error, and no hole either. */
+static unsigned int must_not_be_another(struct store *store, uint64_t number, table_entry *entry,
+					unsigned int bit)
+{
+	unsigned char page[PAGE];
+	uint64_t was = *entry;
+	bool hole = false;
+	int err;
+
+	*entry = was ^ UINT64_C(1) << bit;
+	err = store_read(store, page, PAGE, number * PAGE);
+	assert_int_equal(store_extents(store, PAGE, number * PAGE, note_hole, &hole), 0);
+	if (err) {
+		assert_int_equal(err, -EIO);
+		assert_false(hole);
+	} else {
+		assert_memory_equal(page, pages[number], PAGE);
+		assert_true(!hole || page_is_zero(page));
+	}
+	*entry = was;
+	return err != 0;
+}
+
+/* All bits but that of the lock, for which everybody waits. */
+static void no_bit_of_an_entry_makes_another_page_of_it(void **state)
+{
+	static const uint64_t word = 0x4242424242424242;
+	struct store *store = checked_store();
+	unsigned int errors = 0;
+	struct table_ref ref;
+
+	/* One that would fit into an entry, one of zeroes, and one that was never written. */
+	for (size_t at = 0; at < PAGE; at += sizeof(word))
+		memcpy(pages[0] + at, &word, sizeof(word));
+	memset(pages[1], 0, PAGE);
+	memset(pages[2], 0, PAGE);
+	must_write(store, pages, 2 * PAGE, 0);
+	must_zero(store, PAGE, 2 * PAGE);
+	for (unsigned int i = 0; i < PAGES; i++) {
+		table_entry *entry = entry_of(store, i, &ref);
+
+		for (unsigned int bit = 2; bit < 64; bit++)
+			errors += must_not_be_another(store, i, entry, bit);
+		table_unpin(&store->table, &ref);
+	}
+	assert_true(errors > PAGES * 30);
+	assert_true(stats_of(store).failed_reads >= errors);
+	must_read(store, pages, sizeof(pages), 0);
+	store_done(store);
 }
 
 /* Two entries that changed places name sound objects: of other pages. */
@@ -225,6 +282,7 @@ int main(void)
 		cmocka_unit_test(any_bit_of_a_header_that_tells_the_size_is_missed),
 		cmocka_unit_test(any_bit_of_where_an_object_is_is_missed),
 		cmocka_unit_test(any_bit_of_the_kind_ends_nothing),
+		cmocka_unit_test(no_bit_of_an_entry_makes_another_page_of_it),
 		cmocka_unit_test(an_object_of_another_page_is_missed),
 		cmocka_unit_test(checksums_are_counted_as_memory_not_as_payload),
 	};
