@@ -8,6 +8,7 @@ RZSCONTROL=$BUILD/plugin/rzscontrol RAMZSWAP_PLUGIN=$BUILD/plugin/ramzswap.so
 RAMZSWAP_GUARD=$BUILD/plugin/ramzswap-guard RAMZSWAP_CTL=$BUILD/plugin/ramzswap-ctl
 export RAMZSWAP_RUN RAMZSWAP_DEFAULTS RZSCONTROL RAMZSWAP_PLUGIN RAMZSWAP_GUARD RAMZSWAP_CTL
 default_min_free=$(cat /proc/sys/vm/min_free_kbytes)
+default_boost=$(cat /proc/sys/vm/watermark_boost_factor)
 
 expect()
 {
