@@ -11,7 +11,8 @@
  * whether its load goes on or waits for ever.
  *
  * Environment: RESULTS (directory of the host, mounted writable at its own path),
- * RIG (uml or qemu), SCRIPT, DEADLINE (seconds).
+ * RIG (uml, qemu, or own where RESULTS is the guest's and is not mounted), SCRIPT, DEADLINE
+ * (seconds).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,10 +72,10 @@ static void mount_results(void)
 
 	if (!strcmp(environment("RIG"), "uml"))
 		mount_at("results", path, "hostfs", path);
-	else
+	else if (strcmp(environment("RIG"), "own"))
 		mount_at("results", path, "9p", "trans=virtio,version=9p2000.L,msize=131072");
 	snprintf(file, sizeof(file), "%s/init", path);
-	results = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_SYNC, 0644);
+	results = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_SYNC | O_NOCTTY, 0644);
 	if (results < 0)
 		die(file);
 }
@@ -113,12 +114,21 @@ static pid_t start(char *const argv[])
 	return pid;
 }
 
+/* Seconds in which the machine did not sleep. */
+static time_t awake(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
 /* Whether the process ended in time; reaps all others on the way, as pid 1 must. */
 static int wait_for(pid_t pid, long seconds, int *status)
 {
-	time_t end = time(NULL) + seconds;
+	time_t end = awake() + seconds;
 
-	while (time(NULL) < end) {
+	while (awake() < end) {
 		pid_t ended = waitpid(-1, status, WNOHANG);
 
 		if (ended == pid)

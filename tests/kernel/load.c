@@ -18,7 +18,7 @@
  *           killed, and another starts in its place
  *   hold    fills, sleeps until the time is up, verifies
  *
- * Ends when the time or the number of touches is reached, whichever comes first;
+ * Ends when the time or the number of touches is reached, or SIGUSR1 says that the time is up;
  * the last verification is not bounded.  Writes key=value lines to stdout and
  * flushes them as they are known.  Exit status: 0; 1 after a mismatch; 2 for bad
  * arguments or no memory; 3 when a read from swap failed (SIGBUS).
@@ -131,8 +131,17 @@ static void touch_page(struct load *load, uint64_t number)
 	count(&load->counts->touches);
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void on_end(int signal)
+{
+	told_to_end = 1;
+}
+
 static bool time_is_up(const struct load *load)
 {
+	if (told_to_end)
+		return true;
 	return load->seconds && now() - load->start >= (double)load->seconds;
 }
 
@@ -491,6 +500,7 @@ int main(int argc, char **argv)
 		load.pages = load.pages / (load.children + 1) + 1;
 
 	signal(SIGBUS, on_bus_error);
+	signal(SIGUSR1, on_end);
 	load.state = load.filler.seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
 	load.counts = map(sizeof(*load.counts), MAP_SHARED);
 	load.versions = map(load.pages * sizeof(*load.versions), MAP_PRIVATE);
