@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/commands.h"
+#include "base/clock.h"
 #include "base/size.h"
+#include "control/commands.h"
+#include "control/progress.h"
 
 static void answer(struct control_reply *reply, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -41,8 +43,22 @@ static void answer_failure(struct control_reply *reply, int error, const char *w
 	control_reply_error(reply, *why ? why : strerror(-error));
 }
 
-static void run_stats(const struct control_ops *ops, void *opaque, const char *argument,
-		      struct control_files *files, struct control_reply *reply)
+/* The answer to work that moves bytes. */
+static void answer_work(struct control_reply *reply, const struct control_request *request,
+			int error, const char *why, uint64_t bytes, const char *moved)
+{
+	unsigned long long kib = bytes / 1024;
+
+	if (error)
+		answer_failure(reply, error, why);
+	else if (work_is_cancelled(&request->running->work))
+		answer(reply, "error cancelled: %llu kB %s until then\n", kib, moved);
+	else
+		answer(reply, CONTROL_OK "%llu kB %s\n", kib, moved);
+}
+
+static void run_stats(const struct control_ops *ops, void *opaque, struct control_request *request,
+		      struct control_reply *reply)
 {
 	struct ramzswap_stats stats = { 0 };
 	int len;
@@ -55,8 +71,8 @@ static void run_stats(const struct control_ops *ops, void *opaque, const char *a
 		reply->len += (size_t)len;
 }
 
-static void run_about(const struct control_ops *ops, void *opaque, const char *argument,
-		      struct control_files *files, struct control_reply *reply)
+static void run_about(const struct control_ops *ops, void *opaque, struct control_request *request,
+		      struct control_reply *reply)
 {
 	struct control_about about = { 0 };
 	int len;
@@ -69,9 +85,10 @@ static void run_about(const struct control_ops *ops, void *opaque, const char *a
 		reply->len += (size_t)len;
 }
 
-static void run_memlimit(const struct control_ops *ops, void *opaque, const char *argument,
-			 struct control_files *files, struct control_reply *reply)
+static void run_memlimit(const struct control_ops *ops, void *opaque,
+			 struct control_request *request, struct control_reply *reply)
 {
+	const char *argument = request->argument;
 	uint64_t bytes = CONTROL_NO_LIMIT;
 	char why[CONTROL_WHY_MAX] = "";
 	int error = 0;
@@ -88,30 +105,24 @@ static void run_memlimit(const struct control_ops *ops, void *opaque, const char
 		answer(reply, CONTROL_OK "%s%s", why, *why ? "\n" : "");
 }
 
-static void run_compact(const struct control_ops *ops, void *opaque, const char *argument,
-			struct control_files *files, struct control_reply *reply)
+static void run_compact(const struct control_ops *ops, void *opaque,
+			struct control_request *request, struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
 	uint64_t bytes = 0;
-	int error = ops->compact(opaque, &bytes, why, sizeof(why));
+	int error = ops->compact(opaque, &request->running->work, &bytes, why, sizeof(why));
 
-	if (error)
-		answer_failure(reply, error, why);
-	else
-		answer(reply, CONTROL_OK "%" PRIu64 " kB given back\n", bytes / 1024);
+	answer_work(reply, request, error, why, bytes, "given back");
 }
 
-static void run_recompress(const struct control_ops *ops, void *opaque, const char *argument,
-			   struct control_files *files, struct control_reply *reply)
+static void run_recompress(const struct control_ops *ops, void *opaque,
+			   struct control_request *request, struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
 	uint64_t bytes = 0;
-	int error = ops->recompress(opaque, &bytes, why, sizeof(why));
+	int error = ops->recompress(opaque, &request->running->work, &bytes, why, sizeof(why));
 
-	if (error)
-		answer_failure(reply, error, why);
-	else
-		answer(reply, CONTROL_OK "%" PRIu64 " kB won\n", bytes / 1024);
+	answer_work(reply, request, error, why, bytes, "won");
 }
 
 /* idle SECONDS, huge or all; nothing for what the server would do by itself. */
@@ -136,30 +147,28 @@ static int parse_writeback(const char *argument, enum control_writeback *what,
 	return 0;
 }
 
-static void run_writeback(const struct control_ops *ops, void *opaque, const char *argument,
-			  struct control_files *files, struct control_reply *reply)
+static void run_writeback(const struct control_ops *ops, void *opaque,
+			  struct control_request *request, struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
 	enum control_writeback what;
 	unsigned int seconds;
 	uint64_t bytes = 0;
-	int error = parse_writeback(argument, &what, &seconds);
+	int error = parse_writeback(request->argument, &what, &seconds);
 
 	if (error)
 		snprintf(why, sizeof(why), "writeback takes idle SECONDS, huge or all, not \"%s\"",
-			 argument);
+			 request->argument);
 	else
-		error = ops->writeback(opaque, what, seconds, &bytes, why, sizeof(why));
-	if (error)
-		answer_failure(reply, error, why);
-	else
-		answer(reply, CONTROL_OK "%" PRIu64 " kB moved to the backing store\n",
-		       bytes / 1024);
+		error = ops->writeback(opaque, &request->running->work, what, seconds, &bytes, why,
+				       sizeof(why));
+	answer_work(reply, request, error, why, bytes, "moved to the backing store");
 }
 
-static void run_backing(const struct control_ops *ops, void *opaque, const char *argument,
-			struct control_files *files, struct control_reply *reply)
+static void run_backing(const struct control_ops *ops, void *opaque,
+			struct control_request *request, struct control_reply *reply)
 {
+	const char *argument = request->argument;
 	bool day = strncmp(argument, "budget ", strlen("budget ")) == 0;
 	char why[CONTROL_WHY_MAX] = "";
 	uint64_t bytes = 0;
@@ -218,20 +227,20 @@ static bool parse_freed(const char *argument, struct control_freed *freed, char 
 	return parse_proof(proof, freed->proof);
 }
 
-static void take_freed(const struct control_ops *ops, void *opaque, const char *argument,
-		       struct control_files *files, struct control_reply *reply)
+static void take_freed(const struct control_ops *ops, void *opaque, struct control_request *request,
+		       struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "", function[64];
 	struct control_freed freed;
 	int error;
 
-	if (!parse_freed(argument, &freed, function) || files->count != 2) {
+	if (!parse_freed(request->argument, &freed, function) || request->files.count != 2) {
 		control_reply_error(reply, "freed takes off, or what ramzswap-freed sends");
 		return;
 	}
-	freed.array = files->fd[0];
-	freed.link = files->fd[1];
-	files->count = 0;
+	freed.array = request->files.fd[0];
+	freed.link = request->files.fd[1];
+	request->files.count = 0;
 	error = ops->take_freed(opaque, &freed, why, sizeof(why));
 	if (error)
 		answer_failure(reply, error, why);
@@ -239,24 +248,24 @@ static void take_freed(const struct control_ops *ops, void *opaque, const char *
 		answer(reply, CONTROL_OK);
 }
 
-static void run_freed(const struct control_ops *ops, void *opaque, const char *argument,
-		      struct control_files *files, struct control_reply *reply)
+static void run_freed(const struct control_ops *ops, void *opaque, struct control_request *request,
+		      struct control_reply *reply)
 {
 	char text[CONTROL_WHY_MAX];
 
-	if (!argument) {
+	if (!request->argument) {
 		ops->describe_freed(opaque, text, sizeof(text));
 		answer(reply, CONTROL_OK "%s\n", text);
-	} else if (!strcmp(argument, "off")) {
+	} else if (!strcmp(request->argument, "off")) {
 		ops->end_freed(opaque);
 		answer(reply, CONTROL_OK);
 	} else {
-		take_freed(ops, opaque, argument, files, reply);
+		take_freed(ops, opaque, request, reply);
 	}
 }
 
-static void run_reset(const struct control_ops *ops, void *opaque, const char *argument,
-		      struct control_files *files, struct control_reply *reply)
+static void run_reset(const struct control_ops *ops, void *opaque, struct control_request *request,
+		      struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
 	int error = ops->reset(opaque, why, sizeof(why));
@@ -267,16 +276,58 @@ static void run_reset(const struct control_ops *ops, void *opaque, const char *a
 		answer(reply, CONTROL_OK);
 }
 
-static void run_check(const struct control_ops *ops, void *opaque, const char *argument,
-		      struct control_files *files, struct control_reply *reply)
+static void run_check(const struct control_ops *ops, void *opaque, struct control_request *request,
+		      struct control_reply *reply)
 {
 	char why[CONTROL_WHY_MAX] = "";
-	int error = ops->check(opaque, why, sizeof(why));
+	struct work *work = &request->running->work;
+	int error = ops->check(opaque, work, why, sizeof(why));
 
 	if (error)
 		answer_failure(reply, error, why);
+	else if (work_is_cancelled(work))
+		control_reply_error(reply, "cancelled: no errors found until then");
 	else
 		answer(reply, CONTROL_OK "no errors found\n");
+}
+
+static void run_progress(const struct control_ops *ops, void *opaque,
+			 struct control_request *request, struct control_reply *reply)
+{
+	const struct control_running *running = request->running;
+	struct control_progress progress = { "none", 0, 0, 0, 0 };
+	char text[CONTROL_PROGRESS_MAX];
+
+	if (running->name) {
+		snprintf(progress.command, sizeof(progress.command), "%s", running->name);
+		progress.milliseconds = clock_ms() - running->since_ms;
+		progress.done = atomic_load(&running->work.done);
+		progress.total = atomic_load(&running->work.total);
+		progress.round = atomic_load(&running->work.round);
+	}
+	(void)control_progress_format(&progress, text, sizeof(text));
+	answer(reply, CONTROL_OK "%s", text);
+}
+
+/* What is not ended early: it is soon done, or half of it would be worse than all. */
+static bool goes_on(const char *command)
+{
+	return !strcmp(command, "reset") || !strcmp(command, "freed");
+}
+
+static void run_cancel(const struct control_ops *ops, void *opaque, struct control_request *request,
+		       struct control_reply *reply)
+{
+	struct control_running *running = request->running;
+
+	if (!running->name) {
+		control_reply_error(reply, "there is nothing to cancel");
+	} else if (goes_on(running->name)) {
+		answer(reply, "error %s is not to be cancelled: it is soon done\n", running->name);
+	} else {
+		work_cancel(&running->work);
+		answer(reply, CONTROL_OK "%s is cancelled\n", running->name);
+	}
 }
 
 static const struct control_command commands[] = {

@@ -16,10 +16,24 @@ struct control_reply {
 	char text[CONTROL_REPLY_MAX];
 };
 
+/* The command that is being carried out and may take long, or none. */
+struct control_running {
+	const char *name; /* NULL: none.  It and since_ms are the talking thread's alone */
+	uint64_t since_ms;
+	struct work work;
+};
+
 /* Descriptors that came with a request.  Who takes one out takes it over. */
 struct control_files {
 	size_t count;
 	int fd[2];
+};
+
+/* What a command is run with. */
+struct control_request {
+	const char *argument; /* or NULL */
+	struct control_files files;
+	struct control_running *running;
 };
 
 struct control_command {
@@ -27,8 +41,8 @@ struct control_command {
 	const char *needs; /* what its argument is to be; NULL: it takes none */
 	bool alone;	   /* it does without that argument, too */
 	bool slow;	   /* may take long */
-	void (*run)(const struct control_ops *ops, void *opaque, const char *argument,
-		    struct control_files *files, struct control_reply *reply);
+	void (*run)(const struct control_ops *ops, void *opaque, struct control_request *request,
+		    struct control_reply *reply);
 };
 
 /* Makes the answer "error TEXT"; a text too long is cut, and is one line whatever it holds. */

@@ -58,8 +58,9 @@ struct client {
 	size_t request_len;
 	char request[REQUEST_MAX];
 	const struct control_command *command;
-	const char *argument; /* inside request */
-	struct control_files files;
+	struct control_request asked; /* its argument is inside request */
+	bool one_way;		      /* the client, at work, will send nothing more; it may read */
+	bool gone;		      /* the client hung up while its command was at work */
 	struct control_reply reply;
 	size_t reply_sent;
 };
@@ -78,6 +79,7 @@ struct control {
 	pthread_cond_t work; /* signalled when job or stopping changes */
 	struct client *job;
 	bool job_done;
+	struct control_running running; /* the job, as clients see it */
 	bool stopping;
 };
 
@@ -95,7 +97,7 @@ static void close_files(struct control_files *files)
 
 static void drop(struct client *client)
 {
-	close_files(&client->files);
+	close_files(&client->asked.files);
 	close(client->fd);
 	client->state = CLIENT_NONE;
 }
@@ -136,6 +138,10 @@ static bool give_work(struct control *control, struct client *client)
 	idle = !control->job;
 	if (idle) {
 		client->state = CLIENT_WORKING;
+		client->one_way = client->gone = false;
+		control->running.name = client->command->name;
+		control->running.since_ms = clock_ms();
+		work_prepare(&control->running.work);
 		control->job = client;
 		pthread_cond_signal(&control->work);
 	}
@@ -145,13 +151,14 @@ static bool give_work(struct control *control, struct client *client)
 
 static void carry_out(struct control *control, struct client *client)
 {
-	client->command->run(control->ops, control->opaque, client->argument, &client->files,
-			     &client->reply);
+	client->asked.running = &control->running;
+	client->command->run(control->ops, control->opaque, &client->asked, &client->reply);
 }
 
 static void answer(struct control *control, struct client *client)
 {
-	client->command = control_command_find(client->request, &client->argument, &client->reply);
+	client->command =
+		control_command_find(client->request, &client->asked.argument, &client->reply);
 	if (client->command && client->command->slow) {
 		if (give_work(control, client))
 			return;
@@ -173,9 +180,9 @@ static void keep_files(struct client *client, struct msghdr *message)
 
 	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 		return;
-	close_files(&client->files);
-	client->files.count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(client->files.fd, CMSG_DATA(header), client->files.count * sizeof(int));
+	close_files(&client->asked.files);
+	client->asked.files.count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(client->asked.files.fd, CMSG_DATA(header), client->asked.files.count * sizeof(int));
 }
 
 /* As recv. */
@@ -183,7 +190,7 @@ static ssize_t receive_bytes(struct client *client, char *room, size_t size)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(client->files.fd))];
+		char bytes[CMSG_SPACE(sizeof(client->asked.files.fd))];
 	} control;
 	struct iovec bytes = { room, size };
 	struct msghdr message = {
@@ -302,12 +309,42 @@ static bool heed_wake(struct control *control)
 	if (control->job_done) {
 		done = control->job;
 		control->job = NULL;
+		control->running.name = NULL;
 		control->job_done = false;
 	}
 	pthread_mutex_unlock(&control->lock);
 	if (done)
 		start_reply(done);
 	return !stopping;
+}
+
+/* Whose command is being carried out, and who has not gone. */
+static bool is_at_work(const struct client *client)
+{
+	return client->state == CLIENT_WORKING && !client->gone;
+}
+
+/* That its client hangs up poll(2) tells in any case. */
+static short events_of(const struct client *client)
+{
+	if (client->state == CLIENT_WORKING)
+		return client->one_way ? 0 : POLLRDHUP;
+	return client->state == CLIENT_READING ? POLLIN : POLLOUT;
+}
+
+/*
+ * Who hangs up does not want the work any more.  But a client that had said all it had to say, and
+ * shut that way down, may have left it to the server for good.
+ */
+static void heed_hangup(struct control *control, struct client *client, short events)
+{
+	if (events & (POLLHUP | POLLERR)) {
+		client->gone = true;
+		if (!client->one_way)
+			work_cancel(&control->running.work);
+	} else if (events & POLLRDHUP) {
+		client->one_way = true;
+	}
 }
 
 #define POLL_WAKE 0
@@ -331,8 +368,8 @@ static int prepare_poll(struct control *control, struct pollfd *polls)
 		bool waits = is_waited_for(client);
 
 		polls[POLL_CLIENTS + i] = (struct pollfd){
-			.fd = waits ? client->fd : -1,
-			.events = client->state == CLIENT_READING ? POLLIN : POLLOUT,
+			.fd = waits || is_at_work(client) ? client->fd : -1,
+			.events = events_of(client),
 		};
 		if (waits)
 			earlier(&first, client->deadline);
@@ -348,6 +385,8 @@ static void serve_client(struct control *control, struct client *client, short e
 		receive(control, client);
 	else if (events && client->state == CLIENT_WRITING)
 		send_reply(client);
+	else if (events && client->state == CLIENT_WORKING)
+		heed_hangup(control, client, events);
 	else if (is_waited_for(client) && (int64_t)clock_ms() >= client->deadline)
 		drop(client);
 }
@@ -362,7 +401,8 @@ static void warm_up(struct control *control)
 
 	memset(control->clients, 0, sizeof(control->clients));
 	strcpy(client->request, "stats");
-	client->command = control_command_find(client->request, &client->argument, &client->reply);
+	client->command =
+		control_command_find(client->request, &client->asked.argument, &client->reply);
 	carry_out(control, client);
 }
 
@@ -486,6 +526,7 @@ void control_stop(struct control *control)
 		return;
 	pthread_mutex_lock(&control->lock);
 	control->stopping = true;
+	work_cancel(&control->running.work);
 	pthread_cond_signal(&control->work);
 	pthread_mutex_unlock(&control->lock);
 	eventfd_write(control->wake, 1);

@@ -18,8 +18,10 @@
 #include <stdint.h>
 
 #include "base/stats.h"
+#include "base/work.h"
 #include "control/about.h"
 #include "control/client.h"
+#include "control/progress.h"
 #include "control/protocol.h"
 
 struct control;
@@ -46,6 +48,8 @@ enum control_writeback {
  * Each returns 0 or a negative errno.  With that it may leave a line of why,
  * without a newline, for the user to read; else the user sees the errno's text.
  * set_memlimit may leave one when it succeeds, too: a note for the user.
+ * Those that get a struct work say in it how far they are, and end early, with success, once it is
+ * cancelled: why is then empty, and *bytes what was done until then.
  * *bytes counts only on success.  Reading the statistics cannot fail, nor can describe: *stats
  * and *about come in as zeroes.
  */
@@ -63,17 +67,19 @@ struct control_ops {
 	int (*set_memlimit)(void *opaque, uint64_t bytes, char *why, size_t why_size);
 	/* Of bytes written to the backing store a day, or else a second; 0 for no limit. */
 	int (*set_allowance)(void *opaque, bool day, uint64_t bytes, char *why, size_t why_size);
-	int (*compact)(void *opaque, uint64_t *bytes, char *why, size_t why_size);
-	int (*recompress)(void *opaque, uint64_t *bytes, char *why, size_t why_size);
-	int (*writeback)(void *opaque, enum control_writeback what, unsigned int idle_seconds,
-			 uint64_t *bytes, char *why, size_t why_size);
+	int (*compact)(void *opaque, struct work *work, uint64_t *bytes, char *why,
+		       size_t why_size);
+	int (*recompress)(void *opaque, struct work *work, uint64_t *bytes, char *why,
+			  size_t why_size);
+	int (*writeback)(void *opaque, struct work *work, enum control_writeback what,
+			 unsigned int idle_seconds, uint64_t *bytes, char *why, size_t why_size);
 	/* Slow, as the others behind it. */
 	int (*take_freed)(void *opaque, const struct control_freed *freed, char *why,
 			  size_t why_size);
 	void (*end_freed)(void *opaque);
 	void (*describe_freed)(void *opaque, char *text, size_t size);
 	int (*reset)(void *opaque, char *why, size_t why_size);
-	int (*check)(void *opaque, char *why, size_t why_size);
+	int (*check)(void *opaque, struct work *work, char *why, size_t why_size);
 };
 
 /*
@@ -97,7 +103,7 @@ int control_bind(struct control **control, const char *path, char *why, size_t w
 int control_run(struct control *control, const struct control_ops *ops, void *opaque);
 
 /*
- * Removes the socket, waits for a command that is being carried out, drops all
+ * Removes the socket, cancels and waits for a command that is being carried out, drops all
  * clients and frees everything.  control may be NULL, or bound and never run.
  */
 void control_stop(struct control *control);

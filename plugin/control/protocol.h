@@ -21,6 +21,12 @@
  *			 nothing; for ramzswap-freed, two descriptors come with it (freed/map.h)
  *	reset		 nothing
  *	check		 a line for people
+ *	progress	 what is being carried out, see progress.h
+ *	cancel		 a line for people: what was told to end
+ *
+ * compact, recompress, writeback and check end early, with an error that says what was done until
+ * then, by a cancel, and for a client that hangs up before its answer.  One that has only shut down
+ * its sending side, and then goes, does not end them.
  */
 #ifndef RAMZSWAP_CONTROL_PROTOCOL_H
 #define RAMZSWAP_CONTROL_PROTOCOL_H
@@ -57,7 +63,11 @@
 	  "  reset                        forget all data (refused while a client is "             \
 	  "connected)\n")                                                                          \
 	X(check, 0, NULL, true, true,                                                              \
-	  "  check                        verify the page table and the pool\n")
+	  "  check                        verify the page table and the pool\n")                   \
+	X(progress, 0, NULL, true, false,                                                          \
+	  "  progress                     show how far the command is that the server is at\n")    \
+	X(cancel, 0, NULL, true, false,                                                            \
+	  "  cancel                       end it: compact, recompress, writeback or check\n")
 
 #define CONTROL_OK "ok\n"
 

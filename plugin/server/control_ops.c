@@ -91,15 +91,15 @@ static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size
 	return err;
 }
 
-static int compact(void *opaque, uint64_t *bytes, char *why, size_t why_size)
+static int compact(void *opaque, struct work *work, uint64_t *bytes, char *why, size_t why_size)
 {
 	struct server *server = opaque;
 
-	*bytes = store_compact(server->store);
+	*bytes = store_compact(server->store, work);
 	return 0;
 }
 
-static int recompress(void *opaque, uint64_t *bytes, char *why, size_t why_size)
+static int recompress(void *opaque, struct work *work, uint64_t *bytes, char *why, size_t why_size)
 {
 	struct server *server = opaque;
 	const char *library = server->params.idle_codec->library;
@@ -107,7 +107,7 @@ static int recompress(void *opaque, uint64_t *bytes, char *why, size_t why_size)
 	/* From now on requests come to its code. */
 	if (library)
 		protection_populate_code(&server->protection, &library, 1);
-	return store_recompress(server->store, bytes);
+	return store_recompress(server->store, bytes, work);
 }
 
 static int reset(void *opaque, char *why, size_t why_size)
@@ -187,11 +187,11 @@ static void describe_freed(void *opaque, char *text, size_t size)
 	notices_describe(&server->notices, text, size);
 }
 
-static int check(void *opaque, char *why, size_t why_size)
+static int check(void *opaque, struct work *work, char *why, size_t why_size)
 {
 	struct server *server = opaque;
 
-	return store_check(server->store, why, why_size);
+	return store_check(server->store, work, why, why_size);
 }
 
 static int set_allowance(void *opaque, bool day, uint64_t bytes, char *why, size_t why_size)
@@ -204,8 +204,8 @@ static int set_allowance(void *opaque, bool day, uint64_t bytes, char *why, size
 	return err;
 }
 
-static int writeback(void *opaque, enum control_writeback asked, unsigned int idle_seconds,
-		     uint64_t *bytes, char *why, size_t why_size)
+static int writeback(void *opaque, struct work *work, enum control_writeback asked,
+		     unsigned int idle_seconds, uint64_t *bytes, char *why, size_t why_size)
 {
 	struct server *server = opaque;
 	static const enum store_writeback meaning[] = {
@@ -225,7 +225,7 @@ static int writeback(void *opaque, enum control_writeback asked, unsigned int id
 			 idle_seconds, most);
 		return -EINVAL;
 	}
-	err = store_writeback(server->store, what, idle_seconds, bytes);
+	err = store_writeback(server->store, what, idle_seconds, bytes, work);
 	if (err == -ENODEV)
 		snprintf(why, why_size, "there is no backing store: start with backing=");
 	else if (err == -ENOSPC)

@@ -48,13 +48,16 @@ static int check_entry(struct store *store, uint64_t number, table_entry *entry,
 	return err ? -EUCLEAN : 0;
 }
 
-static int check_table(struct store *store, struct census *census, char *why, size_t why_size)
+static int check_table(struct store *store, struct census *census, struct work *work, char *why,
+		       size_t why_size)
 {
 	struct table_ref ref;
 	int err = 0;
 
 	memset(census, 0, sizeof(*census));
-	for (uint64_t at = 0; !err && table_pin_next(&store->table, at, &ref); at = ref.index + 1) {
+	for (uint64_t at = 0;
+	     !err && !store_is_to_end(store, work) && table_pin_next(&store->table, at, &ref);
+	     at = ref.index + 1) {
 		for (unsigned int i = 0; i < TABLE_PAGE_ENTRIES && !err; i++) {
 			err = check_entry(store, table_page_number(&ref, &ref.entries[i]),
 					  &ref.entries[i], census);
@@ -64,6 +67,7 @@ static int check_table(struct store *store, struct census *census, char *why, si
 									       &ref.entries[i]));
 		}
 		table_unpin(&store->table, &ref);
+		work_advance(work, TABLE_PAGE_ENTRIES);
 	}
 	return err;
 }
@@ -85,12 +89,14 @@ static int check_backed_entry(struct store *store, uint64_t number, table_entry 
 }
 
 /* Reads what is behind the pool, one page at a time, as long as nothing is wrong. */
-static int check_backed(struct store *store, char *why, size_t why_size)
+static int check_backed(struct store *store, struct work *work, char *why, size_t why_size)
 {
 	struct table_ref ref;
 	int err = 0;
 
-	for (uint64_t at = 0; !err && table_pin_next(&store->table, at, &ref); at = ref.index + 1) {
+	for (uint64_t at = 0;
+	     !err && !store_is_to_end(store, work) && table_pin_next(&store->table, at, &ref);
+	     at = ref.index + 1) {
 		for (unsigned int i = 0; i < TABLE_PAGE_ENTRIES && !err; i++) {
 			uint64_t number = table_page_number(&ref, &ref.entries[i]);
 
@@ -101,6 +107,7 @@ static int check_backed(struct store *store, char *why, size_t why_size)
 					 (unsigned long long)number);
 		}
 		table_unpin(&store->table, &ref);
+		work_advance(work, TABLE_PAGE_ENTRIES);
 	}
 	return err;
 }
@@ -165,7 +172,7 @@ static int check_totals(struct store *store, const struct census *census, char *
 	return check_backing_totals(store, census, why, why_size);
 }
 
-int store_check(struct store *store, char *why, size_t why_size)
+int store_check(struct store *store, struct work *work, char *why, size_t why_size)
 {
 	uint64_t before, count;
 	struct census census;
@@ -178,11 +185,12 @@ int store_check(struct store *store, char *why, size_t why_size)
 	pthread_mutex_lock(&store->compact.lock);
 	before = requests_if_quiet(store);
 	count = atomic_load(&store->pools.count);
-	err = check_table(store, &census, why, why_size);
-	for (uint32_t i = 0; i < count && !err; i++)
+	work_round(work, store_walk_length(store));
+	err = check_table(store, &census, work, why, why_size);
+	for (uint32_t i = 0; i < count && !err && !store_is_to_end(store, work); i++)
 		err = xv_check(pools_get(&store->pools, i), why, why_size);
 	/* Totals can be compared only if no request came between. */
-	if (!err) {
+	if (!err && !store_is_to_end(store, work)) {
 		int totals = check_totals(store, &census, why, why_size);
 
 		if (before != UINT64_MAX && before == requests_if_quiet(store))
@@ -190,7 +198,9 @@ int store_check(struct store *store, char *why, size_t why_size)
 	}
 	pthread_mutex_unlock(&store->compact.lock);
 	pthread_mutex_unlock(&store->writeback.lock);
-	if (!err && store->writeback.backing)
-		err = check_backed(store, why, why_size);
+	if (!err && store->writeback.backing) {
+		work_round(work, store_walk_length(store));
+		err = check_backed(store, work, why, why_size);
+	}
 	return err;
 }

@@ -110,7 +110,7 @@ static void move_object(struct store *store, uint64_t number, table_entry *entry
 }
 
 /* Walks some table pages of the pass.  Whether it is through. */
-static bool pass_step(struct store *store, unsigned int table_pages)
+static bool pass_step(struct store *store, unsigned int table_pages, struct work *work)
 {
 	struct compaction *compact = &store->compact;
 
@@ -129,37 +129,41 @@ static bool pass_step(struct store *store, unsigned int table_pages)
 					    &ref.entries[j]);
 		}
 		table_unpin(&store->table, &ref);
+		work_advance(work, TABLE_PAGE_ENTRIES);
 	}
 	return false;
 }
 
-/* A whole pass at once.  Returns the spans given back. */
-static uint64_t pass_whole(struct store *store)
+/* The rest of a pass at once, or what there is time for.  Returns the spans given back. */
+static uint64_t pass_rest(struct store *store, struct work *work)
+{
+	work_round(work, store_walk_length(store));
+	while (!pass_step(store, STEP_TABLE_PAGES, work) && !store_is_to_end(store, work))
+		;
+	return pass_end(store);
+}
+
+/* A whole pass.  Returns the spans given back. */
+static uint64_t pass_whole(struct store *store, struct work *work)
 {
 	uint64_t spans = 0;
 
-	if (store->compact.running) {
-		while (!pass_step(store, STEP_TABLE_PAGES))
-			;
-		spans = pass_end(store);
-	}
-	if (pass_begin(store, true)) {
-		while (!pass_step(store, STEP_TABLE_PAGES))
-			;
-		spans += pass_end(store);
-	}
+	if (store->compact.running)
+		spans = pass_rest(store, work);
+	if (!store_is_to_end(store, work) && pass_begin(store, true))
+		spans += pass_rest(store, work);
 	return spans;
 }
 
-uint64_t store_compact(struct store *store)
+uint64_t store_compact(struct store *store, struct work *work)
 {
 	uint64_t spans = 0, more;
 
 	pthread_mutex_lock(&store->compact.lock);
 	do {
-		more = pass_whole(store);
+		more = pass_whole(store, work);
 		spans += more;
-	} while (more > 0 && !atomic_load(&store->interrupted));
+	} while (more > 0 && !store_is_to_end(store, work));
 	pthread_mutex_unlock(&store->compact.lock);
 	return spans * XV_SPAN_SIZE;
 }
@@ -171,7 +175,7 @@ bool compact_make_room(struct store *store)
 
 	pthread_mutex_lock(&compact->lock);
 	if (clock_ms() >= compact->forced_rest_until) {
-		spans = pass_whole(store);
+		spans = pass_whole(store, NULL);
 		if (spans == 0)
 			compact->forced_rest_until = clock_ms() + REST_FRUITLESS_FORCED_MS;
 	}
@@ -195,7 +199,7 @@ unsigned int compact_step(struct store *store)
 	if (!compact->running && start / 1000000 >= compact->rest_until)
 		(void)pass_begin(store, false);
 	if (compact->running) {
-		if (pass_step(store, STEP_TABLE_PAGES) && pass_end(store) == 0)
+		if (pass_step(store, STEP_TABLE_PAGES, NULL) && pass_end(store) == 0)
 			compact->rest_until = clock_ms() + REST_FRUITLESS_MS;
 		rest = rest_after(start);
 	} else {

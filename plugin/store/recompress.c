@@ -329,7 +329,7 @@ static void recompress_entry(struct request *req, uint64_t number, table_entry *
 /* Whether the time is up, or, in the background, a request has come since the step began. */
 static bool is_over(const struct store *store, uint64_t until)
 {
-	if (clock_thread_ns() >= until || atomic_load(&store->interrupted))
+	if (clock_thread_ns() >= until || store_is_to_end(store, store->recompress.work))
 		return true;
 	return until != UINT64_MAX && store_requests(store) != store->recompress.requests_seen;
 }
@@ -382,12 +382,14 @@ static bool walk(struct store *store, unsigned int ticks, uint64_t ns)
 		re->cursor = ref.index * TABLE_PAGE_ENTRIES +
 			     recompress_table_page(store, &ref, from, ticks, until);
 		table_unpin(&store->table, &ref);
+		work_advance(re->work, TABLE_PAGE_ENTRIES);
 	}
 	atomic_fetch_add_explicit(&re->ns, clock_thread_ns() - start, memory_order_relaxed);
 	return done;
 }
 
-int recompress_all(struct store *store, enum codec_effort effort, uint64_t *bytes)
+int recompress_all(struct store *store, enum codec_effort effort, uint64_t *bytes,
+		   struct work *work)
 {
 	struct recompression *re = &store->recompress;
 	uint64_t before;
@@ -399,8 +401,11 @@ int recompress_all(struct store *store, enum codec_effort effort, uint64_t *byte
 		before = re->bytes;
 		re->cursor = 0;
 		re->effort = effort;
-		while (!walk(store, 0, UINT64_MAX) && !atomic_load(&store->interrupted))
+		re->work = work;
+		work_round(work, store_walk_length(store));
+		while (!walk(store, 0, UINT64_MAX) && !store_is_to_end(store, work))
 			;
+		re->work = NULL;
 		*bytes = re->bytes - before;
 	}
 	dictionary_tend(store, false);
@@ -408,9 +413,9 @@ int recompress_all(struct store *store, enum codec_effort effort, uint64_t *byte
 	return err;
 }
 
-int store_recompress(struct store *store, uint64_t *bytes)
+int store_recompress(struct store *store, uint64_t *bytes, struct work *work)
 {
-	return recompress_all(store, CODEC_DENSE, bytes);
+	return recompress_all(store, CODEC_DENSE, bytes, work);
 }
 
 static bool loaded(struct store *store, uint64_t now)

@@ -10,7 +10,8 @@ int recompress_init(struct store *store, unsigned int idle_seconds, unsigned int
 void recompress_fini(struct store *store);
 
 /* As store_recompress, with this effort. */
-int recompress_all(struct store *store, enum codec_effort effort, uint64_t *bytes);
+int recompress_all(struct store *store, enum codec_effort effort, uint64_t *bytes,
+		   struct work *work);
 
 /* One step in the background.  Milliseconds until the next. */
 unsigned int recompress_step(struct store *store);

@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/work.h"
 #include "store/rate.h"
 #include "backing/backing.h"
 #include "store/pools.h"
@@ -122,6 +123,7 @@ struct recompression {
 	uint64_t rest_until;		/* milliseconds of clock_ms */
 	uint64_t cursor;		/* the next page of the disk */
 	enum codec_effort effort;	/* of the walk */
+	struct work *work;		/* of a walk that was asked for and is watched, or NULL */
 	uint64_t quiet_since;		/* milliseconds: no request since then */
 	double own_load;		/* what of the load average is our own work */
 	uint64_t own_ms, own_ns;	/* the time, and ns, when that was worked out */
@@ -245,6 +247,19 @@ struct store {
 	void *kick_opaque;
 	struct stripe stripe[STRIPES];
 };
+
+/* Whether work that takes long is to end early. */
+static inline bool store_is_to_end(const struct store *store, const struct work *work)
+{
+	return atomic_load(&store->interrupted) || work_is_cancelled(work);
+}
+
+/* Pages of the disk that a walk over the table looks at. */
+static inline uint64_t store_walk_length(const struct store *store)
+{
+	return atomic_load_explicit(&store->table.table_pages, memory_order_relaxed) *
+	       TABLE_PAGE_ENTRIES;
+}
 
 /* Overwrites a copy of a page that was worked on, if the store is to. */
 static inline void store_wipe(const struct store *store, void *copy, size_t size)

@@ -23,6 +23,7 @@
 
 #include "codec.h"
 #include "base/stats.h"
+#include "base/work.h"
 
 #define STORE_PAGE_SIZE CODEC_PAGE_SIZE
 
@@ -101,20 +102,26 @@ int store_set_memlimit(struct store *store, uint64_t memlimit);
 void store_reset(struct store *store);
 
 /*
- * Moves objects out of sparse spans until nothing more can be given back.
- * Returns the bytes that went back to the system.
+ * What may take long comes with a struct work, or NULL: how far it is, in pages of the disk, and
+ * whether it is to end early.  Then it does so soon, and has done a part of it: at most one page
+ * more, one segment of the backing store, or what lies in 512 pages that follow each other.
  */
-uint64_t store_compact(struct store *store);
+
+/*
+ * Moves objects out of sparse spans until nothing more can be given back.
+ * Returns the bytes that went back to the system.  Each round of the work is a pass.
+ */
+uint64_t store_compact(struct store *store, struct work *work);
 
 /*
  * Encodes all pages again that have not been yet, however young, with more time.
  * *bytes is what was won.  0, or -ENOMEM or -ENOSPC if there is no memory to work in.
  */
-int store_recompress(struct store *store, uint64_t *bytes);
+int store_recompress(struct store *store, uint64_t *bytes, struct work *work);
 
 /*
- * Has store_compact and store_recompress, which may take long, return early from now
- * on: the store is about to be destroyed.
+ * Has all that comes with a struct work return early from now on: the store is about to be
+ * destroyed.
  */
 void store_interrupt(struct store *store);
 
@@ -184,10 +191,11 @@ unsigned int store_idle_seconds_max(const struct store *store);
 /*
  * Writes pages to the backing store now.  *bytes is the memory that they took.  0;
  * -ENODEV without a backing store; -ENOSPC if it is full, -EDQUOT if the budget of
- * the day is used up, or what the medium says: some may have been written then.
+ * the day is used up, or what the medium says: some may have been written then.  The work is
+ * in bytes of payloads, about so many.
  */
 int store_writeback(struct store *store, enum store_writeback what, unsigned int idle_seconds,
-		    uint64_t *bytes);
+		    uint64_t *bytes, struct work *work);
 
 /*
  * Changes how many bytes may be written to the backing store a day, or else a second; 0
@@ -204,9 +212,10 @@ bool store_backing_news(struct store *store, char *line, size_t size);
 
 /*
  * Verifies the table against the pools, and both in themselves.  For a quiet
- * store (no other thread inside).  0, or -EUCLEAN with a line of why.
+ * store (no other thread inside).  0, or -EUCLEAN with a line of why.  A second round of the work
+ * is of the pages behind the pool.  Ended early it has found nothing wrong until then.
  */
-int store_check(struct store *store, char *why, size_t why_size);
+int store_check(struct store *store, struct work *work, char *why, size_t why_size);
 
 /*
  * Write requests since the start, and those of them that failed.  Takes no lock; for who

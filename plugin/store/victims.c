@@ -8,6 +8,7 @@
 
 #include "store/age.h"
 #include "store/leave.h"
+#include "store/request.h"
 #include "store/victims.h"
 
 /* Table pages looked at to choose. */
@@ -72,6 +73,40 @@ bool sweep(struct store *store, const struct choice *choice)
 		if (around || full)
 			return full;
 	}
+}
+
+/* Of one that compresses, in memory. */
+static uint64_t mean_payload(struct store *store)
+{
+	uint64_t raw = store_counter(store, COUNT_RAW);
+	struct xv_stats pools;
+
+	pools_get_stats(&store->pools, &pools);
+	if (pools.objects <= raw || pools.requested <= raw * STORE_PAGE_SIZE)
+		return 0;
+	return (pools.requested - raw * STORE_PAGE_SIZE) / (pools.objects - raw);
+}
+
+uint64_t bytes_chosen(struct store *store, const struct choice *choice)
+{
+	uint64_t raw = 0, payloads = 0;
+	struct table_ref ref;
+
+	for (uint64_t at = 0; table_pin_next(&store->table, at, &ref); at = ref.index + 1) {
+		for (unsigned int i = 0; i < TABLE_PAGE_ENTRIES; i++) {
+			uint64_t entry =
+				atomic_load_explicit(&ref.entries[i], memory_order_relaxed);
+
+			if (!wanted(store, entry, choice))
+				continue;
+			if (entry_kind(entry) == KIND_RAW)
+				raw++;
+			else
+				payloads++;
+		}
+		table_unpin(&store->table, &ref);
+	}
+	return raw * STORE_PAGE_SIZE + payloads * mean_payload(store);
 }
 
 /*

@@ -19,6 +19,9 @@ struct choice {
  */
 bool sweep(struct store *store, const struct choice *choice);
 
+/* About how many bytes of payloads are chosen now.  For any thread. */
+uint64_t bytes_chosen(struct store *store, const struct choice *choice);
+
 /* Fills the open segment with the coldest pages, or with all there are. */
 void fill_with_coldest(struct store *store);
 

@@ -264,19 +264,27 @@ unsigned int store_writeback_work(struct store *store)
  * When asked to.
  */
 
-/* Writes a segment of what is asked for.  0, -ENODATA when nothing is left, or an error. */
-static int write_some(struct store *store, enum store_writeback what, unsigned int idle_seconds)
+static struct choice choice_of(const struct store *store, enum store_writeback what,
+			       unsigned int idle_seconds)
 {
-	struct writeback *wb = &store->writeback;
 	struct choice choice = { .payload_age = AGE_NEVER, .raw_age = 0 };
-	int err;
 
-	if (what == WRITEBACK_POLICY && bytes_too_many(store) > 0)
-		return evict(store);
 	if (what == WRITEBACK_ALL)
 		choice.payload_age = 0;
 	if (what == WRITEBACK_IDLE)
 		choice.payload_age = choice.raw_age = age_ticks(store, idle_seconds);
+	return choice;
+}
+
+/* Writes a segment of what is asked for.  0, -ENODATA when nothing is left, or an error. */
+static int write_some(struct store *store, enum store_writeback what, unsigned int idle_seconds)
+{
+	struct writeback *wb = &store->writeback;
+	const struct choice choice = choice_of(store, what, idle_seconds);
+	int err;
+
+	if (what == WRITEBACK_POLICY && bytes_too_many(store) > 0)
+		return evict(store);
 	err = free_segment(store);
 	if (err)
 		return err;
@@ -303,8 +311,23 @@ static int write_allowed(struct store *store, enum store_writeback what, unsigne
 	return err;
 }
 
+/* What is asked for, as far as it can be told before. */
+static uint64_t bytes_asked_for(struct store *store, enum store_writeback what,
+				unsigned int idle_seconds)
+{
+	const struct choice choice = choice_of(store, what, idle_seconds);
+	uint64_t bytes = bytes_chosen(store, &choice), too_many = 0;
+
+	if (what == WRITEBACK_POLICY) {
+		pthread_mutex_lock(&store->writeback.lock);
+		too_many = bytes_too_many(store);
+		pthread_mutex_unlock(&store->writeback.lock);
+	}
+	return bytes > too_many ? bytes : too_many;
+}
+
 int store_writeback(struct store *store, enum store_writeback what, unsigned int idle_seconds,
-		    uint64_t *bytes)
+		    uint64_t *bytes, struct work *work)
 {
 	struct writeback *wb = &store->writeback;
 	uint64_t before = atomic_load(&wb->moved_bytes);
@@ -312,10 +335,13 @@ int store_writeback(struct store *store, enum store_writeback what, unsigned int
 
 	if (!wb->backing)
 		return -ENODEV;
-	do
+	if (work)
+		work_round(work, bytes_asked_for(store, what, idle_seconds));
+	do {
 		err = write_allowed(store, what, idle_seconds);
-	while (!err);
-	if (err != -ENODATA)
+		work_reach(work, atomic_load(&wb->moved_bytes) - before);
+	} while (!err && !store_is_to_end(store, work));
+	if (err && err != -ENODATA)
 		return err;
 	*bytes = atomic_load(&wb->moved_bytes) - before;
 	return 0;

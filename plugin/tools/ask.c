@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -55,8 +56,22 @@ static void explain_receive(int err, const char *path, unsigned int seconds, cha
 	}
 }
 
-int ask(const char *socket, const char *request, unsigned int seconds, char answer[ASK_MAX + 1],
-	const char **body, char why[ASK_WHY_MAX])
+/* The server writes an answer at once: what has begun to come is soon there. */
+static void wait_for_answer(int fd, const struct ask_meanwhile *meanwhile)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int ready;
+
+	do {
+		ready = poll(&poll_fd, 1, (int)meanwhile->milliseconds);
+		if (ready == 0)
+			meanwhile->look(meanwhile->opaque);
+	} while (ready == 0 || (ready < 0 && errno == EINTR));
+}
+
+static int ask_for(const char *socket, const char *request, unsigned int seconds,
+		   const struct ask_meanwhile *meanwhile, char answer[ASK_MAX + 1],
+		   const char **body, char why[ASK_WHY_MAX])
 {
 	int fd = control_connect(socket, ASK_TIMEOUT_S), err;
 	const char *text, *refusal;
@@ -66,6 +81,8 @@ int ask(const char *socket, const char *request, unsigned int seconds, char answ
 		return fd;
 	}
 	err = control_send(fd, request);
+	if (!err && meanwhile)
+		wait_for_answer(fd, meanwhile);
 	if (err)
 		snprintf(why, ASK_WHY_MAX, "cannot send to %s: %s", socket, strerror(-err));
 	else if ((err = control_receive(fd, seconds, answer, ASK_MAX + 1)) != 0)
@@ -84,4 +101,16 @@ int ask(const char *socket, const char *request, unsigned int seconds, char answ
 	}
 	snprintf(why, ASK_WHY_MAX, "what listens on %s is no ramzswap", socket);
 	return -EPROTO;
+}
+
+int ask(const char *socket, const char *request, unsigned int seconds, char answer[ASK_MAX + 1],
+	const char **body, char why[ASK_WHY_MAX])
+{
+	return ask_for(socket, request, seconds, NULL, answer, body, why);
+}
+
+int ask_patiently(const char *socket, const char *request, const struct ask_meanwhile *meanwhile,
+		  char answer[ASK_MAX + 1], const char **body, char why[ASK_WHY_MAX])
+{
+	return ask_for(socket, request, CONTROL_PATIENT, meanwhile, answer, body, why);
 }

@@ -26,4 +26,15 @@
 int ask(const char *socket, const char *request, unsigned int seconds, char answer[ASK_MAX + 1],
 	const char **body, char why[ASK_WHY_MAX]);
 
+/* What is done while an answer does not come, every so many milliseconds. */
+struct ask_meanwhile {
+	unsigned int milliseconds;
+	void (*look)(void *opaque);
+	void *opaque;
+};
+
+/* The same, for as long as it takes.  meanwhile may be NULL. */
+int ask_patiently(const char *socket, const char *request, const struct ask_meanwhile *meanwhile,
+		  char answer[ASK_MAX + 1], const char **body, char why[ASK_WHY_MAX]);
+
 #endif

@@ -20,6 +20,7 @@
 #include "tools/invocation.h"
 #include "tools/list.h"
 #include "tools/metrics.h"
+#include "tools/order.h"
 #include "tools/stats_text.h"
 #include "tools/watch.h"
 
@@ -173,26 +174,14 @@ static void watch(const struct invocation *invocation)
 		fail("%s", why);
 }
 
-static void give_order(const struct invocation *invocation)
-{
-	char answer[ASK_MAX + 1], request[128], why[ASK_WHY_MAX];
-	const char *body;
-
-	snprintf(request, sizeof(request), "%s%s%s", invocation->command,
-		 *invocation->argument ? " " : "", invocation->argument);
-	if (ask(invocation->socket, request, invocation->slow ? CONTROL_PATIENT : ASK_TIMEOUT_S,
-		answer, &body, why))
-		fail("%s", why);
-	print_and_exit(body);
-}
-
 int main(int argc, char **argv)
 {
 	static void (*const tasks[])(const struct invocation *invocation) = {
 		[TASK_STATUS] = show_status,   [TASK_STATS] = show_stats,
 		[TASK_BACKING] = show_backing, [TASK_LIST] = show_list,
 		[TASK_METRICS] = show_metrics, [TASK_WATCH] = watch,
-		[TASK_ORDER] = give_order,
+		[TASK_ORDER] = order_give,     [TASK_PROGRESS] = order_progress,
+		[TASK_CANCEL] = order_cancel,
 	};
 	struct invocation invocation;
 

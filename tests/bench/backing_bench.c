@@ -126,7 +126,7 @@ static void move_all(struct bench *bench, bool encrypt)
 	open_store(bench, true, encrypt, bench->pages.count);
 	fill(bench);
 	start = seconds();
-	if (store_writeback(bench->store, WRITEBACK_ALL, 0, &bytes))
+	if (store_writeback(bench->store, WRITEBACK_ALL, 0, &bytes, NULL))
 		die("writeback", -EIO);
 	moved = seconds() - start;
 	stats = stats_of(bench);
@@ -159,7 +159,7 @@ static void *write_back(void *opaque)
 	struct bench *bench = opaque;
 	uint64_t bytes;
 
-	if (store_writeback(bench->store, WRITEBACK_HUGE, 0, &bytes))
+	if (store_writeback(bench->store, WRITEBACK_HUGE, 0, &bytes, NULL))
 		die("writeback", -EIO);
 	bench->moving = false;
 	return NULL;

@@ -298,7 +298,7 @@ static int check_all(struct round *round)
 			round->requests[i] = (struct request){ .slot = first + i };
 		r = crew_run(round->crew, &job, &spent);
 	}
-	if (r == 0 && store_check(peer_store(round->peer[0]), why, sizeof(why))) {
+	if (r == 0 && store_check(peer_store(round->peer[0]), NULL, why, sizeof(why))) {
 		fprintf(stderr, "engine_bench: the store is damaged: %s\n", why);
 		r = -EUCLEAN;
 	}

@@ -220,14 +220,14 @@ static void do_it_now(const struct disk *disk, const struct options *options, ui
 		printf("dictionary: %s, %.2f s of processor time\n", err ? strerror(-err) : "made",
 		       (double)(bench_clock(CLOCK_THREAD_CPUTIME_ID) - start) / 1e9);
 	}
-	if (recompress_all(store, CODEC_MAX, &won) != 0)
+	if (recompress_all(store, CODEC_MAX, &won, NULL) != 0)
 		fail("recompression", ENOMEM);
 	us = (double)(bench_clock(CLOCK_THREAD_CPUTIME_ID) - start) / 1e3 / disk->pages;
 	/* As after a minute without work. */
 	pthread_mutex_lock(&store->recompress.lock);
 	dictionary_give_back_writer(store);
 	pthread_mutex_unlock(&store->recompress.lock);
-	(void)store_compact(store);
+	(void)store_compact(store, NULL);
 	stats = stats_of(disk);
 	printf("%s: %.4f of the sum in payloads, %.4f with all memory (dictionary %lu kB); "
 	       "%.0f us of processor time a page; %lu pages by the dictionary, %lu raw\n",

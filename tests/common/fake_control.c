@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -49,15 +50,34 @@ static int slow(struct fake_control *fake, uint64_t *bytes, char *why, size_t wh
 	int error;
 
 	pthread_mutex_lock(&fake->lock);
-	while (fake->hold) {
+	while (fake->hold && !work_is_cancelled(fake->work)) {
+		struct timespec soon;
+
 		fake->held = true;
 		pthread_cond_broadcast(&fake->changed);
-		pthread_cond_wait(&fake->changed, &fake->lock);
+		clock_gettime(CLOCK_REALTIME, &soon);
+		soon.tv_nsec += 5000000;
+		soon.tv_sec += soon.tv_nsec / 1000000000;
+		soon.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&fake->changed, &fake->lock, &soon);
 	}
 	fake->held = false;
+	fake->work = NULL;
 	error = outcome(fake, bytes, why, why_size);
 	pthread_mutex_unlock(&fake->lock);
 	return error;
+}
+
+/* Work that is a quarter done while it is held, and ends early when it is cancelled. */
+static int slow_work(struct fake_control *fake, struct work *work, uint64_t *bytes, char *why,
+		     size_t why_size)
+{
+	work_round(work, 1000);
+	work_reach(work, 250);
+	pthread_mutex_lock(&fake->lock);
+	fake->work = work;
+	pthread_mutex_unlock(&fake->lock);
+	return slow(fake, bytes, why, why_size);
 }
 
 static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size)
@@ -73,9 +93,9 @@ static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size
 	return error;
 }
 
-static int compact(void *opaque, uint64_t *bytes, char *why, size_t why_size)
+static int compact(void *opaque, struct work *work, uint64_t *bytes, char *why, size_t why_size)
 {
-	return slow(opaque, bytes, why, why_size);
+	return slow_work(opaque, work, bytes, why, why_size);
 }
 
 static int set_allowance(void *opaque, bool day, uint64_t bytes, char *why, size_t why_size)
@@ -91,14 +111,19 @@ static int set_allowance(void *opaque, bool day, uint64_t bytes, char *why, size
 	return error;
 }
 
-static int writeback(void *opaque, enum control_writeback what, unsigned int idle_seconds,
-		     uint64_t *bytes, char *why, size_t why_size)
+static int writeback(void *opaque, struct work *work, enum control_writeback what,
+		     unsigned int idle_seconds, uint64_t *bytes, char *why, size_t why_size)
 {
 	struct fake_control *fake = opaque;
 
 	fake->writeback = what;
 	fake->idle_seconds = idle_seconds;
-	return slow(opaque, bytes, why, why_size);
+	return slow_work(opaque, work, bytes, why, why_size);
+}
+
+static int check(void *opaque, struct work *work, char *why, size_t why_size)
+{
+	return slow_work(opaque, work, NULL, why, why_size);
 }
 
 static int reset(void *opaque, char *why, size_t why_size)
@@ -140,7 +165,7 @@ static const struct control_ops ops = {
 	.set_allowance = set_allowance,
 	.writeback = writeback,
 	.reset = reset,
-	.check = reset,
+	.check = check,
 };
 
 int fake_control_setup(void **state)

@@ -34,8 +34,9 @@ struct fake_control {
 	unsigned char proof[CONTROL_PROOF_SIZE];
 	bool files_came;    /* two open descriptors, with that */
 	unsigned int calls; /* of all operations but get_stats */
-	bool hold;	    /* slow operations wait while this is set */
+	bool hold;	    /* slow operations wait while this is set, and not cancelled */
 	bool held;	    /* one does */
+	struct work *work;  /* of that one, if it may be cancelled */
 };
 
 /* Starts the server; for use as a cmocka setup and teardown, *state is the fake. */

@@ -71,7 +71,7 @@ static void must_be_sound(struct model_disk *disk)
 {
 	char why[200] = "";
 
-	if (store_check(disk->store, why, sizeof(why)) && !disk->may_err)
+	if (store_check(disk->store, NULL, why, sizeof(why)) && !disk->may_err)
 		seeds_fail("store_check: %s", why);
 }
 

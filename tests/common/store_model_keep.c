@@ -27,13 +27,13 @@ static void move_pages(struct model_disk *disk, struct choices *choices)
 		(void)store_writeback_work(disk->store);
 		return;
 	case 1:
-		err = store_writeback(disk->store, WRITEBACK_HUGE, 0, &bytes);
+		err = store_writeback(disk->store, WRITEBACK_HUGE, 0, &bytes, NULL);
 		break;
 	case 2:
-		err = store_writeback(disk->store, WRITEBACK_ALL, 0, &bytes);
+		err = store_writeback(disk->store, WRITEBACK_ALL, 0, &bytes, NULL);
 		break;
 	default:
-		err = store_writeback(disk->store, WRITEBACK_POLICY, 0, &bytes);
+		err = store_writeback(disk->store, WRITEBACK_POLICY, 0, &bytes, NULL);
 		break;
 	}
 	if (err && err != -ENODEV && err != -ENOSPC && err != -EDQUOT && err != -EIO)
@@ -54,7 +54,7 @@ static void trouble(struct model_disk *disk, struct choices *choices)
 static void recompress(struct model_disk *disk)
 {
 	uint64_t bytes;
-	int err = store_recompress(disk->store, &bytes);
+	int err = store_recompress(disk->store, &bytes, NULL);
 
 	if (err && err != -ENOMEM && err != -ENOSPC)
 		seeds_fail("recompressing: %s", strerror(-err));
@@ -73,7 +73,7 @@ void model_keep(struct model_disk *disk, struct choices *choices)
 		(void)store_work(disk->store);
 		break;
 	case 0:
-		(void)store_compact(disk->store);
+		(void)store_compact(disk->store, NULL);
 		break;
 	case 1:
 		recompress(disk);

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nbd.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/swap.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -17,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/machine.h"
+#include "tools/progress.h"
 #include "tools/ramzswap/host.h"
 #include "urgent.h"
 
@@ -30,6 +33,32 @@ static void become_ordinary(const struct host *host)
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
+}
+
+/* Has who is at a terminal see how much is still swapped out, until the child ends. */
+static void show_swapoff(struct host *host, pid_t child, const char *device)
+{
+	uint64_t start = clock_ms(), size, used, before = 0;
+	struct pollfd ended = { .fd = -1, .events = POLLIN };
+	struct progress progress;
+
+	progress_begin(&progress, host->err);
+	if (progress_is_seen(&progress))
+		ended.fd = pidfd_open(child, 0);
+	while (ended.fd >= 0 && poll(&ended, 1, PROGRESS_LOOK_MS) <= 0) {
+		struct progress_look look = { .milliseconds = clock_ms() - start };
+
+		if (!machine_swap_area(host->swaps, device, &size, &used))
+			continue;
+		if (before < used)
+			before = used;
+		look.total = before;
+		look.done = before - used;
+		progress_show(&progress, "swapoff", &look);
+	}
+	progress_end(&progress);
+	if (ended.fd >= 0)
+		close(ended.fd);
 }
 
 /* The status of a child, or a negative errno of how it ended. */
@@ -61,6 +90,7 @@ static int call_swapoff(struct host *host, const char *device)
 		become_ordinary(host);
 		_exit(swapoff(device) == 0 ? 0 : errno);
 	}
+	show_swapoff(host, child, device);
 	status = await(child);
 	return status < 0 ? status : -status;
 }

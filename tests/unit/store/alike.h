@@ -68,7 +68,7 @@ static inline void recompress_now(struct store *disk)
 {
 	uint64_t won;
 
-	assert_int_equal(recompress_all(disk, CODEC_MAX, &won), 0);
+	assert_int_equal(recompress_all(disk, CODEC_MAX, &won, NULL), 0);
 }
 
 #endif

@@ -90,7 +90,7 @@ static inline uint64_t write_all_back(void)
 {
 	uint64_t bytes = 0;
 
-	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), 0);
+	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes, NULL), 0);
 	return bytes;
 }
 

@@ -42,7 +42,7 @@ static inline void must_be_sound(struct store *store)
 {
 	char why[200] = "";
 
-	if (store_check(store, why, sizeof(why)))
+	if (store_check(store, NULL, why, sizeof(why)))
 		fail_msg("store_check: %s", why);
 }
 

@@ -201,8 +201,8 @@ static void *keeper_main(void *arg)
 	while (!atomic_load(&crew->stop)) {
 		model_keep(&crew->disk, &choices);
 		store_get_stats(crew->disk.store, &stats);
-		if (choose(&choices, 64) == 0 && store_check(crew->disk.store, why, sizeof(why)) &&
-		    !crew->disk.may_err)
+		if (choose(&choices, 64) == 0 &&
+		    store_check(crew->disk.store, NULL, why, sizeof(why)) && !crew->disk.may_err)
 			seeds_fail("store_check beside requests: %s", why);
 		nanosleep(&pause, NULL);
 	}

@@ -221,19 +221,19 @@ static void test_commands_choose_what_leaves(void **state)
 	begin_test(&setup);
 	for (uint64_t i = 0; i < 300; i++)
 		put(i, 1);
-	assert_int_equal(store_writeback(store, WRITEBACK_HUGE, 0, &bytes), 0);
+	assert_int_equal(store_writeback(store, WRITEBACK_HUGE, 0, &bytes, NULL), 0);
 	assert_int_equal(bytes, 100 * PAGE);
 	assert_int_equal(stats_of(store).bd_count, 100);
 	assert_int_equal(stats_of(store).huge_pages, 100);
 	age_by(1300);
 	for (uint64_t i = 1; i < 300; i += 6)
 		must_have(i, 1);
-	assert_int_equal(store_writeback(store, WRITEBACK_IDLE, 1, &bytes), 0);
+	assert_int_equal(store_writeback(store, WRITEBACK_IDLE, 1, &bytes, NULL), 0);
 	assert_int_equal(stats_of(store).bd_count, 250);
 	assert_true(write_all_back() > 0);
 	assert_int_equal(stats_of(store).bd_count, 300);
 	assert_int_equal(write_all_back(), 0);
-	assert_int_equal(store_writeback(store, WRITEBACK_POLICY, 0, &bytes), 0);
+	assert_int_equal(store_writeback(store, WRITEBACK_POLICY, 0, &bytes, NULL), 0);
 	for (uint64_t i = 0; i < 300; i++)
 		must_have(i, 1);
 	end_test();

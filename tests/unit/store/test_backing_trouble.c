@@ -92,7 +92,7 @@ static int write_at_once(void)
 	int err;
 
 	store->writeback.retry_ms = 0;
-	err = store_writeback(store, WRITEBACK_ALL, 0, &bytes);
+	err = store_writeback(store, WRITEBACK_ALL, 0, &bytes, NULL);
 	if (err)
 		assert_int_equal(bytes, 77);
 	return err;
@@ -135,12 +135,12 @@ static void test_an_allowance_can_be_changed_where_there_is_something_to_allow(v
 	uint64_t bytes;
 
 	assert_int_equal(store_set_allowance(alone, true, 1), -ENODEV);
-	assert_int_equal(store_writeback(alone, WRITEBACK_ALL, 0, &bytes), -ENODEV);
+	assert_int_equal(store_writeback(alone, WRITEBACK_ALL, 0, &bytes, NULL), -ENODEV);
 	store_done(alone);
 	begin_test(&setup);
 	for (uint64_t i = 0; i < 300; i++)
 		put(i, 1);
-	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), -EDQUOT);
+	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes, NULL), -EDQUOT);
 	assert_int_equal(store_set_allowance(store, true, 0), 0);
 	assert_int_equal(store_set_allowance(store, false, 64 * MIB), 0);
 	write_all_back();
@@ -182,7 +182,7 @@ static void test_no_bit_of_an_entry_of_a_page_behind_the_pool_ends_anything(void
 		for (uint64_t i = 0; i < MIB / PAGE; i++)
 			if (i != victim)
 				must_have(i, 1);
-		(void)store_check(store, NULL, 0);
+		(void)store_check(store, NULL, NULL, 0);
 		if (bit % 2)
 			must_zero(store, PAGE, victim * PAGE);
 		put(victim, 2);
@@ -294,7 +294,7 @@ static void *keep_writing_back(void *opaque)
 {
 	uint64_t bytes;
 
-	(void)store_writeback(store, WRITEBACK_HUGE, 0, &bytes);
+	(void)store_writeback(store, WRITEBACK_HUGE, 0, &bytes, NULL);
 	return NULL;
 }
 
@@ -350,7 +350,7 @@ static void test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room(voi
 	begin_test(&setup);
 	for (uint64_t i = 0; i < 400; i++)
 		put(i * 3, 1);
-	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), -EDQUOT);
+	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes, NULL), -EDQUOT);
 	stats = stats_of(store);
 	assert_uint_in_range(stats.bd_written_bytes, 512 << 10, (512 << 10) + SEGMENT);
 	assert_int_equal(stats.bd_budget_left, 0);
@@ -482,7 +482,7 @@ static void test_room_that_another_write_made_counts(void **state)
 	request_begin(&overtaken, store);
 	for (uint64_t i = 0; i < 4; i++)
 		put(3 * i, 1);
-	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes), 0);
+	assert_int_equal(store_writeback(store, WRITEBACK_ALL, 0, &bytes, NULL), 0);
 	assert_true(bytes > 0);
 	assert_true(request_make_room(&overtaken));
 	/* But once: else a write without room anywhere would never end. */

@@ -31,11 +31,11 @@ static void must_find(const char *words)
 {
 	char why[200] = "";
 
-	assert_int_equal(store_check(store, why, sizeof(why)), -EUCLEAN);
+	assert_int_equal(store_check(store, NULL, why, sizeof(why)), -EUCLEAN);
 	if (!strstr(why, words))
 		fail_msg("'%s' does not say '%s'", why, words);
 	/* Nobody need want to know why. */
-	assert_int_equal(store_check(store, NULL, 0), -EUCLEAN);
+	assert_int_equal(store_check(store, NULL, NULL, 0), -EUCLEAN);
 }
 
 static void a_counter_that_is_wrong_is_found(void **state)
@@ -132,7 +132,7 @@ static void a_pool_that_is_damaged_is_found(void **state)
 	assert_int_equal(table_pin(&store->table, 0, false, &ref), 0);
 	header = (uint32_t *)object_map(store, ref.entries[0]) - 1;
 	*header ^= UINT32_C(1) << 31;
-	assert_int_equal(store_check(store, NULL, 0), -EUCLEAN);
+	assert_int_equal(store_check(store, NULL, NULL, 0), -EUCLEAN);
 	*header ^= UINT32_C(1) << 31;
 	table_unpin(&store->table, &ref);
 	end_test();

@@ -122,7 +122,7 @@ static void any_bit_of_where_an_object_is_is_missed(void **state)
 		only_this_page_fails(store, victim);
 		/* It cannot be had back, but it can be written, and all else goes on. */
 		assert_int_equal(store_write(store, "part", 4, victim * PAGE + 9), -EIO);
-		(void)store_compact(store);
+		(void)store_compact(store, NULL);
 		only_this_page_fails(store, victim);
 		data_fill(&rng, DATA_STRUCT, page, PAGE);
 		must_write(store, page, PAGE, victim * PAGE);
@@ -169,8 +169,8 @@ static void any_bit_of_the_kind_ends_nothing(void **state)
 				assert_int_equal(store_write(store, "part", 4, victim * PAGE + 9),
 						 -EIO);
 			}
-			(void)store_compact(store);
-			(void)store_check(store, NULL, 0);
+			(void)store_compact(store, NULL);
+			(void)store_check(store, NULL, NULL, 0);
 			if (victim % 2) {
 				must_zero(store, PAGE, victim * PAGE);
 				must_read_zeroes(store, PAGE, victim * PAGE);

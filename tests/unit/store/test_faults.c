@@ -197,7 +197,7 @@ static void live(struct disk *disk)
 			memset(disk->shadow + offset + 100, 0, 7000);
 		(void)store_work(disk->store);
 		if (round % 8 == 7)
-			(void)store_compact(disk->store);
+			(void)store_compact(disk->store, NULL);
 		must_agree(disk);
 	}
 }

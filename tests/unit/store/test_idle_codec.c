@@ -60,7 +60,7 @@ static void recompress(struct store *disk)
 {
 	uint64_t won;
 
-	assert_int_equal(store_recompress(disk, &won), 0);
+	assert_int_equal(store_recompress(disk, &won, NULL), 0);
 }
 
 static void what_is_written_and_what_is_idle_differ(void **state)
@@ -175,7 +175,7 @@ static void a_page_read_often_stays_where_there_is_no_encoder_or_room(void **sta
 
 	must_write(disk, data, PAGES * PAGE, 0);
 	recompress(disk);
-	(void)store_compact(disk);
+	(void)store_compact(disk, NULL);
 	encoders = disk->encoders.top;
 	disk->encoders.top = NULL;
 	for (unsigned int i = 0; i < 3; i++)

@@ -64,7 +64,7 @@ static void without_room_pages_stay_as_they_are(void **state)
 		assert_int_equal(store_set_memlimit(disk, used + room + MIB / 16), 0);
 		trained = train_now(disk);
 		assert_true(trained <= 0);
-		err = recompress_all(disk, CODEC_MAX, &won);
+		err = recompress_all(disk, CODEC_MAX, &won, NULL);
 		assert_true(err == 0 || err == -ENOSPC || err == -ENOMEM);
 		refused += err != 0 || trained != 0;
 		done += err == 0 && trained == 0;

@@ -387,7 +387,7 @@ static void compaction_gives_back_what_three_quarters_freed_at_random_held(void 
 	before = stats_of(sparse.store).mem_used_total;
 	payload = stats_of(sparse.store).compr_data_size;
 	goal = sparse.start + payload * 110 / 100;
-	freed = store_compact(sparse.store);
+	freed = store_compact(sparse.store, NULL);
 	after = stats_of(sparse.store).mem_used_total;
 	assert_true(after < before);
 	assert_int_equal(freed, before - after);
@@ -426,13 +426,13 @@ static void compacting_a_full_or_an_empty_store_is_harmless(void **state)
 	struct store *store = store_of(pages * PAGE, 6 * MIB);
 	uint64_t filled;
 
-	(void)store_compact(store);
+	(void)store_compact(store, NULL);
 	filled = fill_up(store, pages);
-	(void)store_compact(store);
+	(void)store_compact(store, NULL);
 	must_hold(store, 0, filled, 0);
 	for (uint64_t i = 0; i < filled; i += 2)
 		must_zero(store, PAGE, i * PAGE);
-	(void)store_compact(store);
+	(void)store_compact(store, NULL);
 	for (uint64_t i = 1; i < filled; i += 2)
 		must_hold(store, i, i + 1, 0);
 	assert_true(stats_of(store).mem_used_max <= 6 * MIB);

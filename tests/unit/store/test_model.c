@@ -188,7 +188,7 @@ static void step(struct model *model)
 		do_extents(model);
 		break;
 	case 24:
-		(void)store_compact(model->store);
+		(void)store_compact(model->store, NULL);
 		break;
 	case 25:
 	case 26:

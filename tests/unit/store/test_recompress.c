@@ -35,7 +35,7 @@ static void pages_get_smaller_and_read_the_same(void **state)
 
 	must_write(store, data, PAGES * PAGE, 0);
 	before = stats_of(store);
-	assert_int_equal(store_recompress(store, &won), 0);
+	assert_int_equal(store_recompress(store, &won, NULL), 0);
 	after = stats_of(store);
 	assert_true(won > before.compr_data_size / 50);
 	assert_int_equal(before.compr_data_size - after.compr_data_size, won);
@@ -53,9 +53,9 @@ static void nothing_is_tried_twice(void **state)
 	uint64_t won, pages;
 
 	must_write(store, data, PAGES * PAGE, 0);
-	assert_int_equal(store_recompress(store, &won), 0);
+	assert_int_equal(store_recompress(store, &won, NULL), 0);
 	pages = stats_of(store).pages_recompressed;
-	assert_int_equal(store_recompress(store, &won), 0);
+	assert_int_equal(store_recompress(store, &won, NULL), 0);
 	assert_int_equal(won, 0);
 	assert_int_equal(stats_of(store).pages_recompressed, pages);
 	free(data);
@@ -69,7 +69,7 @@ static void pages_that_gain_nothing_stay_as_they_are(void **state)
 	uint64_t won = 1;
 
 	must_write(store, data, PAGES * PAGE, 0);
-	assert_int_equal(store_recompress(store, &won), 0);
+	assert_int_equal(store_recompress(store, &won, NULL), 0);
 	assert_int_equal(won, 0);
 	assert_int_equal(stats_of(store).pages_expand, PAGES);
 	must_read(store, data, PAGES * PAGE, 0);
@@ -201,7 +201,7 @@ static void *recompress_again_and_again(void *arg)
 	uint64_t won;
 
 	while (!atomic_load(&race->stop))
-		(void)store_recompress(race->store, &won);
+		(void)store_recompress(race->store, &won, NULL);
 	return NULL;
 }
 
@@ -273,7 +273,7 @@ static void a_page_written_meanwhile_with_any_one_word_keeps_it(void **state)
 			meddler.written = 0;
 			data_fill(&rng, DATA_TEXT, page, PAGE);
 			must_write(meddler.store, page, PAGE, 0);
-			assert_int_equal(store_recompress(meddler.store, &bytes), 0);
+			assert_int_equal(store_recompress(meddler.store, &bytes, NULL), 0);
 			assert_int_equal(meddler.written, 1);
 			for (size_t i = 0; i < PAGE / sizeof(uint64_t); i++)
 				words[i] = meddler.word;
@@ -293,7 +293,7 @@ static void an_interrupt_ends_it_early(void **state)
 
 	must_write(store, data, PAGES * PAGE, 0);
 	store_interrupt(store);
-	assert_int_equal(store_recompress(store, &won), 0);
+	assert_int_equal(store_recompress(store, &won, NULL), 0);
 	assert_int_equal(won, 0);
 	free(data);
 	store_done(store);

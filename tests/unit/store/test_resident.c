@@ -303,7 +303,7 @@ static void recompression_has_its_workspace_from_the_start(void **state)
 	assert_true(resident_bytes(store->recompress.workspace, store->recompress.workspace_size) >=
 		    store->recompress.workspace_size);
 	used = stats_of(store).mem_used_total;
-	assert_int_equal(store_recompress(store, &bytes), 0);
+	assert_int_equal(store_recompress(store, &bytes, NULL), 0);
 	assert_int_equal(stats_of(store).mem_used_total, used);
 	store_done(store);
 
@@ -337,7 +337,7 @@ static void recompression_that_nobody_asked_for_gets_its_workspace_urgently(void
 	data_fill(&rng, DATA_TEXT, page, PAGE);
 	must_write(store, page, PAGE, 0);
 	urgent_calls = 0;
-	assert_int_equal(store_recompress(store, &bytes), 0);
+	assert_int_equal(store_recompress(store, &bytes, NULL), 0);
 	assert_int_equal(urgent_calls, 1);
 	must_read(store, page, PAGE, 0);
 	assert_true(stats_of(store).mem_used_max <= MIB);

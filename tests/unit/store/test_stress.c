@@ -87,7 +87,7 @@ static void *be_client(void *arg)
 static void *compact(void *arg)
 {
 	while (!atomic_load(&over)) {
-		(void)store_compact(store);
+		(void)store_compact(store, NULL);
 		(void)store_work(store);
 		/* Pages get old faster than by the clock. */
 		atomic_fetch_add(&store->age, 1);
@@ -101,8 +101,9 @@ static void *recompress(void *arg)
 	uint64_t won;
 
 	for (unsigned int round = 0; !atomic_load(&over); round++) {
-		assert_int_equal(
-			recompress_all(store, round % 4 == 3 ? CODEC_DENSE : CODEC_MAX, &won), 0);
+		assert_int_equal(recompress_all(store, round % 4 == 3 ? CODEC_DENSE : CODEC_MAX,
+						&won, NULL),
+				 0);
 		usleep(1000);
 	}
 	return NULL;
@@ -125,7 +126,7 @@ static void *write_back(void *arg)
 	uint64_t bytes;
 
 	while (!atomic_load(&over)) {
-		(void)store_writeback(store, WRITEBACK_IDLE, 1, &bytes);
+		(void)store_writeback(store, WRITEBACK_IDLE, 1, &bytes, NULL);
 		(void)store_writeback_work(store);
 		usleep(20000);
 	}

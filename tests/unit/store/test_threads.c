@@ -201,7 +201,7 @@ static void *keeper_main(void *arg)
 	struct rng rng = { 99 };
 
 	while (!atomic_load(&stop)) {
-		(void)store_compact(store);
+		(void)store_compact(store, NULL);
 		(void)store_work(store);
 		(void)stats_of(store);
 		if (store_extents(store, DISK_PAGES * PAGE, 0, ignore_extent, NULL))

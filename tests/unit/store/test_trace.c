@@ -109,7 +109,7 @@ static void the_record_is_what_the_pools_hold(void **state)
 	read_pages(2);
 	write_pages(3);
 	must_zero(store, PAGES / 2 * PAGE, 0);
-	(void)store_compact(store);
+	(void)store_compact(store, NULL);
 	for (uint64_t i = 0; i < store->pools.count; i++) {
 		xv_get_stats(pools_get(&store->pools, (unsigned int)i), &pools);
 		held += pools.objects;

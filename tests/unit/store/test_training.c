@@ -526,11 +526,11 @@ static void recompression_without_memory_for_it_changes_nothing(void **state)
 	fill(disk, 0, PAGES, 1);
 	before = charged(disk);
 	assert_int_equal(store_set_memlimit(disk, before), 0);
-	assert_int_equal(store_recompress(disk, &won), -ENOSPC);
+	assert_int_equal(store_recompress(disk, &won, NULL), -ENOSPC);
 	assert_int_equal(charged(disk), before);
 	assert_int_equal(store_set_memlimit(disk, STORE_NO_LIMIT), 0);
 	arm(0, true);
-	assert_int_equal(store_recompress(disk, &won), -ENOMEM);
+	assert_int_equal(store_recompress(disk, &won, NULL), -ENOMEM);
 	fault.armed = false;
 	assert_true(fault.refused > 0);
 	assert_int_equal(won, 77);
@@ -539,11 +539,11 @@ static void recompression_without_memory_for_it_changes_nothing(void **state)
 	assert_int_equal(charged(disk), before + disk->recompress.readers_size);
 	/* Nor with room for that alone. */
 	assert_int_equal(store_set_memlimit(disk, charged(disk) + 4096), 0);
-	assert_int_equal(store_recompress(disk, &won), -ENOSPC);
+	assert_int_equal(store_recompress(disk, &won, NULL), -ENOSPC);
 	assert_int_equal(charged(disk), before + disk->recompress.readers_size);
 	must_hold(disk, 0, PAGES, 1);
 	assert_int_equal(store_set_memlimit(disk, STORE_NO_LIMIT), 0);
-	assert_int_equal(store_recompress(disk, &won), 0);
+	assert_int_equal(store_recompress(disk, &won, NULL), 0);
 	assert_true(won > 77);
 	must_hold(disk, 0, PAGES, 1);
 	store_done(disk);

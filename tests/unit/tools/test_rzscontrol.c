@@ -180,6 +180,26 @@ static void refusals_of_the_server_are_shown(void **state)
 		     "rzscontrol: a client is connected: disconnect it first\n");
 }
 
+static void what_takes_long_is_shown_and_cancelled(void **state)
+{
+	struct fake_control *fake = *state;
+	int fd = fake_control_connect(fake);
+
+	assert_succeeds(run("-c %s progress", fake->path),
+			"nothing that takes long is being carried out\n");
+	assert_fails(run("-c %s cancel", fake->path), "there is nothing to cancel");
+	fake_control_hold(fake, true);
+	assert_int_equal(write(fd, "compact\n", 8), 8);
+	fake_control_await_held(fake);
+	usleep(1100000);
+	assert_succeeds(run("-c %s progress | grep -o '^compact: 25%%, about'", fake->path),
+			"compact: 25%, about\n");
+	assert_succeeds(run("-c %s cancel", fake->path), "compact is cancelled\n");
+	assert_string_equal(fake_control_answer(fd),
+			    "error cancelled: 0 kB given back until then\n");
+	assert_fails(run("-c %s cancel now", fake->path), "cancel does not take \"now\"");
+}
+
 static void a_list_has_a_row_for_a_disk(void **state)
 {
 	struct fake_control *fake = *state;
@@ -350,6 +370,7 @@ int main(void)
 		SERVED(socket_comes_from_option_then_environment),
 		SERVED(orders_reach_the_server),
 		SERVED(refusals_of_the_server_are_shown),
+		SERVED(what_takes_long_is_shown_and_cancelled),
 		SERVED(a_list_has_a_row_for_a_disk),
 		SERVED(watching_shows_rows_of_a_disk),
 		SERVED(wrong_words_never_reach_the_server),
