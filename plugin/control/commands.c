@@ -71,6 +71,19 @@ static void run_stats(const struct control_ops *ops, void *opaque, struct contro
 		reply->len += (size_t)len;
 }
 
+static void run_histograms(const struct control_ops *ops, void *opaque,
+			   struct control_request *request, struct control_reply *reply)
+{
+	struct histogram_state states[HISTOGRAM_KINDS];
+	int len;
+
+	ops->get_histograms(opaque, states);
+	answer(reply, CONTROL_OK);
+	len = histograms_format(states, reply->text + reply->len, sizeof(reply->text) - reply->len);
+	if (len > 0)
+		reply->len += (size_t)len;
+}
+
 static void run_about(const struct control_ops *ops, void *opaque, struct control_request *request,
 		      struct control_reply *reply)
 {

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "base/stats.h"
 #include "base/work.h"
 #include "control/about.h"
@@ -41,9 +42,9 @@ enum control_writeback {
 };
 
 /*
- * What the commands do.  get_stats, describe, set_memlimit and set_allowance are called by one
- * thread and have to be quick; the others by another one, at most one of them at a time, and
- * may take long.  opaque is what control_run was given.
+ * What the commands do.  get_stats, get_histograms, describe, set_memlimit and set_allowance are
+ * called by one thread and have to be quick; the others by another one, at most one of them at a
+ * time, and may take long.  opaque is what control_run was given.
  *
  * Each returns 0 or a negative errno.  With that it may leave a line of why,
  * without a newline, for the user to read; else the user sees the errno's text.
@@ -63,6 +64,7 @@ struct control_freed {
 
 struct control_ops {
 	void (*get_stats)(void *opaque, struct ramzswap_stats *stats);
+	void (*get_histograms)(void *opaque, struct histogram_state states[HISTOGRAM_KINDS]);
 	void (*describe)(void *opaque, struct control_about *about);
 	int (*set_memlimit)(void *opaque, uint64_t bytes, char *why, size_t why_size);
 	/* Of bytes written to the backing store a day, or else a second; 0 for no limit. */

@@ -7,6 +7,7 @@
  * say, or a line "error TEXT"; then the server closes.
  *
  *	stats		 the plain form of stats.h
+ *	histograms	 the plain form of histogram.h
  *	about		 what the server says of itself in words, see about.h
  *	compact		 a line for people: what was given back
  *	memlimit SIZE	 nothing, or a line for people: what to expect of that limit; SIZE as in
@@ -31,6 +32,7 @@
 #ifndef RAMZSWAP_CONTROL_PROTOCOL_H
 #define RAMZSWAP_CONTROL_PROTOCOL_H
 
+#include "base/histogram.h"
 #include "base/stats.h"
 
 /*
@@ -43,6 +45,9 @@
 	X(stats, 0, NULL, true, false,                                                             \
 	  "  stats [--all]                show the statistics that are in use, or all\n"           \
 	  "  stats --json|--prometheus    all of them for programs\n")                             \
+	X(histograms, 0, NULL, true, false,                                                        \
+	  "  histograms                   show how long requests take, and how large payloads "    \
+	  "are\n")                                                                                 \
 	X(about, 0, NULL, true, false,                                                             \
 	  "  about                        show version, codecs, kind of disk and process\n")       \
 	X(compact, 0, NULL, true, true,                                                            \
@@ -81,7 +86,9 @@ void control_command_names(char text[CONTROL_NAMES_MAX]);
 /* Bytes of an answer. */
 #define CONTROL_STATS_MAX (sizeof(CONTROL_OK) - 1 + STATS_PLAIN_MAX)
 #define CONTROL_ERROR_MAX (sizeof("error \n") + CONTROL_WHY_MAX)
+#define CONTROL_HISTOGRAMS_MAX (sizeof(CONTROL_OK) - 1 + HISTOGRAMS_PLAIN_MAX)
+#define CONTROL_MORE(a, b) ((a) > (b) ? (a) : (b))
 #define CONTROL_REPLY_MAX \
-	(CONTROL_STATS_MAX > CONTROL_ERROR_MAX ? CONTROL_STATS_MAX : CONTROL_ERROR_MAX)
+	CONTROL_MORE(CONTROL_HISTOGRAMS_MAX, CONTROL_MORE(CONTROL_STATS_MAX, CONTROL_ERROR_MAX))
 
 #endif

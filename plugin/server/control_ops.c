@@ -38,6 +38,11 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	stats->oom_calls = atomic_load(&server->oom_calls);
 }
 
+static void get_histograms(void *opaque, struct histogram_state states[HISTOGRAM_KINDS])
+{
+	store_get_histograms(((struct server *)opaque)->store, states);
+}
+
 static void describe(void *opaque, struct control_about *about)
 {
 	const struct params *params = &((struct server *)opaque)->params;
@@ -241,6 +246,7 @@ const struct control_ops server_control_ops = {
 	.set_allowance = set_allowance,
 	.writeback = writeback,
 	.get_stats = get_stats,
+	.get_histograms = get_histograms,
 	.describe = describe,
 	.compact = compact,
 	.set_memlimit = set_memlimit,

@@ -228,6 +228,9 @@ static void count_written(struct request *req, const struct image *image)
 		return;
 	req->count[COUNT_WRITTEN]++;
 	req->count[COUNT_WRITTEN_BYTES] += (int64_t)image->size;
+	if (req->measured_from)
+		histogram_add(&req->store->histogram[HISTOGRAM_payload_bytes],
+			      HISTOGRAM_payload_bytes, image->size);
 }
 
 static void count_change(struct request *req, struct table_ref *ref, uint64_t old, uint64_t new)

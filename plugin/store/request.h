@@ -17,6 +17,7 @@ struct request {
 	bool pressing;		   /* and is not any more: there is none to be made otherwise */
 	uint64_t room_seen;	   /* store->room_made before the last attempt to find room */
 	struct backing_range near; /* in the backing store: where the next pages are */
+	uint64_t measured_from;	   /* nanoseconds of clock_ns; 0: it is not measured */
 	int64_t count[STORE_COUNTERS];
 };
 

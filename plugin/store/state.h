@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/histogram.h"
 #include "base/work.h"
 #include "store/rate.h"
 #include "backing/backing.h"
@@ -245,6 +246,7 @@ struct store {
 	atomic_bool refill_refused;	 /* the last time: limit or system, asking again is idle */
 	void (*kick)(void *opaque);
 	void *kick_opaque;
+	struct histogram histogram[HISTOGRAM_KINDS]; /* of one request in HISTOGRAM_SAMPLE */
 	struct stripe stripe[STRIPES];
 };
 

@@ -93,3 +93,9 @@ void store_get_stats(struct store *store, struct ramzswap_stats *stats)
 	pool_stats(store, stats);
 	writeback_get_stats(store, stats);
 }
+
+void store_get_histograms(const struct store *store, struct histogram_state states[HISTOGRAM_KINDS])
+{
+	for (unsigned int i = 0; i < HISTOGRAM_KINDS; i++)
+		histogram_get(&store->histogram[i], &states[i]);
+}

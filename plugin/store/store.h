@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "codec.h"
+#include "base/histogram.h"
 #include "base/stats.h"
 #include "base/work.h"
 
@@ -225,5 +226,9 @@ void store_count_writes(const struct store *store, uint64_t *writes, uint64_t *f
 
 /* Fills in what the store knows; fields that it does not know are left alone. */
 void store_get_stats(struct store *store, struct ramzswap_stats *stats);
+
+/* What requests took, and the payloads that they wrote: of one in HISTOGRAM_SAMPLE.  Any thread. */
+void store_get_histograms(const struct store *store,
+			  struct histogram_state states[HISTOGRAM_KINDS]);
 
 #endif

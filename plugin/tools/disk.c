@@ -8,6 +8,7 @@
 #include "base/machine.h"
 #include "base/size.h"
 #include "tools/disk.h"
+#include "tools/figures.h"
 #include "tools/processes.h"
 
 void disk_name(const char *socket, char name[DISK_SOCKET_MAX])
@@ -93,6 +94,8 @@ int disk_ask(struct disk *disk, const char *socket, char why[ASK_WHY_MAX])
 	disk->tells = ask(socket, "about", ASK_TIMEOUT_S, answer, &body, ignored) == 0;
 	if (disk->tells)
 		control_about_parse(&disk->about, body);
+	disk->measures = ask(socket, "histograms", ASK_TIMEOUT_S, answer, &body, ignored) == 0 &&
+			 histograms_parse(disk->histograms, body) == 0;
 	find_guard(disk);
 	disk->answers = true;
 	return 0;
@@ -105,7 +108,7 @@ int disk_look(const struct disk *disk, FILE *out)
 		.about = disk->tells ? &disk->about : NULL,
 		.ram = size_of_ram(),
 		.guard = disk->guard,
-		.plain = look_is_plain(),
+		.plain = figures_are_plain(),
 	};
 
 	return look_write(&look, out);

@@ -17,8 +17,9 @@ struct disk {
 	char socket[DISK_SOCKET_MAX];
 	char name[DISK_SOCKET_MAX]; /* what to call it, of the socket's path */
 	struct ramzswap_stats stats;
-	struct control_about about; /* if tells: an older server does not */
-	bool answers, tells;
+	struct control_about about;			    /* if tells: an older server does not */
+	struct histogram_state histograms[HISTOGRAM_KINDS]; /* if measures: the same */
+	bool answers, tells, measures;
 	char device[32]; /* that the guard watches over, as /dev/nbd0; empty if it is not known */
 	enum look_guard guard;
 };

@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{ "list", TASK_LIST, ANY_NUMBER, false, JSON | OUTPUT | RAW | NOHEADINGS | BYTES },
 	{ "watch", TASK_WATCH, 2, false, 0 },
 	{ "metrics", TASK_METRICS, ANY_NUMBER, false, OUTPUT },
+	{ "histograms", TASK_HISTOGRAMS, 0, false, 0 },
 	{ "progress", TASK_PROGRESS, 0, false, 0 },
 	{ "cancel", TASK_CANCEL, 0, false, 0 },
 	CONTROL_COMMANDS(COMMAND)

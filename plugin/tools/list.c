@@ -4,6 +4,7 @@
 #include <libsmartcols.h>
 #include <string.h>
 
+#include "tools/figures.h"
 #include "tools/list.h"
 #include "tools/stats_text.h"
 
@@ -194,7 +195,7 @@ static const char *show(const struct column *column, const struct disk *disk,
 		break;
 	case SIZE:
 		if (!form->bytes && !form->raw && !form->json)
-			return look_size(text, cell.number);
+			return figure_size(text, cell.number);
 		/* FALLTHROUGH */
 	case NUMBER:
 		snprintf(text, CELL_MAX, "%" PRIu64, cell.number);

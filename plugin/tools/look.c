@@ -1,51 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
-#include <langinfo.h>
 #include <string.h>
 
+#include "tools/figures.h"
 #include "tools/look.h"
 #include "tools/stats_text.h"
-
-bool look_is_plain(void)
-{
-	return strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
-}
-
-const char *look_size(char text[LOOK_SIZE_MAX], uint64_t bytes)
-{
-	static const char units[][4] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double value = (double)bytes;
-	int unit = 0;
-
-	/* 1023.6 MiB would read as 1024 MiB. */
-	while (value >= 1023.5) {
-		value /= 1024;
-		unit++;
-	}
-	if (bytes == 0)
-		strcpy(text, "none");
-	else
-		snprintf(text, LOOK_SIZE_MAX, "%.*f %s", unit > 0 && value < 9.95, value,
-			 units[unit]);
-	return text;
-}
-
-const char *look_bar(char text[LOOK_BAR_MAX], uint64_t part, uint64_t whole, bool plain)
-{
-	const char *full = plain ? "#" : "\u2588", *empty = plain ? "." : "\u2591";
-	double share = whole ? (double)part / (double)whole : 0;
-	int places = share >= 1 ? LOOK_BAR_PLACES : (int)(share * LOOK_BAR_PLACES + 0.5);
-	char *end = text;
-
-	/* Something is not nothing, and almost all is not all. */
-	if (part > 0 && places == 0)
-		places = 1;
-	if (part < whole && places == LOOK_BAR_PLACES)
-		places--;
-	for (int i = 0; i < LOOK_BAR_PLACES; i++)
-		end = stpcpy(end, i < places ? full : empty);
-	return text;
-}
 
 /* Rounded, but something is not 0% and what is not all is not 100%. */
 static unsigned int percent(uint64_t part, uint64_t whole)
@@ -62,16 +21,16 @@ static unsigned int percent(uint64_t part, uint64_t whole)
 static void write_headline(const struct ramzswap_stats *stats, FILE *out)
 {
 	uint64_t stored = stats_in_memory(stats), used = stats->mem_used_total;
-	char size[LOOK_SIZE_MAX], memory[LOOK_SIZE_MAX], won[LOOK_SIZE_MAX];
+	char size[FIGURE_SIZE_MAX], memory[FIGURE_SIZE_MAX], won[FIGURE_SIZE_MAX];
 
-	look_size(memory, used);
+	figure_size(memory, used);
 	if (stored == 0) {
 		fprintf(out, "none stored, %s of memory taken\n", memory);
 		return;
 	}
-	fprintf(out, "%s stored in %s of memory: ", look_size(size, stored), memory);
+	fprintf(out, "%s stored in %s of memory: ", figure_size(size, stored), memory);
 	if (stored > used && used > 0)
-		fprintf(out, "%s won, %.2f to 1\n", look_size(won, stored - used),
+		fprintf(out, "%s won, %.2f to 1\n", figure_size(won, stored - used),
 			(double)stored / (double)used);
 	else
 		fputs("none won yet\n", out);
@@ -81,10 +40,10 @@ static void write_headline(const struct ramzswap_stats *stats, FILE *out)
 static void write_bar(const char *name, uint64_t part, uint64_t whole, const char *of,
 		      const char *more, const struct look *look, FILE *out)
 {
-	char bar[LOOK_BAR_MAX], size[LOOK_SIZE_MAX];
+	char bar[FIGURE_BAR_MAX], size[FIGURE_SIZE_MAX];
 
-	fprintf(out, "  %-7s %s %3u%% of %s%s%s\n", name, look_bar(bar, part, whole, look->plain),
-		percent(part, whole), of, look_size(size, whole), more);
+	fprintf(out, "  %-7s %s %3u%% of %s%s%s\n", name, figure_bar(bar, part, whole, look->plain),
+		percent(part, whole), of, figure_size(size, whole), more);
 }
 
 static void write_memory(const struct look *look, FILE *out)

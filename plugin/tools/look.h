@@ -31,25 +31,10 @@ struct look {
 	const struct control_about *about; /* NULL: the server does not tell */
 	uint64_t ram;			   /* of the machine, in bytes; 0: not known */
 	enum look_guard guard;
-	bool plain; /* bars in ASCII: see look_is_plain */
+	bool plain; /* bars in ASCII: see figures_are_plain */
 };
 
 /* Writes the lines and flushes the stream.  0, or a negative errno if it fails. */
 int look_write(const struct look *look, FILE *out);
-
-/* Whether the locale that the program has set cannot show the characters of bars. */
-bool look_is_plain(void);
-
-/* Room for a size and its NUL, and for a bar of so many places. */
-#define LOOK_SIZE_MAX 16
-#define LOOK_BAR_PLACES 30
-#define LOOK_BAR_MAX (LOOK_BAR_PLACES * 3 + 1)
-
-/* As people read it, with two or three digits that count: 1.5 GiB, 499 MiB, 12 KiB, none.  Returns
- * text. */
-const char *look_size(char text[LOOK_SIZE_MAX], uint64_t bytes);
-
-/* A bar that shows part of whole; more than all is all.  Returns text. */
-const char *look_bar(char text[LOOK_BAR_MAX], uint64_t part, uint64_t whole, bool plain);
 
 #endif

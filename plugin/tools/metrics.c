@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/histogram_text.h"
 #include "tools/metrics.h"
 #include "tools/stats_text.h"
 
@@ -83,6 +84,50 @@ static void write_build_info(const struct disk *disks, size_t count, FILE *out)
 	}
 }
 
+static void write_sample_name(const char *metric, const char *suffix, const struct disk *disk,
+			      FILE *out)
+{
+	fprintf(out, "ramzswap_%s%s{", metric, suffix);
+	write_label("disk", disk->name, out);
+}
+
+/* By bounds, each with all that is below it, too. */
+static void write_histogram(const struct disk *disk, enum histogram_kind kind, FILE *out)
+{
+	const struct histogram_form *form = &histogram_forms[kind];
+	const struct histogram_state *state = &disk->histograms[kind];
+	uint64_t total = histogram_total(state), within = 0;
+
+	for (unsigned int i = 0; i < form->bounds; i++) {
+		within += state->count[i];
+		write_sample_name(form->metric, "_bucket", disk, out);
+		fputs(",le=\"", out);
+		histogram_write_value(kind, form->bound[i], out);
+		fprintf(out, "\"} %" PRIu64 "\n", within);
+	}
+	write_sample_name(form->metric, "_bucket", disk, out);
+	fprintf(out, ",le=\"+Inf\"} %" PRIu64 "\n", total);
+	write_sample_name(form->metric, "_sum", disk, out);
+	fputs("} ", out);
+	histogram_write_value(kind, state->sum, out);
+	fputc('\n', out);
+	write_sample_name(form->metric, "_count", disk, out);
+	fprintf(out, "} %" PRIu64 "\n", total);
+}
+
+static void write_histograms(const struct disk *disks, size_t count, FILE *out)
+{
+	char name[NAME_MAX_BYTES];
+
+	for (unsigned int kind = 0; kind < HISTOGRAM_KINDS; kind++) {
+		snprintf(name, sizeof(name), "ramzswap_%s", histogram_forms[kind].metric);
+		write_head(name, histogram_forms[kind].help, "histogram", out);
+		for (size_t i = 0; i < count; i++)
+			if (disks[i].answers && disks[i].measures)
+				write_histogram(&disks[i], kind, out);
+	}
+}
+
 int metrics_write(const struct disk *disks, size_t count, FILE *out)
 {
 	char name[NAME_MAX_BYTES];
@@ -101,6 +146,7 @@ int metrics_write(const struct disk *disks, size_t count, FILE *out)
 			if (disks[j].answers)
 				write_sample(name, &disks[j], stats_value(&disks[j].stats, i), out);
 	}
+	write_histograms(disks, count, out);
 	return stream_finish(out);
 }
 

@@ -16,7 +16,9 @@
 #include "control/control.h"
 #include "tools/ask.h"
 #include "tools/disk.h"
+#include "tools/figures.h"
 #include "tools/find.h"
+#include "tools/histogram_text.h"
 #include "tools/invocation.h"
 #include "tools/list.h"
 #include "tools/metrics.h"
@@ -56,6 +58,27 @@ static void show_hints(const struct ramzswap_stats *stats)
 		fprintf(stderr, "hint: %s\n", hints[i]);
 }
 
+static int write_all(const struct disk *disk)
+{
+	int err = stats_write_text(&disk->stats, stdout);
+
+	if (err || !disk->measures)
+		return err;
+	histograms_write_labels(disk->histograms, stdout);
+	return stream_finish(stdout);
+}
+
+static void show_histograms(const struct invocation *invocation)
+{
+	struct disk disk;
+
+	ask_disk(invocation, &disk);
+	if (!disk.measures)
+		fail("the server at %s is older and does not measure", invocation->socket);
+	histograms_write_bars(disk.histograms, figures_are_plain(), stdout);
+	must_be_written(stream_finish(stdout));
+}
+
 static void show_stats(const struct invocation *invocation)
 {
 	struct disk disk;
@@ -63,11 +86,11 @@ static void show_stats(const struct invocation *invocation)
 
 	ask_disk(invocation, &disk);
 	if (invocation->json)
-		err = stats_write_json(&disk.stats, stdout);
+		err = stats_write_json(&disk.stats, disk.measures ? disk.histograms : NULL, stdout);
 	else if (invocation->prometheus)
 		err = metrics_write(&disk, 1, stdout);
 	else if (invocation->all)
-		err = stats_write_text(&disk.stats, stdout);
+		err = write_all(&disk);
 	else
 		err = stats_write_groups(&disk.stats, disk.tells ? &disk.about : NULL, stdout);
 	must_be_written(err);
@@ -181,7 +204,7 @@ int main(int argc, char **argv)
 		[TASK_BACKING] = show_backing, [TASK_LIST] = show_list,
 		[TASK_METRICS] = show_metrics, [TASK_WATCH] = watch,
 		[TASK_ORDER] = order_give,     [TASK_PROGRESS] = order_progress,
-		[TASK_CANCEL] = order_cancel,
+		[TASK_CANCEL] = order_cancel,  [TASK_HISTOGRAMS] = show_histograms,
 	};
 	struct invocation invocation;
 

@@ -4,17 +4,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "tools/figures.h"
+#include "tools/histogram_text.h"
 #include "tools/stats_text.h"
 
 #define PAGE_SIZE UINT64_C(4096)
-
-/* As wide as the longest label with its colon. */
-#define LABEL_ROOM(name, label, unit, kind, help) char name##_room[sizeof(label)];
-union label_room {
-	STATS_FIELDS(LABEL_ROOM)
-};
-#define LABEL_WIDTH ((int)sizeof(union label_room))
-#define NUMBER_WIDTH 11
 
 int stream_finish(FILE *out)
 {
@@ -36,15 +30,10 @@ uint64_t stats_stored(const struct ramzswap_stats *stats)
 	return (stats->same_pages + stats->pages_stored) * PAGE_SIZE;
 }
 
-static void write_label(const char *label, FILE *out)
-{
-	fprintf(out, "%s:%*s", label, LABEL_WIDTH - (int)strlen(label) - 1, "");
-}
-
 static void write_word(const char *label, const char *word, FILE *out)
 {
-	write_label(label, out);
-	fprintf(out, "%*s\n", NUMBER_WIDTH, word);
+	figure_label(label, out);
+	fprintf(out, "%*s\n", FIGURE_WIDTH, word);
 }
 
 static void write_number(const struct ramzswap_stats *stats, enum stats_number number, FILE *out)
@@ -52,8 +41,8 @@ static void write_number(const struct ramzswap_stats *stats, enum stats_number n
 	bool bytes = stats_fields[number].unit == STATS_BYTES;
 	uint64_t value = stats_value(stats, number);
 
-	write_label(stats_fields[number].label, out);
-	fprintf(out, "%*" PRIu64 "%s\n", NUMBER_WIDTH, bytes ? value / 1024 : value,
+	figure_label(stats_fields[number].label, out);
+	fprintf(out, "%*" PRIu64 "%s\n", FIGURE_WIDTH, bytes ? value / 1024 : value,
 		bytes ? " kB" : "");
 }
 
@@ -64,11 +53,16 @@ int stats_write_text(const struct ramzswap_stats *stats, FILE *out)
 	return stream_finish(out);
 }
 
-int stats_write_json(const struct ramzswap_stats *stats, FILE *out)
+int stats_write_json(const struct ramzswap_stats *stats, const struct histogram_state *histograms,
+		     FILE *out)
 {
 	for (int i = 0; i < STATS_FIELD_COUNT; i++)
 		fprintf(out, "%s\n  \"%s\": %" PRIu64, i == 0 ? "{" : ",", stats_fields[i].name,
 			stats_value(stats, i));
+	if (histograms) {
+		fputs(",\n  \"histograms\": ", out);
+		histograms_write_json(histograms, out);
+	}
 	fputs("\n}\n", out);
 	return stream_finish(out);
 }

@@ -24,8 +24,12 @@ int stats_write_text(const struct ramzswap_stats *stats, FILE *out);
 int stats_write_groups(const struct ramzswap_stats *stats, const struct control_about *about,
 		       FILE *out);
 
-/* One flat object of all numbers, in bytes. */
-int stats_write_json(const struct ramzswap_stats *stats, FILE *out);
+/*
+ * One object of all numbers, in bytes, and histograms as one member of it; they may be NULL, of a
+ * server that has none, or else an array of HISTOGRAM_KINDS.
+ */
+int stats_write_json(const struct ramzswap_stats *stats, const struct histogram_state *histograms,
+		     FILE *out);
 
 /* What there is to say of the backing store, in words for people. */
 int stats_write_backing(const struct ramzswap_stats *stats, FILE *out);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "tools/figures.h"
 #include "tools/stats_text.h"
 #include "tools/watch.h"
 
@@ -37,7 +38,8 @@ static void write_headings(FILE *out)
 
 static void write_row(const struct disk *disk, const struct watch_rates *rates, FILE *out)
 {
-	char stored[LOOK_SIZE_MAX], memory[LOOK_SIZE_MAX], in[LOOK_SIZE_MAX], gone[LOOK_SIZE_MAX];
+	char stored[FIGURE_SIZE_MAX], memory[FIGURE_SIZE_MAX], in[FIGURE_SIZE_MAX],
+		gone[FIGURE_SIZE_MAX];
 	uint64_t whole = stats_in_memory(&disk->stats), used = disk->stats.mem_used_total;
 	char at[16], ratio[32] = "none";
 	time_t now = time(NULL);
@@ -47,15 +49,15 @@ static void write_row(const struct disk *disk, const struct watch_rates *rates, 
 	if (whole && used)
 		snprintf(ratio, sizeof(ratio), "%.2f", (double)whole / (double)used);
 	fprintf(out, "%-8s %10s %10s %6s %9.0f %9.0f %9.0f %11s %11s\n", at,
-		look_size(stored, stats_stored(&disk->stats)), look_size(memory, used), ratio,
+		figure_size(stored, stats_stored(&disk->stats)), figure_size(memory, used), ratio,
 		rates->reads, rates->writes, rates->freed,
-		look_size(in, (uint64_t)rates->backing_in),
-		look_size(gone, (uint64_t)rates->backing_out));
+		figure_size(in, (uint64_t)rates->backing_in),
+		figure_size(gone, (uint64_t)rates->backing_out));
 }
 
 static int write_screen(const struct disk *disk, const struct watch_rates *rates, FILE *out)
 {
-	char in[LOOK_SIZE_MAX], gone[LOOK_SIZE_MAX];
+	char in[FIGURE_SIZE_MAX], gone[FIGURE_SIZE_MAX];
 	int err;
 
 	fprintf(out, CLEAR "%s, %s\n\n", disk->name, disk->socket);
@@ -64,8 +66,8 @@ static int write_screen(const struct disk *disk, const struct watch_rates *rates
 		rates->reads, rates->writes, rates->freed);
 	if (disk->stats.bd_size)
 		fprintf(out, "          %s read from the backing store a second, %s written\n",
-			look_size(in, (uint64_t)rates->backing_in),
-			look_size(gone, (uint64_t)rates->backing_out));
+			figure_size(in, (uint64_t)rates->backing_in),
+			figure_size(gone, (uint64_t)rates->backing_out));
 	fputs("\nCtrl-C ends it\n", out);
 	return err ? err : stream_finish(out);
 }

@@ -25,6 +25,15 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	pthread_mutex_unlock(&fake->lock);
 }
 
+static void get_histograms(void *opaque, struct histogram_state states[HISTOGRAM_KINDS])
+{
+	struct fake_control *fake = opaque;
+
+	pthread_mutex_lock(&fake->lock);
+	memcpy(states, fake->histograms, sizeof(fake->histograms));
+	pthread_mutex_unlock(&fake->lock);
+}
+
 static void describe(void *opaque, struct control_about *about)
 {
 	struct fake_control *fake = opaque;
@@ -158,6 +167,7 @@ static const struct control_ops ops = {
 	.end_freed = end_freed,
 	.describe_freed = describe_freed,
 	.get_stats = get_stats,
+	.get_histograms = get_histograms,
 	.describe = describe,
 	.set_memlimit = set_memlimit,
 	.compact = compact,

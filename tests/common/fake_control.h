@@ -21,6 +21,7 @@ struct fake_control {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	struct ramzswap_stats stats;
+	struct histogram_state histograms[HISTOGRAM_KINDS];
 	struct control_about about;	  /* 1.2.3, lzo, zstd, auto, 4711 */
 	int error;			  /* what the operations return... */
 	char why[1024];			  /* ...and say */

@@ -78,25 +78,36 @@ test_the_prometheus_form_can_be_scraped() {
 		import re, sys
 		text = open(sys.argv[1]).read()
 		assert text.endswith("\n")
-		types, helps, samples = {}, {}, {}
+		types, helps, samples, histograms = {}, {}, {}, {}
 		for line in text.splitlines():
 		    m = re.fullmatch(r"# HELP ([a-z_:][a-z0-9_:]*) (\S.*)", line)
 		    if m:
 		        assert m[1] not in helps and m[1] not in samples, line
 		        helps[m[1]] = m[2]
 		        continue
-		    m = re.fullmatch(r"# TYPE ([a-z_:][a-z0-9_:]*) (gauge|counter)", line)
+		    m = re.fullmatch(r"# TYPE ([a-z_:][a-z0-9_:]*) (gauge|counter|histogram)", line)
 		    if m:
 		        assert m[1] not in types and m[1] not in samples, line
 		        types[m[1]] = m[2]
 		        continue
 		    m = re.fullmatch(r"([a-z_:][a-z0-9_:]*)(\{[^}]*\})? ([0-9.eE+-]+)", line)
 		    assert m, line
+		    of = re.fullmatch(r"(.*)_(bucket|sum|count)", m[1])
+		    if of and types.get(of[1]) == "histogram":
+		        histograms.setdefault(of[1], {}).setdefault(of[2], []).append((m[2], float(m[3])))
+		        continue
 		    assert m[1] in types and m[1] in helps, line
 		    assert m[1].startswith("ramzswap_"), line
 		    assert (types[m[1]] == "counter") == m[1].endswith("_total"), line
 		    samples[m[1]] = float(m[3])
-		assert set(types) == set(samples) and len(samples) >= 28
+		assert set(types) == set(samples) | set(histograms) and len(samples) >= 28
+		assert len(histograms) == 3
+		for parts in histograms.values():
+		    bounds = [float(re.search('le="([^"]*)"', labels)[1]) for labels, _ in parts["bucket"]]
+		    counts = [count for _, count in parts["bucket"]]
+		    assert bounds == sorted(set(bounds)) and bounds[-1] == float("inf")
+		    assert counts == sorted(counts) and counts[-1] == parts["count"][0][1]
+		    assert len(parts["sum"]) == len(parts["count"]) == 1
 		assert any(v == 64 << 20 for v in samples.values())
 	END
 	stop_server

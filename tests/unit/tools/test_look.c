@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "tools/disk.h"
+#include "tools/figures.h"
 #include "tools/look.h"
 #include "tools/watch.h"
 
@@ -120,22 +121,22 @@ static void sizes_have_the_digits_that_count(void **state)
 		{ 99 * MIB, "99 MiB" },
 		{ UINT64_MAX, "16 EiB" },
 	};
-	char text[LOOK_SIZE_MAX];
+	char text[FIGURE_SIZE_MAX];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_string_equal(look_size(text, cases[i].bytes), cases[i].text);
+		assert_string_equal(figure_size(text, cases[i].bytes), cases[i].text);
 }
 
 static void bars_tell_something_from_nothing_and_almost_all_from_all(void **state)
 {
-	char bar[LOOK_BAR_MAX];
+	char bar[FIGURE_BAR_MAX];
 
-	assert_string_equal(look_bar(bar, 0, 0, true), "..............................");
-	assert_string_equal(look_bar(bar, 1, UINT64_MAX, true), "#.............................");
-	assert_string_equal(look_bar(bar, 999, 1000, true), "#############################.");
-	assert_string_equal(look_bar(bar, 5, 5, true), "##############################");
-	assert_string_equal(look_bar(bar, 6, 5, true), "##############################");
-	assert_int_equal(strlen(look_bar(bar, 1, 2, false)), LOOK_BAR_MAX - 1);
+	assert_string_equal(figure_bar(bar, 0, 0, true), "..............................");
+	assert_string_equal(figure_bar(bar, 1, UINT64_MAX, true), "#.............................");
+	assert_string_equal(figure_bar(bar, 999, 1000, true), "#############################.");
+	assert_string_equal(figure_bar(bar, 5, 5, true), "##############################");
+	assert_string_equal(figure_bar(bar, 6, 5, true), "##############################");
+	assert_int_equal(strlen(figure_bar(bar, 1, 2, false)), FIGURE_BAR_MAX - 1);
 }
 
 static void disks_are_called_by_their_sockets(void **state)
