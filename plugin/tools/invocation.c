@@ -14,7 +14,16 @@
 #define SECONDS_MAX 86400
 
 /* Options that not all commands take, as bits. */
-enum { ALL = 1, JSON = 2, PROMETHEUS = 4, OUTPUT = 8, RAW = 16, NOHEADINGS = 32, BYTES = 64 };
+enum {
+	ALL = 1,
+	JSON = 2,
+	PROMETHEUS = 4,
+	OUTPUT = 8,
+	RAW = 16,
+	NOHEADINGS = 32,
+	BYTES = 64,
+	HTTP = 128
+};
 
 struct command {
 	const char *name;
@@ -32,7 +41,7 @@ static const struct command commands[] = {
 	{ "stats", TASK_STATS, 0, false, ALL | JSON | PROMETHEUS },
 	{ "list", TASK_LIST, ANY_NUMBER, false, JSON | OUTPUT | RAW | NOHEADINGS | BYTES },
 	{ "watch", TASK_WATCH, 2, false, 0 },
-	{ "metrics", TASK_METRICS, ANY_NUMBER, false, OUTPUT },
+	{ "metrics", TASK_METRICS, ANY_NUMBER, false, OUTPUT | HTTP },
 	{ "histograms", TASK_HISTOGRAMS, 0, false, 0 },
 	{ "progress", TASK_PROGRESS, 0, false, 0 },
 	{ "cancel", TASK_CANCEL, 0, false, 0 },
@@ -59,6 +68,8 @@ static const char usage[] =
 		      "  -o, --output=LIST     of list: the columns, with commas between\n"
 		      "  -o, --output=FILE     of metrics: a file that is written anew, all at "
 		      "once\n"
+		      "      --http            of metrics: answer a request of HTTP on standard "
+		      "input\n"
 		      "      --json            of list, as of stats: for programs\n"
 		      "  -r, --raw             of list: without alignment\n"
 		      "  -n, --noheadings      of list: without the line of names\n"
@@ -122,7 +133,14 @@ static void set_command(const struct command **command, const char *name)
 	*command = find_command(name);
 }
 
-enum option_value { OPTION_STATS = 256, OPTION_RESET, OPTION_ALL, OPTION_JSON, OPTION_PROMETHEUS };
+enum option_value {
+	OPTION_STATS = 256,
+	OPTION_RESET,
+	OPTION_ALL,
+	OPTION_JSON,
+	OPTION_PROMETHEUS,
+	OPTION_HTTP
+};
 
 static const struct option options[] = {
 	{ "control", required_argument, NULL, 'c' },
@@ -135,6 +153,7 @@ static const struct option options[] = {
 	{ "all", no_argument, NULL, OPTION_ALL },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "prometheus", no_argument, NULL, OPTION_PROMETHEUS },
+	{ "http", no_argument, NULL, OPTION_HTTP },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -152,6 +171,9 @@ static bool take_option(struct invocation *invocation, int option)
 		return true;
 	case OPTION_PROMETHEUS:
 		invocation->prometheus = true;
+		return true;
+	case OPTION_HTTP:
+		invocation->http = true;
 		return true;
 	case 'o':
 		invocation->output = optarg;
@@ -233,6 +255,7 @@ static void check_options(const struct invocation *invocation, const struct comm
 		{ RAW, invocation->raw, "--raw" },
 		{ NOHEADINGS, invocation->noheadings, "--noheadings" },
 		{ BYTES, invocation->bytes, "--bytes" },
+		{ HTTP, invocation->http, "--http" },
 	};
 	char names[64];
 
@@ -242,6 +265,8 @@ static void check_options(const struct invocation *invocation, const struct comm
 			     takers(given[i].option, names), command->name);
 	if (invocation->all + invocation->json + invocation->prometheus > 1)
 		fail("choose one of --all, --json and --prometheus");
+	if (invocation->http && invocation->output)
+		fail("--http answers on standard output: leave out --output");
 	if (invocation->json && (invocation->raw || invocation->noheadings))
 		fail("--json has its own form: leave out --raw and --noheadings");
 }

@@ -30,7 +30,7 @@ struct invocation {
 	int word_count;
 
 	/* Options, each for some of the tasks. */
-	bool all, json, prometheus, raw, noheadings, bytes;
+	bool all, json, prometheus, raw, noheadings, bytes, http;
 	const char *output;   /* columns of list, file of metrics */
 	unsigned int seconds; /* of watch */
 	unsigned int count;   /* the same; 0: without end */
