@@ -120,6 +120,11 @@ static const struct command *find_command(const char *name)
 			return &commands[i];
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		all[i] = commands[i].name;
+	if (strchr(name, '/'))
+		fail("unknown command %s: a socket is named with -c %s", name, name);
+	if (strchr(name, '='))
+		fail("unknown command %s: a blank stands before what is set, as in memlimit 512M",
+		     name);
 	meant = nearest(name, all, COMMAND_COUNT);
 	if (meant)
 		fail("unknown command %s: did you mean %s?", name, meant);

@@ -73,6 +73,8 @@ mistakes_with_rzscontrol() {
 	control 'did you mean memlimit?' mem-limit 5M
 	control 'use status, list' explode
 	control 'see rzscontrol --help' --xml
+	control 'a blank stands before what is set' memlimit=1G
+	control 'a socket is named with -c /run/ramzswap/control' /run/ramzswap/control
 	control 'one command at a time' --stats --reset
 	control 'memlimit needs a size such as 512M, or none' memlimit
 	control 'use a number with K, M, G or T' memlimit big
@@ -97,7 +99,19 @@ mistakes_with_ramzswap() {
 	swap 'must be /dev/nbdN or /dev/ublkbN' start --device /dev/sda
 	swap 'must be nbd or ublk' start --door window
 	swap 'neither an option nor PARAMETER=VALUE' start --fast
-	swap 'is none of start, stop' restart
+	swap 'is restart=VALUE meant?' start restart
+	swap 'is none of start, stop' begin
+	swap 'systemctl restart ramzswap.service' restart
+	swap 'systemctl enable ramzswap@cold.service' enable --disk cold
+	swap "'ramzswap start' does that" on
+	swap "'ramzswap stop' does that" off
+	swap 'is memlimit=VALUE meant?' start --memlimit 1G
+	swap 'is size=VALUE meant?' start size 1G
+	swap 'one word, such as 1G' start 1 G
+	swap 'a name begins with a letter' status --disk 5
+	swap 'a name begins with a letter' start --disk
+	swap "'ramzswap set size=50%' changes one" settings size=50%
+	swap 'without blanks, such as size=50%' set size 50%
 	swap 'not running' status
 	swap '--force and --if-on only' stop --now
 }

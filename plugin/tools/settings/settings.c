@@ -211,7 +211,10 @@ static int set(struct settings *settings, int count, char **words)
 		bool right;
 
 		if (!equals || strpbrk(words[i], "\r\n")) {
-			fprintf(stderr, "ramzswap: '%s' is not NAME=VALUE\n", words[i]);
+			fprintf(stderr,
+				"ramzswap: '%s' is not NAME=VALUE, without blanks, such as "
+				"size=50%%\n",
+				words[i]);
 			return EXIT_FAILURE;
 		}
 		*equals = '\0';
