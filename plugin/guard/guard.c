@@ -32,6 +32,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -53,9 +54,13 @@
 #include "guard/link.h"
 #include "guard/log.h"
 
-/* Between two tries of swapoff, and how many: a minute in all. */
+/* Between two tries of swapoff, or two looks at one, and how many tries: a minute at least. */
 #define RETRY_MS 100
 #define TRIES 600
+
+/* Looks at a swapoff before others get their turn, and before it is one that may never end. */
+#define URGENT_LOOKS 20
+#define ENDLESS_LOOKS 600
 
 static const char usage[] =
 	"usage: ramzswap-guard DEVICE CONTROL-SOCKET SERVER-PID [FILE...]\n"
@@ -149,16 +154,47 @@ static void pass_time(const struct remains *remains, unsigned int ms)
 }
 
 /*
+ * A slot that somebody else is about to free is waited for in a loop, in the kernel, which never
+ * sleeps: on the only processor that somebody must be let in.
+ */
+static void let_others_in(pid_t child)
+{
+	const struct sched_param none = { .sched_priority = 0 };
+
+	(void)sched_setscheduler(child, SCHED_OTHER, &none);
+}
+
+/*
+ * Linux 6.12 was seen to count a slot that nobody has, after the second death of a server: swapoff
+ * seeks it without end.  It is left at it, with the time that nobody else wants: while it seeks,
+ * nothing is written to the area, and when it is ended, the kernel writes there again.
+ */
+static void let_it_seek(const struct remains *remains, pid_t child)
+{
+	uint64_t size = 0, used = 0;
+
+	(void)setpriority(PRIO_PROCESS, (id_t)child, 19);
+	(void)machine_swap_area(remains->swaps, remains->device, &size, &used);
+	guard_log(LOG_CRIT,
+		  "swapoff of %s does not end: the kernel counts %llu kB there that it does not "
+		  "find; all else goes on, restart the machine when it suits",
+		  remains->device, (unsigned long long)used >> 10);
+}
+
+/*
  * In a child, since the OOM killer's first choice is whoever is at swapoff, whatever its
- * score.  The pages in the kernel's swap cache come back, all others are marked as lost.
+ * score.  The pages in the kernel's swap cache come back, all others are marked as lost.  Urgent
+ * at first, for it takes memory.
  */
 static bool take_swap_away(const struct remains *remains)
 {
 	int status = 0;
-	unsigned int waited = 0;
+	unsigned int looks = 0;
 	pid_t ended, child = fork();
 
 	if (child == 0) {
+		/* Whoever ends the guard goes on with a swapoff of his own. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)prctl(PR_SET_IO_FLUSHER, 0, 0, 0, 0);
 		_exit(swapoff(remains->device) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 	}
@@ -167,8 +203,12 @@ static bool take_swap_away(const struct remains *remains)
 	/* It waits for requests: should one have come between, it ends by another disconnect. */
 	while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
 		pass_time(remains, RETRY_MS);
-		if (++waited % 10 == 0)
+		if (++looks % 10 == 0)
 			silence(remains);
+		if (looks == URGENT_LOOKS)
+			let_others_in(child);
+		if (looks == ENDLESS_LOOKS)
+			let_it_seek(remains, child);
 	}
 	return ended == child && status == 0;
 }
