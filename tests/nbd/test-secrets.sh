@@ -49,6 +49,9 @@ test_another_process_of_the_user_does_not_look_in() {
 	! sanitized || skip "a sanitizer traces the process itself"
 	local how seen
 	chmod 755 "$dir"
+	# The build may lie in a home that only its owner may read.
+	install -m 755 "$RAMZSWAP_PLUGIN" "$dir/ramzswap.so"
+	install -m 755 "$marks" "$dir/marks"
 	"$marks" make "$pages" "$dir/pages"
 	for how in 1 0; do
 		mkdir -m 777 "$dir/$how"
@@ -56,13 +59,13 @@ test_another_process_of_the_user_does_not_look_in() {
 		# In the same session as who looks, so that no other rule keeps him out.
 		RAMZSWAP_DUMPABLE=$how setpriv --reuid=65534 --regid=65534 --clear-groups \
 			--bounding-set=-all --inh-caps=-all \
-			nbdkit -f -U "$socket" "$RAMZSWAP_PLUGIN" size=32M swap=off >"$log" 2>&1 &
+			nbdkit -f -U "$socket" "$dir/ramzswap.so" size=32M swap=off >"$log" 2>&1 &
 		server_pid=$!
 		until_ready nbdinfo --size "$uri"
 		timeout "$patience" qemu-io -f raw -c "write -s $dir/pages 0 $((pages * 4))k" "$uri" \
 			>/dev/null
 		seen=$(setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all \
-			--inh-caps=-all "$marks" count "$server_pid" 2>"$dir/refused") || seen=none
+			--inh-caps=-all "$dir/marks" count "$server_pid" 2>"$dir/refused") || seen=none
 		stop_server
 		case $how in
 		1) [ "$seen" != none ] || skip "no process may look into another here"

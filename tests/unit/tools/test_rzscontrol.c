@@ -206,12 +206,21 @@ static void a_list_has_a_row_for_a_disk(void **state)
 	const struct ramzswap_stats stats = {
 		.disksize = 10 * MIB, .pages_stored = 512, .mem_used_total = MIB, .connections = 2
 	};
+	static const char *const words[] = { "socket", "10", "MiB", "2.00", "lzo" };
 	const struct outcome *outcome;
+	char word[6][32];
 	json_t *root, *row;
 
 	fake_control_set_stats(fake, &stats);
-	assert_succeeds(run("list --noheadings -o NAME,DISKSIZE,RATIO,ALGORITHM %s", fake->path),
-			"socket   10 MiB  2.00 lzo\n");
+	outcome = run("list --noheadings -o NAME,DISKSIZE,RATIO,ALGORITHM %s", fake->path);
+	assert_succeeds(outcome, NULL);
+	/* How wide the columns are is the library's affair, and not the same in each of its
+	 * versions. */
+	assert_int_equal(sscanf(outcome->out, "%31s %31s %31s %31s %31s %31s", word[0], word[1],
+				word[2], word[3], word[4], word[5]),
+			 5);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		assert_string_equal(word[i], words[i]);
 	assert_succeeds(run("-c %s list --raw -o name,data,total,pid", fake->path),
 			"NAME DATA TOTAL PID\nsocket 2097152 1048576 4711\n");
 	outcome = run("list --json %s", fake->path);
