@@ -252,7 +252,7 @@ static int store_image(struct request *req, struct table_ref *ref, table_entry *
 	if (err == -ENOSPC || err == -ENOMEM) {
 		if (squeeze_image(req, number, old, page, image, &new) == 0) {
 			page_account(req, new, 1);
-			freed_clear(req->store, table_page_number(ref, entry));
+			freed_clear(req->store, number);
 			entry_unlock(entry, new);
 			return 0;
 		}
@@ -265,9 +265,9 @@ static int store_image(struct request *req, struct table_ref *ref, table_entry *
 	page_account(req, new, 1);
 	count_written(req, image);
 	count_change(req, ref, old, new);
-	freed_clear(req->store, table_page_number(ref, entry));
+	freed_clear(req->store, number);
 	entry_unlock(entry, new);
-	page_free(req->store, table_page_number(ref, entry), old);
+	page_free(req->store, number, old);
 	return 0;
 }
 

@@ -175,31 +175,46 @@ struct encoder *request_try_encoder(struct request *req)
 	return req->encoder;
 }
 
+static void wipe_encoder(struct store *store, struct encoder *encoder)
+{
+	store_wipe(store, encoder->page, sizeof(encoder->page));
+	store_wipe(store, encoder->payload, sizeof(encoder->payload));
+	/* A codec may keep pieces of the page there. */
+	store_wipe(store, encoder->workspace, store->codec->workspace_size[CODEC_FAST]);
+}
+
 void request_release_encoder(struct request *req)
 {
 	if (req->encoder) {
 		struct encoder *encoder = req->encoder;
 
-		store_wipe(req->store, encoder->page, sizeof(encoder->page));
-		store_wipe(req->store, encoder->payload, sizeof(encoder->payload));
-		/* A codec may keep pieces of the page there. */
-		store_wipe(req->store, encoder->workspace,
-			   req->store->codec->workspace_size[CODEC_FAST]);
+		if (req->store->wipe)
+			wipe_encoder(req->store, encoder);
 		return_encoder(&req->store->encoders, req->encoder);
 	}
 	req->encoder = NULL;
 }
 
-void request_end(struct request *req)
+static void add_counts(struct request *req, unsigned int from)
 {
-	if (req->measured_from)
-		measure(req);
-	request_release_encoder(req);
-	for (int i = 0; i < STORE_COUNTERS; i++) {
+	for (unsigned int i = from; i < from + COUNTERS_AT_ONCE; i++)
 		if (req->count[i])
 			atomic_fetch_add_explicit(&req->stripe->count[i], req->count[i],
 						  memory_order_release);
-	}
+}
+
+void request_end(struct request *req)
+{
+	const int64_t *count = req->count;
+
+	if (req->measured_from)
+		measure(req);
+	if (req->encoder)
+		request_release_encoder(req);
+	/* A request has few of them, and those side by side. */
+	for (unsigned int i = 0; i < STORE_COUNTERS; i += COUNTERS_AT_ONCE)
+		if (count[i] | count[i + 1] | count[i + 2] | count[i + 3])
+			add_counts(req, i);
 	atomic_fetch_add_explicit(&req->stripe->ended, 1, memory_order_seq_cst);
 }
 

@@ -18,7 +18,7 @@ struct request {
 	uint64_t room_seen;	   /* store->room_made before the last attempt to find room */
 	struct backing_range near; /* in the backing store: where the next pages are */
 	uint64_t measured_from;	   /* nanoseconds of clock_ns; 0: it is not measured */
-	int64_t count[STORE_COUNTERS];
+	int64_t count[COUNTERS_PADDED]; /* by enum store_counter */
 };
 
 /* So many encoders, or 0 for 2 per processor.  0 or -ENOMEM. */

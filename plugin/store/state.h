@@ -48,21 +48,22 @@
 #define STRIPES 32u
 
 enum store_counter {
+	/* Those that most requests count stand side by side: see request_end. */
 	COUNT_READS,
 	COUNT_WRITES,
-	COUNT_FAILED_READS,
-	COUNT_FAILED_WRITES,
-	COUNT_NOTIFY_FREE,
 	COUNT_WRITTEN,	     /* pages with a payload */
 	COUNT_WRITTEN_BYTES, /* of their payloads */
+	COUNT_STORED,
+	COUNT_GOOD,
+	COUNT_NOTIFY_FREE,
+	COUNT_ZERO_WRITES,
+	COUNT_FAILED_READS,
+	COUNT_FAILED_WRITES,
 	COUNT_MISALIGNED_TRIMS,
 	COUNT_MISALIGNED_WRITES,
-	COUNT_ZERO_WRITES,
 	COUNT_ZERO,
 	COUNT_SAME,
 	COUNT_SAME_OBJ,
-	COUNT_STORED,
-	COUNT_GOOD,
 	COUNT_RAW, /* in memory */
 	COUNT_BACKED,
 	COUNT_BACKED_RAW, /* of them, pages that do not compress */
@@ -72,11 +73,16 @@ enum store_counter {
 	STORE_COUNTERS,
 };
 
+/* A request's counters are looked at in groups of so many. */
+#define COUNTERS_AT_ONCE 4u
+#define COUNTERS_PADDED \
+	((STORE_COUNTERS + COUNTERS_AT_ONCE - 1) / COUNTERS_AT_ONCE * COUNTERS_AT_ONCE)
+
 /* Sums over all stripes are what counts: one stripe alone may be negative. */
 struct stripe {
 	_Alignas(CACHE_LINE) atomic_uint_least64_t begun; /* requests */
 	atomic_uint_least64_t ended;
-	_Atomic int64_t count[STORE_COUNTERS];
+	_Atomic int64_t count[COUNTERS_PADDED];
 };
 
 /* What one compression needs, made ready at the start. */
