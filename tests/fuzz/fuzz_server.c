@@ -42,17 +42,36 @@ static unsigned char shadow[DISK_SIZE], buf[DISK_SIZE];
 
 static void send_all(int fd, const void *data, size_t size)
 {
-	if (send(fd, data, size, MSG_NOSIGNAL) != (ssize_t)size)
-		seeds_fail("the server takes nothing: %s", strerror(errno));
+	for (size_t done = 0; done < size;) {
+		ssize_t sent = send(fd, (const char *)data + done, size - done, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno != EINTR)
+			seeds_fail("the server takes nothing: %s", strerror(errno));
+		done += sent > 0 ? (size_t)sent : 0;
+	}
+}
+
+/* Some bytes, or what recv returns otherwise: the engine's alarm clock may ring meanwhile. */
+static ssize_t receive_some(int fd, void *data, size_t size)
+{
+	ssize_t got;
+
+	do
+		got = recv(fd, data, size, 0);
+	while (got < 0 && errno == EINTR);
+	return got;
 }
 
 static void receive_all(int fd, void *data, size_t size)
 {
-	ssize_t got = size ? recv(fd, data, size, MSG_WAITALL) : 0;
+	for (size_t done = 0; done < size;) {
+		ssize_t got = receive_some(fd, (char *)data + done, size - done);
 
-	if (got != (ssize_t)size)
-		seeds_fail("the server says %zd bytes of %zu: %s", got, size,
-			   got < 0 ? strerror(errno) : "the end");
+		if (got <= 0)
+			seeds_fail("the server says %zu bytes of %zu: %s", done, size,
+				   got < 0 ? strerror(errno) : "the end");
+		done += (size_t)got;
+	}
 }
 
 /* A client after the handshake. */
@@ -183,7 +202,7 @@ static void say_anything(const uint8_t *data, size_t size)
 	/* It may have hung up before the end. */
 	(void)send(fd, data, size, MSG_NOSIGNAL);
 	shutdown(fd, SHUT_WR);
-	while ((got = recv(fd, buf, sizeof(buf), 0)) > 0)
+	while ((got = receive_some(fd, buf, sizeof(buf))) > 0)
 		;
 	if (got < 0 && errno != ECONNRESET)
 		seeds_fail("the server neither answers nor hangs up");
