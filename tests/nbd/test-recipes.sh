@@ -17,10 +17,10 @@ test_a_job_has_a_disk_for_as_long_as_it_runs() {
 	[[ ${RAMZSWAP_PRELOAD-} != *libtsan* ]] || skip "ThreadSanitizer ends the command of --run"
 	for try in 1 2; do
 		# shellcheck disable=SC2016
-		timeout "$patience" env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit "${disk[@]}" --run '
+		timeout "$patience" env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} nbdkit -U - "${disk[@]}" --run '
 			qemu-io -f raw -c "read -P 0 0 1M" -c "write -P 7 0 1M" -c "read -P 7 0 1M" "$uri"'
 	done
-	nbdkit_plugin "${disk[@]}" --run 'exit 5' || status=$?
+	nbdkit_plugin -U - "${disk[@]}" --run 'exit 5' || status=$?
 	equal "status of the job" $status 5
 }
 
