@@ -147,27 +147,36 @@ struct http_answer http_judge(const char *head, size_t length)
 	return answer;
 }
 
+/* Waits until the file may be read or written, as events say.  0, or -ETIMEDOUT at the time `end`. */
+static int await(int fd, short events, uint64_t end)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = events };
+
+	for (;;) {
+		uint64_t now = clock_ms();
+
+		if (now >= end)
+			return -ETIMEDOUT;
+		if (poll(&poll_fd, 1, (int)(end - now)) > 0)
+			return 0;
+	}
+}
+
 /*
  * Reads.  More than 0 bytes, 0 at the end, -ETIMEDOUT at the time `end` of clock_ms, or another
  * negative errno.
  */
 static ssize_t read_until(int fd, char *room, size_t size, uint64_t end)
 {
-	for (;;) {
-		struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-		uint64_t now = clock_ms();
-		ssize_t got;
+	while (await(fd, POLLIN, end) == 0) {
+		ssize_t got = read(fd, room, size);
 
-		if (now >= end)
-			return -ETIMEDOUT;
-		if (poll(&poll_fd, 1, (int)(end - now)) <= 0)
-			continue;
-		got = read(fd, room, size);
 		if (got >= 0)
 			return got;
 		if (errno != EINTR && errno != EAGAIN)
 			return -errno;
 	}
+	return -ETIMEDOUT;
 }
 
 /* Where the empty line behind a head ends, or 0. */
@@ -217,14 +226,10 @@ static int write_all(int fd, const char *text, size_t length)
 	uint64_t end = clock_ms() + HTTP_TIMEOUT_MS;
 
 	while (length > 0) {
-		struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
-		uint64_t now = clock_ms();
 		ssize_t sent;
 
-		if (now >= end)
+		if (await(fd, POLLOUT, end) != 0)
 			return -ETIMEDOUT;
-		if (poll(&poll_fd, 1, (int)(end - now)) <= 0)
-			continue;
 		sent = write(fd, text, length);
 		if (sent < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;

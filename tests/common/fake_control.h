@@ -68,4 +68,8 @@ const char *fake_control_ask(const struct fake_control *fake, const void *reques
 /* Reads the answer on a connection; as fake_control_ask. */
 const char *fake_control_answer(int fd);
 
+/* A test that has one, for lists of cmocka. */
+#define SERVED(test) \
+	cmocka_unit_test_setup_teardown(test, fake_control_setup, fake_control_teardown)
+
 #endif

@@ -430,9 +430,6 @@ static void stop_drops_whoever_is_connected(void **state)
 	assert_string_equal(fake_control_answer(fd), "");
 }
 
-#define SERVED(test) \
-	cmocka_unit_test_setup_teardown(test, fake_control_setup, fake_control_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -215,9 +215,6 @@ static void progress_of_another_version_is_read(void **state)
 		assert_int_equal(control_progress_format(&progress, text, size), -ENOSPC);
 }
 
-#define SERVED(test) \
-	cmocka_unit_test_setup_teardown(test, fake_control_setup, fake_control_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -36,6 +36,28 @@ static inline void alike_page(unsigned char *page, uint64_t number, uint32_t ver
 	memcpy(page + 8, &version, sizeof(version));
 }
 
+/* Writes these pages, each in its first version. */
+static inline void alike_fill(struct store *disk, uint64_t from, uint64_t to, uint32_t family)
+{
+	unsigned char page[PAGE];
+
+	for (uint64_t i = from; i < to; i++) {
+		alike_page(page, i, 1, family);
+		must_write(disk, page, PAGE, i * PAGE);
+	}
+}
+
+/* They read as alike_fill wrote them. */
+static inline void alike_must_hold(struct store *disk, uint64_t from, uint64_t to, uint32_t family)
+{
+	unsigned char page[PAGE];
+
+	for (uint64_t i = from; i < to; i++) {
+		alike_page(page, i, 1, family);
+		must_read(disk, page, PAGE, i * PAGE);
+	}
+}
+
 /* NULL without zstd. */
 static inline struct store *alike_store(uint64_t pages, uint64_t memlimit, struct backing *behind)
 {

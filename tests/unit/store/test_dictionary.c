@@ -6,26 +6,6 @@
 
 #define PAGES 1100u
 
-static void fill(struct store *disk, uint64_t from, uint64_t to, uint32_t family)
-{
-	unsigned char page[PAGE];
-
-	for (uint64_t i = from; i < to; i++) {
-		alike_page(page, i, 1, family);
-		must_write(disk, page, PAGE, i * PAGE);
-	}
-}
-
-static void must_hold(struct store *disk, uint64_t from, uint64_t to, uint32_t family)
-{
-	unsigned char page[PAGE];
-
-	for (uint64_t i = from; i < to; i++) {
-		alike_page(page, i, 1, family);
-		must_read(disk, page, PAGE, i * PAGE);
-	}
-}
-
 static struct store *filled(void)
 {
 	struct store *disk = alike_store(PAGES, STORE_NO_LIMIT, NULL);
@@ -34,7 +14,7 @@ static struct store *filled(void)
 		print_message("built without zstd\n");
 		skip();
 	}
-	fill(disk, 0, PAGES, 1);
+	alike_fill(disk, 0, PAGES, 1);
 	return disk;
 }
 
@@ -55,7 +35,7 @@ static void what_idle_pages_have_in_common_is_kept_once(void **state)
 	assert_in_range(with.pages_dictionary, PAGES * 9 / 10, PAGES);
 	assert_true(with.compr_data_size < without.compr_data_size * 2 / 3);
 	assert_true(with.dictionary_won > 0);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	store_done(disk);
 }
 
@@ -88,23 +68,23 @@ static void an_old_one_goes_when_no_page_needs_it(void **state)
 	assert_int_equal(train_now(disk), 0);
 	recompress_now(disk);
 	one = stats_of(disk).dictionary_bytes;
-	fill(disk, 0, PAGES - 100, 2);
+	alike_fill(disk, 0, PAGES - 100, 2);
 	assert_int_equal(train_now(disk), 0);
 	/* Two at most. */
 	assert_true(stats_of(disk).pages_dictionary > 0);
 	assert_int_equal(train_now(disk), -EAGAIN);
-	must_hold(disk, 0, PAGES - 100, 2);
-	must_hold(disk, PAGES - 100, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES - 100, 2);
+	alike_must_hold(disk, PAGES - 100, PAGES, 1);
 	recompress_now(disk);
 	assert_true(stats_of(disk).pages_dictionary >= (PAGES - 100) * 9 / 10);
 	assert_in_range(stats_of(disk).dictionary_bytes, one / 2, one + one / 2);
-	must_hold(disk, 0, PAGES - 100, 2);
-	must_hold(disk, PAGES - 100, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES - 100, 2);
+	alike_must_hold(disk, PAGES - 100, PAGES, 1);
 	/* And so a third can be made. */
-	fill(disk, 0, PAGES, 3);
+	alike_fill(disk, 0, PAGES, 3);
 	assert_int_equal(train_now(disk), 0);
 	recompress_now(disk);
-	must_hold(disk, 0, PAGES, 3);
+	alike_must_hold(disk, 0, PAGES, 3);
 	assert_int_equal(stats_of(disk).dictionaries_made, 3);
 	store_done(disk);
 }
@@ -119,7 +99,7 @@ static void it_is_wiped_when_all_pages_are_gone(void **state)
 	assert_int_equal(stats_of(disk).pages_dictionary, 0);
 	assert_int_equal(stats_of(disk).dictionary_bytes, 0);
 	assert_int_equal(stats_of(disk).dictionary_seconds, 0);
-	fill(disk, 0, PAGES, 1);
+	alike_fill(disk, 0, PAGES, 1);
 	assert_int_equal(train_now(disk), 0);
 	recompress_now(disk);
 	must_zero(disk, PAGES * PAGE, 0);
@@ -159,7 +139,7 @@ static void a_flipped_bit_gives_an_error_and_never_another_page(void **state)
 		generation->memory[bit / 8] ^= (unsigned char)(1u << bit % 8);
 	}
 	assert_true(errors > 0);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	store_done(disk);
 }
 
@@ -172,7 +152,7 @@ static void a_damaged_one_is_not_used_any_more(void **state)
 	recompress_now(disk);
 	disk->dictionary.generation[disk->dictionary.current].memory[9000] ^= 1;
 	disk->dictionary.verify_ms = 0;
-	fill(disk, 0, 10, 1);
+	alike_fill(disk, 0, 10, 1);
 	recompress_now(disk);
 	assert_int_equal(stats_of(disk).dictionaries_damaged, 1);
 	assert_int_equal(stats_of(disk).dictionary_seconds, 0);
@@ -181,7 +161,7 @@ static void a_damaged_one_is_not_used_any_more(void **state)
 	for (uint64_t i = 0; i < PAGES; i++)
 		errors += refused(disk, i);
 	assert_int_equal(stats_of(disk).pages_dictionary, errors);
-	fill(disk, 0, PAGES, 1);
+	alike_fill(disk, 0, PAGES, 1);
 	recompress_now(disk);
 	assert_int_equal(stats_of(disk).dictionary_bytes, 0);
 	store_done(disk);
@@ -200,28 +180,28 @@ static void pages_behind_the_pool_keep_theirs(void **state)
 		end_test();
 		skip();
 	}
-	fill(store, 0, PAGES, 1);
+	alike_fill(store, 0, PAGES, 1);
 	assert_int_equal(train_now(store), 0);
 	recompress_now(store);
 	(void)write_all_back();
 	assert_int_equal(stats_of(store).bd_count, PAGES);
 	assert_true(stats_of(store).pages_dictionary > PAGES * 9 / 10);
 	must_be_sound(store);
-	fill(store, 50, PAGES, 2);
+	alike_fill(store, 50, PAGES, 2);
 	assert_int_equal(train_now(store), 0);
 	recompress_now(store);
 	/* The fifty that were not rewritten need the first one, and hold it. */
-	must_hold(store, 0, 50, 1);
-	must_hold(store, 50, PAGES, 2);
+	alike_must_hold(store, 0, 50, 1);
+	alike_must_hold(store, 50, PAGES, 2);
 	assert_int_equal(train_now(store), -EAGAIN);
 	/* Those come back to memory as they are read, and away from it. */
 	drain();
-	must_hold(store, 0, 50, 1);
-	must_hold(store, 0, 50, 1);
+	alike_must_hold(store, 0, 50, 1);
+	alike_must_hold(store, 0, 50, 1);
 	recompress_now(store);
 	assert_int_equal(train_now(store), 0);
-	must_hold(store, 0, 50, 1);
-	must_hold(store, 50, PAGES, 2);
+	alike_must_hold(store, 0, 50, 1);
+	alike_must_hold(store, 50, PAGES, 2);
 	end_test();
 }
 
@@ -263,7 +243,7 @@ static void with_little_memory_for_it_there_is_a_smaller_one(void **state)
 	codec = disk->idle_codec->dictionary;
 	all = &disk->dictionary;
 	all->size_max = 448 << 10;
-	fill(disk, 0, pages, 1);
+	alike_fill(disk, 0, pages, 1);
 	suits = dictionary_suits(disk);
 	assert_in_range(suits, 113 << 10, 224 << 10);
 	/* To make half of it, with a thousand pages; all of it takes half a megabyte more. */

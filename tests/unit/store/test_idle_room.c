@@ -27,26 +27,6 @@ static struct store *store_with(uint64_t memlimit, bool locked)
 	return made;
 }
 
-static void fill(struct store *disk)
-{
-	unsigned char page[PAGE];
-
-	for (uint64_t i = 0; i < PAGES; i++) {
-		alike_page(page, i, 1, 1);
-		must_write(disk, page, PAGE, i * PAGE);
-	}
-}
-
-static void must_hold(struct store *disk)
-{
-	unsigned char page[PAGE];
-
-	for (uint64_t i = 0; i < PAGES; i++) {
-		alike_page(page, i, 1, 1);
-		must_read(disk, page, PAGE, i * PAGE);
-	}
-}
-
 /* From no room at all to room for everything, in steps that end in between. */
 static void without_room_pages_stay_as_they_are(void **state)
 {
@@ -59,7 +39,7 @@ static void without_room_pages_stay_as_they_are(void **state)
 		uint64_t used, won;
 		int trained, err;
 
-		fill(disk);
+		alike_fill(disk, 0, PAGES, 1);
 		used = stats_of(disk).mem_used_total;
 		assert_int_equal(store_set_memlimit(disk, used + room + MIB / 16), 0);
 		trained = train_now(disk);
@@ -69,7 +49,7 @@ static void without_room_pages_stay_as_they_are(void **state)
 		refused += err != 0 || trained != 0;
 		done += err == 0 && trained == 0;
 		assert_true(stats_of(disk).mem_used_total <= used + room + MIB / 16);
-		must_hold(disk);
+		alike_must_hold(disk, 0, PAGES, 1);
 		store_done(disk);
 	}
 	/* Both were seen. */
@@ -87,11 +67,11 @@ static void what_a_locked_store_learns_is_locked(void **state)
 	}
 	munlock(&disk, 1);
 	disk = store_with(STORE_NO_LIMIT, true);
-	fill(disk);
+	alike_fill(disk, 0, PAGES, 1);
 	assert_int_equal(train_now(disk), 0);
 	recompress_now(disk);
 	assert_true(stats_of(disk).pages_dictionary > PAGES / 2);
-	must_hold(disk);
+	alike_must_hold(disk, 0, PAGES, 1);
 	store_reset(disk);
 	recompress_now(disk);
 	assert_int_equal(stats_of(disk).dictionary_bytes, 0);

@@ -159,31 +159,11 @@ static struct store *learner(uint64_t pages, uint64_t memlimit)
 	return made;
 }
 
-static void fill(struct store *disk, uint64_t from, uint64_t to, uint32_t family)
-{
-	unsigned char page[PAGE];
-
-	for (uint64_t i = from; i < to; i++) {
-		alike_page(page, i, 1, family);
-		must_write(disk, page, PAGE, i * PAGE);
-	}
-}
-
-static void must_hold(struct store *disk, uint64_t from, uint64_t to, uint32_t family)
-{
-	unsigned char page[PAGE];
-
-	for (uint64_t i = from; i < to; i++) {
-		alike_page(page, i, 1, family);
-		must_read(disk, page, PAGE, i * PAGE);
-	}
-}
-
 static struct store *filled(uint64_t pages)
 {
 	struct store *disk = learner(pages, STORE_NO_LIMIT);
 
-	fill(disk, 0, pages, 1);
+	alike_fill(disk, 0, pages, 1);
 	return disk;
 }
 
@@ -206,7 +186,7 @@ static void must_be_untouched(struct store *disk, uint64_t before)
 		assert_null(all->generation[i].memory);
 	assert_int_equal(stats_of(disk).dictionaries_made, 0);
 	assert_true(all->retry_ms > clock_ms());
-	must_hold(disk, 0, 40, 1);
+	alike_must_hold(disk, 0, 40, 1);
 	must_be_sound(disk);
 }
 
@@ -238,7 +218,7 @@ static void nothing_stays_charged_wherever_memory_is_refused(void **state)
 		assert_int_equal(refuse_in_turn(disk, lasting), 3);
 		recompress_now(disk);
 		assert_true(stats_of(disk).pages_dictionary > PAGES / 2);
-		must_hold(disk, 0, PAGES, 1);
+		alike_must_hold(disk, 0, PAGES, 1);
 		store_done(disk);
 	}
 }
@@ -256,7 +236,7 @@ static void nothing_stays_charged_wherever_the_codec_refuses(void **state)
 	assert_int_equal(lesson.trained, STEPS - TRAIN);
 	lesson.refuses = NO_STEP;
 	assert_int_equal(train_now(disk), 0);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	store_done(disk);
 }
 
@@ -282,7 +262,7 @@ static void no_limit_is_exceeded_for_it(void **state)
 		must_be_untouched(disk, before);
 	}
 	assert_in_range(refused, 5, 20);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	store_done(disk);
 }
 
@@ -321,9 +301,9 @@ static void it_is_made_of_idle_pages_alone(void **state)
 	struct store *disk = learner(PAGES, STORE_NO_LIMIT);
 	uint64_t before;
 
-	fill(disk, 0, 350, 1);
+	alike_fill(disk, 0, 350, 1);
 	atomic_fetch_add(&disk->age, 20);
-	fill(disk, 350, PAGES, 1);
+	alike_fill(disk, 350, PAGES, 1);
 	lesson.idle_pages = 350;
 	assert_int_equal(train_idle(disk), 0);
 	/* One in ten is kept to try it on. */
@@ -332,9 +312,9 @@ static void it_is_made_of_idle_pages_alone(void **state)
 	store_done(disk);
 
 	disk = learner(PAGES, STORE_NO_LIMIT);
-	fill(disk, 0, 299, 1);
+	alike_fill(disk, 0, 299, 1);
 	atomic_fetch_add(&disk->age, 20);
-	fill(disk, 299, PAGES, 1);
+	alike_fill(disk, 299, PAGES, 1);
 	before = charged(disk);
 	assert_int_equal(train_idle(disk), -EAGAIN);
 	assert_int_equal(lesson.trained, 0);
@@ -368,9 +348,9 @@ static void one_of_pages_that_went_meanwhile_is_never_used(void **state)
 	assert_int_equal(stats_of(disk).dictionary_bytes, 0);
 	assert_int_equal(disk->dictionary.current, -1);
 	must_read_zeroes(disk, 64 * PAGE, 0);
-	fill(disk, 0, PAGES, 1);
+	alike_fill(disk, 0, PAGES, 1);
 	assert_int_equal(train_now(disk), 0);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	store_done(disk);
 }
 
@@ -426,12 +406,12 @@ static void what_encodes_is_given_back_when_it_rests(void **state)
 	recompress_now(disk);
 	assert_int_equal(stats_of(disk).pages_dictionary, 0);
 	assert_int_equal(stats_of(disk).pages_idle_codec, PAGES);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	assert_int_equal(store_set_memlimit(disk, STORE_NO_LIMIT), 0);
-	fill(disk, 0, PAGES, 1);
+	alike_fill(disk, 0, PAGES, 1);
 	recompress_now(disk);
 	assert_true(stats_of(disk).pages_dictionary > PAGES / 2);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	store_done(disk);
 }
 
@@ -494,13 +474,13 @@ static void what_does_not_decode_to_the_page_never_takes_its_place(void **state)
 	lesson.confuses = true;
 	recompress_now(disk);
 	assert_int_equal(stats_of(disk).pages_recompressed, 0);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	lesson.confuses = false;
 	assert_int_equal(train_now(disk), 0);
 	recompress_now(disk);
 	assert_true(stats_of(disk).pages_dictionary > PAGES / 2);
 	/* From an old dictionary a page comes away all the same: uncompressed. */
-	fill(disk, 0, PAGES - 100, 1);
+	alike_fill(disk, 0, PAGES - 100, 1);
 	assert_int_equal(train_now(disk), 0);
 	lesson.confuses = true;
 	/* Room inside of spans: nothing is taken from the system for this. */
@@ -509,7 +489,7 @@ static void what_does_not_decode_to_the_page_never_takes_its_place(void **state)
 	assert_int_equal(stats_of(disk).pages_dictionary, 0);
 	assert_int_equal(stats_of(disk).pages_expand, 100);
 	must_read_zeroes(disk, 600 * PAGE, 0);
-	must_hold(disk, 600, PAGES, 1);
+	alike_must_hold(disk, 600, PAGES, 1);
 	store_done(disk);
 }
 
@@ -523,7 +503,7 @@ static void recompression_without_memory_for_it_changes_nothing(void **state)
 	if (!config.idle_codec)
 		skip();
 	assert_int_equal(store_create(&disk, &config), 0);
-	fill(disk, 0, PAGES, 1);
+	alike_fill(disk, 0, PAGES, 1);
 	before = charged(disk);
 	assert_int_equal(store_set_memlimit(disk, before), 0);
 	assert_int_equal(store_recompress(disk, &won, NULL), -ENOSPC);
@@ -541,11 +521,11 @@ static void recompression_without_memory_for_it_changes_nothing(void **state)
 	assert_int_equal(store_set_memlimit(disk, charged(disk) + 4096), 0);
 	assert_int_equal(store_recompress(disk, &won, NULL), -ENOSPC);
 	assert_int_equal(charged(disk), before + disk->recompress.readers_size);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	assert_int_equal(store_set_memlimit(disk, STORE_NO_LIMIT), 0);
 	assert_int_equal(store_recompress(disk, &won, NULL), 0);
 	assert_true(won > 77);
-	must_hold(disk, 0, PAGES, 1);
+	alike_must_hold(disk, 0, PAGES, 1);
 	store_done(disk);
 }
 

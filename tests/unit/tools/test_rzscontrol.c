@@ -367,9 +367,6 @@ static void answers_that_are_none_are_failures(void **state)
 	rmdir(directory);
 }
 
-#define SERVED(test) \
-	cmocka_unit_test_setup_teardown(test, fake_control_setup, fake_control_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
