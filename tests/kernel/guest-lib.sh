@@ -32,14 +32,15 @@ faults_of()
 	sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '{ print $8, $10 }'
 }
 
-# insert MODULE...: with what they need; those that the kernel has or lacks change nothing
+# insert 'MODULE [PARAMETER...]'...: with what they need; those that the kernel has or lacks change nothing
 insert()
 {
 	mkdir -p /run/kernel/usr/lib
 	[ -e /run/kernel/lib ] || ln -s usr/lib /run/kernel/lib
 	[ -e /run/kernel/lib/modules ] || ln -s "$MODULES" /run/kernel/lib/modules
 	for module; do
-		modprobe -d /run/kernel "$module" 2>/dev/null
+		# shellcheck disable=SC2086 # its parameters are words
+		modprobe -d /run/kernel $module 2>/dev/null
 	done
 }
 
