@@ -119,7 +119,10 @@ static bool look(struct attachment *attachment, char *why, size_t why_size)
 	verdict = attachment_judge(&queue, threads, fit,
 				   *queue.scheduler && scheduler_is_unsafe(attachment), why,
 				   why_size);
-	attachment->looks_to_skip = verdict == ATTACHMENT_FINE ? LOOKS_SKIPPED : 0;
+	/* A server may make its threads one after the other while the first one serves. */
+	attachment->looks_to_skip =
+		verdict == ATTACHMENT_FINE && threads == attachment->threads ? LOOKS_SKIPPED : 0;
+	attachment->threads = threads;
 	atomic_store(&attachment->verdict, verdict);
 	if (!strcmp(why, attachment->told))
 		return false;

@@ -34,7 +34,8 @@ struct attachment {
 	bool symbols_read, scheduler_is_unsafe;
 	char told[ATTACHMENT_WHY_MAX]; /* what was said last */
 	unsigned int looks_to_skip;
-	atomic_int verdict; /* enum attachment_verdict */
+	unsigned int threads; /* of clients, at the last look */
+	atomic_int verdict;   /* enum attachment_verdict */
 };
 
 /* When all threads but those of clients run. */
@@ -51,7 +52,10 @@ void attachment_expect(struct attachment *attachment);
  */
 bool attachment_look(struct attachment *attachment, char *why, size_t why_size);
 
-/* The same every few seconds only, but at once where the last look was not fine. */
+/*
+ * The same every few seconds only, but at once where the last look was not fine, or found other
+ * threads than the one before.
+ */
 bool attachment_look_again(struct attachment *attachment, char *why, size_t why_size);
 
 /*

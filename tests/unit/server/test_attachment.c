@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is said of a disk that was attached by hand, and what to do about it. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -166,6 +167,39 @@ static void test_what_may_come_has_its_buffers_up_to_a_share_of_memory(void **st
 	remove_device(top);
 }
 
+static void *serve(void *end)
+{
+	pthread_barrier_wait(end);
+	return NULL;
+}
+
+/* A server that makes a thread for each request has not made all when the first one comes. */
+static void test_threads_that_come_after_the_first_look_are_seen_by_the_next(void **state)
+{
+	char top[] = "/tmp/ramzswap-attached.XXXXXX";
+	struct attachment attachment;
+	pthread_barrier_t end;
+	pthread_t threads[8];
+
+	make_device(top);
+	put(top, "queue/max_sectors_kb", "16384\n");
+	attachment_init(&attachment, UINT64_C(64) << 20, true, true);
+	attachment.sys_block = top;
+	attachment_look(&attachment, why, sizeof(why));
+	assert_int_equal(attachment.verdict, ATTACHMENT_FINE);
+	pthread_barrier_init(&end, NULL, 9);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, serve, &end), 0);
+	assert_true(attachment_look_again(&attachment, why, sizeof(why)));
+	assert_int_equal(attachment.verdict, ATTACHMENT_UNSAFE);
+	assert_non_null(strstr(why, "16384 KiB to 8 threads"));
+	pthread_barrier_wait(&end);
+	for (int i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&end);
+	remove_device(top);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +211,7 @@ int main(void)
 		cmocka_unit_test(
 			test_requests_that_are_too_large_are_told_once_and_fine_when_limited),
 		cmocka_unit_test(test_what_may_come_has_its_buffers_up_to_a_share_of_memory),
+		cmocka_unit_test(test_threads_that_come_after_the_first_look_are_seen_by_the_next),
 		cmocka_unit_test(test_a_look_where_nobody_has_attached_it_is_fine_and_silent),
 	};
 
