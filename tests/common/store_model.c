@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store_model.h"
+#include "store_watch.h"
 
 #define PAGE STORE_PAGE_SIZE
 
@@ -162,13 +163,18 @@ static void compare(struct model *model, const struct model_region *region, uint
 		    uint32_t count)
 {
 	uint64_t offset = region->base + at;
-	int err = model->door->read(model->behind_door, model->buf, count, offset);
+	struct watch watch;
 	size_t differs;
+	int err;
 
+	watch_begin(&watch, model->disk, count, offset);
+	err = model->door->read(model->behind_door, model->buf, count, offset);
 	if (err == -EIO && model->disk->may_err) {
 		model->errors++;
 		return;
 	}
+	if (err)
+		(void)watch_explain(&watch, model->disk, stderr);
 	if (err)
 		seeds_fail("operation %llu: a read of %u bytes at %llu: %s",
 			   (unsigned long long)model->operations, count, (unsigned long long)offset,

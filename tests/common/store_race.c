@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store_race.h"
+#include "store_watch.h"
 
 #define PAGE STORE_PAGE_SIZE
 #define WORDS (PAGE / sizeof(uint64_t))
@@ -117,13 +118,17 @@ static void read_pages(struct race *race, struct model *model, unsigned int firs
 		       unsigned int count, unsigned char *buf)
 {
 	uint64_t floor[RACE_PAGES];
+	struct watch watch;
 	int err;
 
 	for (unsigned int i = 0; i < count; i++)
 		floor[i] = atomic_load(&race->page[first + i].floor);
+	watch_begin(&watch, race->disk, count * PAGE, race->base + first * PAGE);
 	err = model->door->read(model->behind_door, buf, count * PAGE, race->base + first * PAGE);
 	if (err == -EIO && race->disk->may_err)
 		return;
+	if (err)
+		(void)watch_explain(&watch, race->disk, stderr);
 	if (err)
 		seeds_fail("a read of page %u: %s", first, strerror(-err));
 	for (unsigned int i = 0; i < count; i++)
