@@ -51,6 +51,16 @@ has_ended()
 	! grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null
 }
 
+# /etc with what programs need and no more, which can be written.
+own_etc()
+{
+	mkdir -p /run/etc
+	for file in passwd group nsswitch.conf ld.so.cache ld.so.conf alternatives; do
+		[ ! -e "/etc/$file" ] || cp -a "/etc/$file" /run/etc/
+	done
+	mount --bind /run/etc /etc
+}
+
 # Kills the server at once, and waits for its end.
 kill_server()
 {

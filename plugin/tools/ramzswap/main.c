@@ -2,7 +2,8 @@
 /*
  * ramzswap-ctl: the part of ramzswap(8) that has to work in a machine without memory.
  *
- * For itself it has wake --later, and for "ramzswap start" alone, which has the lock of the disk:
+ * For itself it has wake --later, for "ramzswap sleep", which asks several disks in turn, sleep
+ * --others-follow, and for "ramzswap start" alone, which has the lock of the disk:
  *        ramzswap-ctl tidy | show | guard | undo STEP...
  *
  * RAMZSWAP_RUN names the disk, RAMZSWAP_GUARD the guard where it was built.  Whoever decides
@@ -142,13 +143,15 @@ static int go_to_sleep(struct host *host, int count, char **words)
 {
 	bool hibernate = count > 0 && strcmp(words[0], "hibernate") == 0;
 	bool suspend = count > 0 && strcmp(words[0], "suspend") == 0;
+	bool others_follow = count > 1 && strcmp(words[1], "--others-follow") == 0;
 
-	if (count != 1 || (!hibernate && !suspend))
+	if (count != 1 + others_follow || (!hibernate && !suspend))
 		return mistake(host, "sleep takes hibernate or suspend",
 			       count > 0 ? words[count - 1] : NULL);
 	if (!prepare(host, false))
 		return EXIT_FAILURE;
-	return hibernate ? sleep_before_hibernation(host) : sleep_before_suspend(host);
+	return hibernate ? sleep_before_hibernation(host, others_follow)
+			 : sleep_before_suspend(host);
 }
 
 /* The process that lets programs go if nobody else does; sleep has the lock when it starts it. */

@@ -57,7 +57,7 @@ static bool is_images_place(const struct host *host, const struct state *state)
 
 /* It has to be kept where the disk's memory is not. */
 static int refuse_without_a_place(const struct host *host, const struct state *state,
-				  const struct machine_swap *swap)
+				  const struct machine_swap *swap, bool others_follow)
 {
 	if (is_images_place(host, state))
 		return refuse(host, "the image of memory cannot be kept in the disk itself: name "
@@ -66,9 +66,10 @@ static int refuse_without_a_place(const struct host *host, const struct state *s
 	if (swap->lasting == 0)
 		return refuse(host, "hibernation needs another swap area to keep the image of "
 				    "memory in, and there is none with room: swapon one on a disk");
-	if (swap->other_server)
-		host_warn(host, "the kernel swaps to another nbd or ublk device, too: it has to be "
-				"taken off as well");
+	if (swap->other_server && !others_follow)
+		return refuse(host,
+			      "the kernel swaps to another nbd or ublk device, too, whose server "
+			      "would be stopped: take that off first, with swapoff");
 	return EXIT_SUCCESS;
 }
 
@@ -98,7 +99,7 @@ static bool note_priority(struct host *host, int priority)
 	return fclose(file) == 0 && done;
 }
 
-int sleep_before_hibernation(struct host *host)
+int sleep_before_hibernation(struct host *host, bool others_follow)
 {
 	struct room room = { 0, 0 };
 	struct machine_swap swap;
@@ -107,7 +108,7 @@ int sleep_before_hibernation(struct host *host)
 
 	if (err)
 		return err == -ENOENT ? EXIT_SUCCESS : EXIT_FAILURE;
-	if (refuse_without_a_place(host, &state, &swap) != 0)
+	if (refuse_without_a_place(host, &state, &swap, others_follow) != 0)
 		return EXIT_FAILURE;
 	if (!stop_await_room(host, &state, &room))
 		return refuse_for_room(host, &room);

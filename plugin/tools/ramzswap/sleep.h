@@ -10,12 +10,17 @@
 #ifndef RAMZSWAP_TOOL_SLEEP_H
 #define RAMZSWAP_TOOL_SLEEP_H
 
+#include <stdbool.h>
+
 struct host;
 
 /* All of these: the caller has the lock of the disk; the exit status; why is said. */
 
-/* Takes swap off, or says how much is missing for that: then nothing was changed. */
-int sleep_before_hibernation(struct host *host);
+/*
+ * Takes swap off, or says how much is missing for that: then nothing was changed.  Swap on another
+ * server is refused, but where others_follow: those disks are asked next.
+ */
+int sleep_before_hibernation(struct host *host, bool others_follow);
 
 /*
  * Stops whoever might wait for a page.  They are let go after a minute awake, whatever happens: by

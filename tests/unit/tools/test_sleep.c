@@ -44,7 +44,7 @@ static void swap_is_taken_off_for_hibernation_and_comes_back(void **state)
 	struct fake_host *fake = *state;
 
 	put_another_area(fake, 500000);
-	assert_int_equal(sleep_before_hibernation(&fake->host), 0);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 0);
 	assert_string_equal(fake->log, "commit; end 102; swapoff /dev/nbd0; ");
 	said("ramzswap: swap on /dev/nbd0 is off for hibernation: 'ramzswap wake' brings it back\n",
 	     fake_said(fake));
@@ -73,7 +73,7 @@ static void hibernation_without_room_is_refused_with_what_is_missing(void **stat
 	put_another_area(fake, 1024);
 	/* 131072 - 10240 kB are swapped out. */
 	fake_meminfo(fake, 98 << 10, 0);
-	assert_int_equal(sleep_before_hibernation(&fake->host), 1);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
 	said("ramzswap: hibernation needs swap taken off: 118 MB are swapped out and only 99 MB of "
 	     "memory and other swap are available, 19 MB are missing: end some programs first.",
 	     fake_complained(fake));
@@ -84,7 +84,7 @@ static void hibernation_without_another_area_is_refused(void **state)
 {
 	struct fake_host *fake = *state;
 
-	assert_int_equal(sleep_before_hibernation(&fake->host), 1);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
 	said("hibernation needs another swap area", fake_complained(fake));
 	nothing_was_changed(fake);
 }
@@ -96,15 +96,25 @@ static void what_is_gone_without_power_keeps_no_image(void **state)
 	fake_put(fake, "/proc/swaps",
 		 "Filename Type Size Used Priority\n/dev/nbd0 partition 262140 131072 100\n"
 		 "/dev/zram0 partition 500000 0 5\n/dev/nbd1 partition 500000 0 5");
-	assert_int_equal(sleep_before_hibernation(&fake->host), 1);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
 	said("hibernation needs another swap area", fake_complained(fake));
 	nothing_was_changed(fake);
+}
+
+/* Its server would be stopped, and the kernel wait for it; another disk of ours is asked next. */
+static void swap_on_another_server_refuses_hibernation(void **state)
+{
+	struct fake_host *fake = *state;
+
 	fake_put(fake, "/proc/swaps",
 		 "Filename Type Size Used Priority\n/dev/nbd0 partition 262140 131072 100\n"
 		 "/dev/nbd1 partition 500000 0 5\n/swap file 500000 0 -2");
-	assert_int_equal(sleep_before_hibernation(&fake->host), 0);
-	said("another nbd or ublk device, too: it has to be taken off as well\n",
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
+	said("another nbd or ublk device, too, whose server would be stopped: take that off first",
 	     fake_complained(fake));
+	nothing_was_changed(fake);
+	assert_int_equal(sleep_before_hibernation(&fake->host, true), 0);
+	said("swapoff /dev/nbd0", fake->log);
 }
 
 static void our_disk_is_never_the_images_place(void **state)
@@ -114,11 +124,11 @@ static void our_disk_is_never_the_images_place(void **state)
 	put_another_area(fake, 500000);
 	fake_put(fake, "/sys/block/nbd0/dev", "43:0");
 	fake_put(fake, "/sys/power/resume", "43:0");
-	assert_int_equal(sleep_before_hibernation(&fake->host), 1);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
 	said("cannot be kept in the disk itself", fake_complained(fake));
 	nothing_was_changed(fake);
 	fake_put(fake, "/sys/power/resume", "8:2");
-	assert_int_equal(sleep_before_hibernation(&fake->host), 0);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 0);
 }
 
 static void a_swapoff_that_fails_refuses_hibernation(void **state)
@@ -127,7 +137,7 @@ static void a_swapoff_that_fails_refuses_hibernation(void **state)
 
 	put_another_area(fake, 500000);
 	fake->swapoff_error = ENOMEM;
-	assert_int_equal(sleep_before_hibernation(&fake->host), 1);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
 	said("Cannot allocate memory; the disk stays attached and swap goes on",
 	     fake_complained(fake));
 	said("/sbin/ramzswap-guard /dev/nbd0", fake->log);
@@ -139,7 +149,7 @@ static void a_swapon_that_fails_says_what_to_do(void **state)
 	struct fake_host *fake = *state;
 
 	put_another_area(fake, 500000);
-	assert_int_equal(sleep_before_hibernation(&fake->host), 0);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 0);
 	fake->swapon_error = EINVAL;
 	assert_int_equal(sleep_wake(&fake->host), 1);
 	said("ramzswap: swapon of /dev/nbd0: Invalid argument: 'ramzswap stop' and 'start' bring "
@@ -153,10 +163,10 @@ static void without_swap_nothing_is_to_be_done(void **state)
 	struct fake_host *fake = *state;
 
 	fake_swaps(fake, 0, 0);
-	assert_int_equal(sleep_before_hibernation(&fake->host), 0);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 0);
 	assert_int_equal(sleep_before_suspend(&fake->host), 0);
 	fake_remove(fake, "/run/ramzswap/state");
-	assert_int_equal(sleep_before_hibernation(&fake->host), 0);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 0);
 	assert_int_equal(sleep_wake(&fake->host), 0);
 	said("no disk is in use: nothing to do\n", fake_said(fake));
 	assert_string_equal(fake->log, "");
@@ -167,7 +177,7 @@ static void a_dead_server_is_for_stop(void **state)
 	struct fake_host *fake = *state;
 
 	fake_kill(fake, FAKE_SERVER);
-	assert_int_equal(sleep_before_hibernation(&fake->host), 1);
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
 	assert_int_equal(sleep_before_suspend(&fake->host), 1);
 	said("ramzswap: the server of /dev/nbd0 is dead: 'ramzswap stop' first\n",
 	     fake_complained(fake));
@@ -379,6 +389,7 @@ int main(void)
 		ON_A_HOST(hibernation_without_room_is_refused_with_what_is_missing),
 		ON_A_HOST(hibernation_without_another_area_is_refused),
 		ON_A_HOST(what_is_gone_without_power_keeps_no_image),
+		ON_A_HOST(swap_on_another_server_refuses_hibernation),
 		ON_A_HOST(our_disk_is_never_the_images_place),
 		ON_A_HOST(a_swapoff_that_fails_refuses_hibernation),
 		ON_A_HOST(a_swapon_that_fails_says_what_to_do),
