@@ -111,7 +111,11 @@ static int show(struct host *host, const struct state *state)
 	show_guard(host, state);
 	server = server_process(host);
 	if (!server) {
-		host_complain(host, "the server of %s is dead", state->device);
+		host_complain(
+			host,
+			"the server of %s is dead, and what was swapped out is lost: 'ramzswap "
+			"stop' takes it down",
+			state->device);
 		return EXIT_FAILURE;
 	}
 	if (!device_is_attached(host, state) || device_is_lost(host, state)) {

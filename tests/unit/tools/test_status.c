@@ -103,7 +103,10 @@ static void a_dead_server_is_told(void **state)
 
 	fake_kill(fake, FAKE_SERVER);
 	assert_int_equal(status_show_all(&fake->host), 1);
-	said("ramzswap: the server of /dev/nbd0 is dead\n", fake_complained(fake));
+	said("ramzswap: the server of /dev/nbd0 is dead, and what was swapped out is lost: "
+	     "'ramzswap "
+	     "stop' takes it down\n",
+	     fake_complained(fake));
 	/* What is there is shown all the same. */
 	said("ramzswap: swap on /dev/nbd0", fake_said(fake));
 }
