@@ -21,16 +21,11 @@
 #include "base/clock.h"
 #include "control/control.h"
 #include "control/commands.h"
+#include "control/connection.h"
 #include "control/socket.h"
 
 /* Clients at once; more wait in the socket's backlog. */
 #define CLIENTS_MAX 8
-
-/* A request takes less: the longest is "freed" with its proof. */
-#define REQUEST_MAX 128
-
-/* How long a client may take to send its request, and again to take the answer. */
-#define CLIENT_TIMEOUT_MS 5000
 
 /* What of that it has for sure: then, if all places are taken, it makes room for who comes. */
 #define CLIENT_GRACE_MS 250
@@ -49,35 +44,19 @@
 #define STACK_SIZE (64u << 10)
 #endif
 
-enum client_state { CLIENT_NONE, CLIENT_READING, CLIENT_WORKING, CLIENT_WRITING };
-
-struct client {
-	enum client_state state;
-	int fd;
-	int64_t deadline; /* of reading or writing, of clock_ms */
-	size_t request_len;
-	char request[REQUEST_MAX];
-	const struct control_command *command;
-	struct control_request asked; /* its argument is inside request */
-	bool one_way;		      /* the client, at work, will send nothing more; it may read */
-	bool gone;		      /* the client hung up while its command was at work */
-	struct control_reply reply;
-	size_t reply_sent;
-};
-
 struct control {
 	struct control_socket socket;
 	int wake; /* eventfd: the job is done, or it is time to stop */
 	const struct control_ops *ops;
 	void *opaque;
 	int64_t accept_after;
-	struct client clients[CLIENTS_MAX];
+	struct connection clients[CLIENTS_MAX];
 
 	pthread_t talker, worker;
 	bool talking, worked; /* which of them were started */
 	pthread_mutex_t lock;
 	pthread_cond_t work; /* signalled when job or stopping changes */
-	struct client *job;
+	struct connection *job;
 	bool job_done;
 	struct control_running running; /* the job, as clients see it */
 	bool stopping;
@@ -87,57 +66,15 @@ struct control {
  * Talking.
  */
 
-/* What nobody has taken. */
-static void close_files(struct control_files *files)
-{
-	for (size_t i = 0; i < files->count; i++)
-		close(files->fd[i]);
-	files->count = 0;
-}
-
-static void drop(struct client *client)
-{
-	close_files(&client->asked.files);
-	close(client->fd);
-	client->state = CLIENT_NONE;
-}
-
-/* Sends as much of the answer as the client takes, and closes behind its end. */
-static void send_reply(struct client *client)
-{
-	ssize_t sent;
-
-	do
-		sent = send(client->fd, client->reply.text + client->reply_sent,
-			    client->reply.len - client->reply_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (sent < 0 && errno == EINTR);
-	if (sent < 0) {
-		if (errno != EAGAIN)
-			drop(client);
-		return;
-	}
-	client->reply_sent += (size_t)sent;
-	if (client->reply_sent == client->reply.len)
-		drop(client);
-}
-
-static void start_reply(struct client *client)
-{
-	client->state = CLIENT_WRITING;
-	client->deadline = (int64_t)clock_ms() + CLIENT_TIMEOUT_MS;
-	client->reply_sent = 0;
-	send_reply(client);
-}
-
 /* Hands the client to the working thread, if that is free. */
-static bool give_work(struct control *control, struct client *client)
+static bool give_work(struct control *control, struct connection *client)
 {
 	bool idle;
 
 	pthread_mutex_lock(&control->lock);
 	idle = !control->job;
 	if (idle) {
-		client->state = CLIENT_WORKING;
+		client->state = CONNECTION_WORKING;
 		client->one_way = client->gone = false;
 		control->running.name = client->command->name;
 		control->running.since_ms = clock_ms();
@@ -149,13 +86,13 @@ static bool give_work(struct control *control, struct client *client)
 	return idle;
 }
 
-static void carry_out(struct control *control, struct client *client)
+static void carry_out(struct control *control, struct connection *client)
 {
 	client->asked.running = &control->running;
 	client->command->run(control->ops, control->opaque, &client->asked, &client->reply);
 }
 
-static void answer(struct control *control, struct client *client)
+static void answer(struct control *control, struct connection *client)
 {
 	client->command =
 		control_command_find(client->request, &client->asked.argument, &client->reply);
@@ -167,71 +104,7 @@ static void answer(struct control *control, struct client *client)
 	} else if (client->command) {
 		carry_out(control, client);
 	}
-	start_reply(client);
-}
-
-/*
- * Keeps the descriptors that came along.  What there is no room for the kernel has closed, and
- * what came in two messages is not what anybody sends.
- */
-static void keep_files(struct client *client, struct msghdr *message)
-{
-	struct cmsghdr *header = CMSG_FIRSTHDR(message);
-
-	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-		return;
-	close_files(&client->asked.files);
-	client->asked.files.count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(client->asked.files.fd, CMSG_DATA(header), client->asked.files.count * sizeof(int));
-}
-
-/* As recv. */
-static ssize_t receive_bytes(struct client *client, char *room, size_t size)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(client->asked.files.fd))];
-	} control;
-	struct iovec bytes = { room, size };
-	struct msghdr message = {
-		.msg_iov = &bytes,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	ssize_t got = recvmsg(client->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-
-	if (got >= 0)
-		keep_files(client, &message);
-	return got;
-}
-
-static void receive(struct control *control, struct client *client)
-{
-	char *room = client->request + client->request_len;
-	size_t room_len = sizeof(client->request) - client->request_len;
-	ssize_t got = receive_bytes(client, room, room_len);
-	char *newline;
-
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (got <= 0) {
-		drop(client); /* half a request may mean anything: it is not carried out */
-		return;
-	}
-	newline = memchr(room, '\n', (size_t)got);
-	client->request_len += (size_t)got;
-	if (newline) {
-		*newline = '\0';
-		/* A NUL would hide what is behind it: make it a byte that is refused. */
-		for (char *c = client->request; c < newline; c++)
-			if (*c == '\0')
-				*c = '\n';
-		answer(control, client);
-	} else if (client->request_len == sizeof(client->request)) {
-		control_reply_error(&client->reply, "the request is too long");
-		start_reply(client);
-	}
+	connection_reply(client);
 }
 
 static void earlier(int64_t *first, int64_t when)
@@ -240,32 +113,28 @@ static void earlier(int64_t *first, int64_t when)
 		*first = when;
 }
 
-static bool is_waited_for(const struct client *client)
-{
-	return client->state == CLIENT_READING || client->state == CLIENT_WRITING;
-}
-
 /*
  * A place for a client that comes: a free one, or that of the client that has said nothing, or
  * taken nothing of its answer, for the longest.  NULL if there is none at `now`; *when is then
  * made no later than there may be one.
  */
-static struct client *find_place(struct control *control, int64_t now, int64_t *when)
+static struct connection *find_place(struct control *control, int64_t now, int64_t *when)
 {
-	struct client *slowest = NULL;
+	struct connection *slowest = NULL;
 	int64_t due;
 
 	for (int i = 0; i < CLIENTS_MAX; i++) {
-		struct client *client = &control->clients[i];
+		struct connection *client = &control->clients[i];
 
-		if (client->state == CLIENT_NONE)
+		if (client->state == CONNECTION_NONE)
 			return client;
-		if (is_waited_for(client) && (!slowest || client->deadline < slowest->deadline))
+		if (connection_is_waited_for(client) &&
+		    (!slowest || client->deadline < slowest->deadline))
 			slowest = client;
 	}
 	if (!slowest)
 		return NULL;
-	due = slowest->deadline - CLIENT_TIMEOUT_MS + CLIENT_GRACE_MS;
+	due = slowest->deadline - CONNECTION_TIMEOUT_MS + CLIENT_GRACE_MS;
 	if (due <= now)
 		return slowest;
 	earlier(when, due);
@@ -275,7 +144,7 @@ static struct client *find_place(struct control *control, int64_t now, int64_t *
 static void accept_client(struct control *control)
 {
 	int64_t never = INT64_MAX;
-	struct client *client = find_place(control, (int64_t)clock_ms(), &never);
+	struct connection *client = find_place(control, (int64_t)clock_ms(), &never);
 	int fd;
 
 	/* Since the look before poll a command may have ended: its client is waited for now. */
@@ -288,18 +157,15 @@ static void accept_client(struct control *control)
 			control->accept_after = (int64_t)clock_ms() + PAUSE_MS;
 		return;
 	}
-	if (client->state != CLIENT_NONE)
-		drop(client);
-	client->fd = fd;
-	client->state = CLIENT_READING;
-	client->deadline = (int64_t)clock_ms() + CLIENT_TIMEOUT_MS;
-	client->request_len = 0;
+	if (client->state != CONNECTION_NONE)
+		connection_drop(client);
+	connection_open(client, fd);
 }
 
 /* Takes the job back from the working thread if it is done.  False to stop. */
 static bool heed_wake(struct control *control)
 {
-	struct client *done = NULL;
+	struct connection *done = NULL;
 	uint64_t count;
 	bool stopping;
 
@@ -314,29 +180,29 @@ static bool heed_wake(struct control *control)
 	}
 	pthread_mutex_unlock(&control->lock);
 	if (done)
-		start_reply(done);
+		connection_reply(done);
 	return !stopping;
 }
 
 /* Whose command is being carried out, and who has not gone. */
-static bool is_at_work(const struct client *client)
+static bool is_at_work(const struct connection *client)
 {
-	return client->state == CLIENT_WORKING && !client->gone;
+	return client->state == CONNECTION_WORKING && !client->gone;
 }
 
 /* That its client hangs up poll(2) tells in any case. */
-static short events_of(const struct client *client)
+static short events_of(const struct connection *client)
 {
-	if (client->state == CLIENT_WORKING)
+	if (client->state == CONNECTION_WORKING)
 		return client->one_way ? 0 : POLLRDHUP;
-	return client->state == CLIENT_READING ? POLLIN : POLLOUT;
+	return client->state == CONNECTION_READING ? POLLIN : POLLOUT;
 }
 
 /*
  * Who hangs up does not want the work any more.  But a client that had said all it had to say, and
  * shut that way down, may have left it to the server for good.
  */
-static void heed_hangup(struct control *control, struct client *client, short events)
+static void heed_hangup(struct control *control, struct connection *client, short events)
 {
 	if (events & (POLLHUP | POLLERR)) {
 		client->gone = true;
@@ -364,8 +230,8 @@ static int prepare_poll(struct control *control, struct pollfd *polls)
 	if (now < control->accept_after)
 		earlier(&first, control->accept_after);
 	for (int i = 0; i < CLIENTS_MAX; i++) {
-		const struct client *client = &control->clients[i];
-		bool waits = is_waited_for(client);
+		const struct connection *client = &control->clients[i];
+		bool waits = connection_is_waited_for(client);
 
 		polls[POLL_CLIENTS + i] = (struct pollfd){
 			.fd = waits || is_at_work(client) ? client->fd : -1,
@@ -379,16 +245,18 @@ static int prepare_poll(struct control *control, struct pollfd *polls)
 	return first <= now ? 0 : (int)(first - now);
 }
 
-static void serve_client(struct control *control, struct client *client, short events)
+static void serve_client(struct control *control, struct connection *client, short events)
 {
-	if (events && client->state == CLIENT_READING)
-		receive(control, client);
-	else if (events && client->state == CLIENT_WRITING)
-		send_reply(client);
-	else if (events && client->state == CLIENT_WORKING)
+	if (events && client->state == CONNECTION_READING) {
+		if (connection_receive(client))
+			answer(control, client);
+	} else if (events && client->state == CONNECTION_WRITING) {
+		connection_send(client);
+	} else if (events && client->state == CONNECTION_WORKING) {
 		heed_hangup(control, client, events);
-	else if (is_waited_for(client) && (int64_t)clock_ms() >= client->deadline)
-		drop(client);
+	} else if (connection_is_waited_for(client) && (int64_t)clock_ms() >= client->deadline) {
+		connection_drop(client);
+	}
 }
 
 /*
@@ -397,7 +265,7 @@ static void serve_client(struct control *control, struct client *client, short e
  */
 static void warm_up(struct control *control)
 {
-	struct client *client = &control->clients[0];
+	struct connection *client = &control->clients[0];
 
 	memset(control->clients, 0, sizeof(control->clients));
 	strcpy(client->request, "stats");
@@ -537,8 +405,8 @@ void control_stop(struct control *control)
 
 	control_socket_close(&control->socket);
 	for (int i = 0; i < CLIENTS_MAX; i++)
-		if (control->clients[i].state != CLIENT_NONE)
-			drop(&control->clients[i]);
+		if (control->clients[i].state != CONNECTION_NONE)
+			connection_drop(&control->clients[i]);
 	close(control->wake);
 	pthread_cond_destroy(&control->work);
 	pthread_mutex_destroy(&control->lock);
