@@ -145,6 +145,12 @@ struct backing_range backing_record_range(const struct backing *backing, uint32_
 bool backing_may_have(const struct backing *backing, uint32_t location, uint32_t length);
 
 /*
+ * Of the record at this location, which must be alive and stay so until the return: what no other
+ * record that ever lies there has.
+ */
+uint64_t backing_filling(const struct backing *backing, uint32_t location);
+
+/*
  * Reads the payload at this location, which must be alive and stay so until the
  * return.  near is a range around it in which more records are about to be asked for, or
  * NULL: what else is in it is read with it as far as it is worth while, and kept for

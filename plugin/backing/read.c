@@ -79,6 +79,11 @@ bool backing_may_have(const struct backing *backing, uint32_t location, uint32_t
 		       backing->segment_size;
 }
 
+uint64_t backing_filling(const struct backing *backing, uint32_t location)
+{
+	return segment_at(backing, location)->filling;
+}
+
 struct backing_range backing_record_range(const struct backing *backing, uint32_t location,
 					  uint32_t length)
 {

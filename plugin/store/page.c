@@ -335,33 +335,54 @@ int page_write(struct request *req, struct table_ref *ref, table_entry *entry, c
 	return err ? err : store_image(req, ref, entry, old, page, &image);
 }
 
+/* A page that was read behind the pool, and the record that it was read from. */
+struct fetched {
+	unsigned char page[STORE_PAGE_SIZE];
+	uint64_t entry; /* 0: the page was in memory, and was not read */
+	uint64_t filling;
+};
+
+/* The entry is locked and says that its page is behind the pool. */
+static uint64_t filling_of(const struct store *store, uint64_t entry)
+{
+	return backed_is_plausible(store, entry)
+		       ? backing_filling(store->writeback.backing, entry_location(entry))
+		       : 0;
+}
+
 /*
- * Reads the page behind the pool that is to be modified, without an encoder.  On success
- * *seen is what its entry says; what is in memory is left for later.
+ * Reads the page behind the pool that is to be modified, without an encoder.  What is in memory
+ * is left for later.
  */
-static int fetch_backed(struct request *req, struct table_ref *ref, table_entry *entry, void *page,
-			uint64_t *seen)
+static int fetch_backed(struct request *req, struct table_ref *ref, table_entry *entry,
+			struct fetched *fetched)
 {
 	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
 	int err = 0;
 
-	*seen = 0;
+	fetched->entry = 0;
 	if (entry_kind(content) != KIND_BACKED)
 		return 0;
 	request_release_encoder(req);
 	content = entry_lock(entry);
 	if (entry_kind(content) == KIND_BACKED) {
-		err = page_decode(req->store, table_page_number(ref, entry), content, page, 0);
-		*seen = content;
+		err = page_decode(req->store, table_page_number(ref, entry), content, fetched->page,
+				  0);
+		fetched->entry = content;
+		fetched->filling = filling_of(req->store, content);
 	}
 	entry_unlock(entry, content);
 	return err;
 }
 
-/* Whether what was fetched is still what the locked entry names. */
-static bool still_names(uint64_t entry, uint64_t seen)
+/*
+ * Whether what was fetched is still what the locked entry names.  The page may have been
+ * rewritten meanwhile, and have left to the very place that it had.
+ */
+static bool still_names(const struct store *store, uint64_t entry, const struct fetched *fetched)
 {
-	return ((entry ^ seen) & ~ENTRY_AGE_MASK) == 0;
+	return ((entry ^ fetched->entry) & ~ENTRY_AGE_MASK) == 0 &&
+	       filling_of(store, entry) == fetched->filling;
 }
 
 /* Makes an entry empty that is locked and says old, and unlocks it. */
@@ -378,26 +399,26 @@ static void forget_locked(struct request *req, struct table_ref *ref, table_entr
 int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, const void *data,
 		size_t offset, size_t count)
 {
-	unsigned char fetched[STORE_PAGE_SIZE];
+	struct fetched fetched;
 	struct encoder *encoder;
 	struct image image;
-	uint64_t old, seen;
+	uint64_t old;
 	int err;
 
 	for (;;) {
-		err = fetch_backed(req, ref, entry, fetched, &seen);
+		err = fetch_backed(req, ref, entry, &fetched);
 		if (err)
 			return err;
 		encoder = request_encoder(req);
 		if (!lock_to_write(req, entry, &old))
 			continue;
-		if (entry_kind(old) != KIND_BACKED || still_names(old, seen))
+		if (entry_kind(old) != KIND_BACKED || still_names(req->store, old, &fetched))
 			break;
 		entry_unlock(entry, old);
 	}
 	if (entry_kind(old) == KIND_BACKED) {
-		memcpy(encoder->page, fetched, STORE_PAGE_SIZE);
-		store_wipe(req->store, fetched, sizeof(fetched));
+		memcpy(encoder->page, fetched.page, STORE_PAGE_SIZE);
+		store_wipe(req->store, fetched.page, sizeof(fetched.page));
 	} else {
 		err = page_decode(req->store, table_page_number(ref, entry), old, encoder->page, 0);
 	}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "store_backing_helper.h"
+#include "store/page.h"
 
 /* Has the store see a machine with so little memory available. */
 static void pretend_available(unsigned int percent)
@@ -270,6 +271,80 @@ static void test_a_failing_read_is_an_error_of_that_page_alone(void **state)
 	end_test();
 }
 
+#define ENCODERS_MOST 1024u
+
+/* Takes all encoders but one, which the first request has.  How many there were. */
+static unsigned int take_encoders(struct request *requests)
+{
+	unsigned int count = 0;
+
+	do
+		request_begin(&requests[count], store);
+	while (request_try_encoder(&requests[count++]) && count < ENCODERS_MOST);
+	assert_true(count > 1 && count < ENCODERS_MOST);
+	return count;
+}
+
+static void *write_part(void *opaque)
+{
+	const uint64_t *number = opaque;
+
+	return (void *)(intptr_t)store_write(store, "part", 4, *number * PAGE + 8);
+}
+
+/* Page 0 as its entry says; a page that is written by a request with an encoder of its own. */
+static uint64_t rewrite(struct request *req, uint32_t version)
+{
+	unsigned char page[PAGE];
+	struct table_ref ref;
+	uint64_t entry;
+
+	make_page(page, 0, version);
+	assert_int_equal(table_pin(&store->table, 0, false, &ref), 0);
+	assert_int_equal(page_write(req, &ref, &ref.entries[0], page), 0);
+	(void)write_all_back();
+	entry = ref.entries[0];
+	table_unpin(&store->table, &ref);
+	assert_int_equal(entry_kind(entry), KIND_BACKED);
+	return entry;
+}
+
+/*
+ * A page that is written in part is read, then waited for an encoder, then looked at again.
+ * Meanwhile it may have been rewritten and have left to the very place that it had.
+ */
+static void test_a_page_that_came_back_to_its_place_is_not_the_page_that_was_read(void **state)
+{
+	const struct setup setup = { .disk = MIB, .backing = 9 * SEGMENT };
+	static struct request requests[ENCODERS_MOST];
+	unsigned char page[PAGE], expected[PAGE];
+	uint64_t number = 0, first;
+	uint32_t version = 1;
+	unsigned int count;
+	pthread_t thread;
+	void *err;
+
+	begin_test(&setup);
+	put(0, version);
+	(void)write_all_back();
+	count = take_encoders(requests);
+	first = rewrite(&requests[0], ++version);
+	assert_int_equal(pthread_create(&thread, NULL, write_part, &number), 0);
+	while (!store->encoders.waiting)
+		usleep(1000);
+	while (entry_location(rewrite(&requests[0], ++version)) != entry_location(first))
+		assert_true(version < 100);
+	while (count > 0)
+		request_end(&requests[--count]);
+	assert_int_equal(pthread_join(thread, &err), 0);
+	assert_null(err);
+	make_page(expected, 0, version);
+	memcpy(expected + 8, "part", 4);
+	assert_int_equal(store_read(store, page, PAGE, 0), 0);
+	assert_memory_equal(page, expected, PAGE);
+	end_test();
+}
+
 /* So far apart that no two threads wait for the same window. */
 static void *read_backed(void *opaque)
 {
@@ -502,6 +577,8 @@ int main(void)
 		cmocka_unit_test(test_no_bit_of_an_entry_of_a_page_behind_the_pool_ends_anything),
 		cmocka_unit_test(test_a_failing_write_keeps_pages_in_memory),
 		cmocka_unit_test(test_a_failing_read_is_an_error_of_that_page_alone),
+		cmocka_unit_test(
+			test_a_page_that_came_back_to_its_place_is_not_the_page_that_was_read),
 		cmocka_unit_test(test_pages_in_memory_do_not_wait_for_a_store_that_hangs),
 		cmocka_unit_test(test_the_allowance_of_a_day_is_kept_but_for_a_write_without_room),
 		cmocka_unit_test(test_the_allowance_of_a_second_paces_the_background),
