@@ -87,7 +87,7 @@ static int set_memlimit(void *opaque, uint64_t bytes, char *why, size_t why_size
 	else if (err)
 		snprintf(why, why_size,
 			 "memlimit: %llu bytes are too few: give more than %llu and than the "
-			 "reserve of %llu, or none",
+			 "reserve of %llu (512M for megabytes), or none",
 			 (unsigned long long)bytes,
 			 (unsigned long long)store_memlimit_min(server->params.size),
 			 (unsigned long long)server->params.reserve);

@@ -201,10 +201,10 @@ static const char *show(const struct column *column, const struct disk *disk,
 		snprintf(text, CELL_MAX, "%" PRIu64, cell.number);
 		break;
 	case RATIO:
-		if (cell.ratio > 0 || form->json)
+		if (cell.ratio > 0)
 			snprintf(text, CELL_MAX, "%.2f", cell.ratio);
-		else
-			strcpy(text, "none");
+		else /* in JSON nothing is null */
+			strcpy(text, form->json ? "" : "none");
 		break;
 	}
 	return text;

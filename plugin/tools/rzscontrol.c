@@ -42,11 +42,21 @@ static void ask_disk(const struct invocation *invocation, struct disk *disk)
 		fail("%s", why);
 }
 
+/* What is off is no mistake of its own: so exits systemctl(1), too. */
+#define STATUS_OFF 3
+
 static void show_status(const struct invocation *invocation)
 {
+	char why[ASK_WHY_MAX];
 	struct disk disk;
+	int err = disk_ask(&disk, invocation->socket, why);
 
-	ask_disk(invocation, &disk);
+	if (err == -ENOENT) {
+		fprintf(stderr, "rzscontrol: %s\n", why);
+		exit(STATUS_OFF);
+	}
+	if (err)
+		fail("%s", why);
 	must_be_written(disk_look(&disk, stdout));
 }
 

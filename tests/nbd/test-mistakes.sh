@@ -78,7 +78,7 @@ mistakes_with_rzscontrol() {
 	control 'one command at a time' --stats --reset
 	control 'memlimit needs a size such as 512M, or none' memlimit
 	control 'use a number with K, M, G or T' memlimit big
-	control 'are too few: give more than' memlimit 50
+	control '(512M for megabytes), or none' memlimit 50
 	control '--json is for stats and list' compact --json
 	control 'choose one of' stats --json --prometheus
 	control 'use NAME, DISKSIZE' list -o SIZE

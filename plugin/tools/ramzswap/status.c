@@ -132,22 +132,27 @@ static int show(struct host *host, const struct state *state)
 	return EXIT_SUCCESS;
 }
 
+/* Success, or the exit status of what is said. */
 static int read_or_say(const struct host *host, struct state *state)
 {
 	int err = state_read(host, state);
 
-	if (err == -ENOENT)
+	if (err == 0)
+		return EXIT_SUCCESS;
+	if (err == -ENOENT) {
 		host_complain(host, "not running");
-	else if (err)
-		host_complain(host, "%s/state is damaged", host->run);
-	return err;
+		return STATUS_OFF;
+	}
+	host_complain(host, "%s/state is damaged", host->run);
+	return EXIT_FAILURE;
 }
 
 int status_show(struct host *host)
 {
 	struct state state;
+	int status = read_or_say(host, &state);
 
-	return read_or_say(host, &state) ? EXIT_FAILURE : show(host, &state);
+	return status == EXIT_SUCCESS ? show(host, &state) : status;
 }
 
 /* The disk at one look, as its server and the guard beside it have it. */
@@ -174,10 +179,10 @@ static int look_at_disk(struct host *host, const struct state *state)
 int status_show_all(struct host *host)
 {
 	struct state state;
-	int status;
+	int status = read_or_say(host, &state);
 
-	if (read_or_say(host, &state) != 0)
-		return EXIT_FAILURE;
+	if (status != EXIT_SUCCESS)
+		return status;
 	status = show(host, &state);
 	if (status == EXIT_SUCCESS && has_control(host, &state))
 		status = look_at_disk(host, &state);

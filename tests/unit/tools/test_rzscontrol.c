@@ -147,6 +147,8 @@ static void socket_comes_from_option_then_environment(void **state)
 	assert_int_equal(setenv("RAMZSWAP_CONTROL", fake->path, 1), 0);
 	assert_succeeds(run("stats"), NULL);
 	assert_fails(run("-c /nowhere/control stats"), "/nowhere/control does not exist");
+	assert_int_equal(run("-c /nowhere/control status")->status, 3);
+	assert_int_equal(run("-c /nowhere/control")->status, 3);
 	assert_int_equal(setenv("RAMZSWAP_CONTROL", "/elsewhere/control", 1), 0);
 	assert_fails(run("stats"), "/elsewhere/control does not exist");
 	assert_succeeds(run("-c %s stats", fake->path), NULL);
@@ -229,7 +231,18 @@ static void a_list_has_a_row_for_a_disk(void **state)
 	row = json_array_get(json_object_get(root, "disks"), 0);
 	assert_int_equal(json_integer_value(json_object_get(row, "disksize")), 10 * MIB);
 	assert_string_equal(json_string_value(json_object_get(row, "socket")), fake->path);
+	assert_true(json_is_number(json_object_get(row, "ratio")));
 	json_decref(root);
+	/* Nothing stored has no ratio, in JSON neither: 0 would be one. */
+	fake_control_set_stats(fake, &(struct ramzswap_stats){ .disksize = MIB });
+	assert_succeeds(run("-c %s list --raw -n -o RATIO", fake->path), "none\n");
+	outcome = run("list --json -o RATIO %s", fake->path);
+	assert_succeeds(outcome, NULL);
+	root = json_loads(outcome->out, 0, NULL);
+	row = json_array_get(json_object_get(root, "disks"), 0);
+	assert_true(json_is_null(json_object_get(row, "ratio")));
+	json_decref(root);
+	fake_control_set_stats(fake, &stats);
 	/* What answers is shown, and what does not is said. */
 	outcome = run("list -n -o CLIENTS %s /nowhere/control", fake->path);
 	assert_int_equal(outcome->status, 1);

@@ -54,7 +54,7 @@ static void no_disk_is_not_running(void **state)
 	struct fake_host *fake = *state;
 
 	fake_remove(fake, "/run/ramzswap");
-	assert_int_equal(status_show_all(&fake->host), 1);
+	assert_int_equal(status_show_all(&fake->host), 3);
 	assert_string_equal(fake_complained(fake), "ramzswap: not running\n");
 }
 
