@@ -385,6 +385,13 @@ static bool still_names(const struct store *store, uint64_t entry, const struct 
 	       filling_of(store, entry) == fetched->filling;
 }
 
+/* Whether it was of use or not. */
+static void wipe_fetched(const struct store *store, struct fetched *fetched)
+{
+	if (fetched->entry)
+		store_wipe(store, fetched->page, sizeof(fetched->page));
+}
+
 /* Makes an entry empty that is locked and says old, and unlocks it. */
 static void forget_locked(struct request *req, struct table_ref *ref, table_entry *entry,
 			  uint64_t old)
@@ -407,8 +414,10 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, 
 
 	for (;;) {
 		err = fetch_backed(req, ref, entry, &fetched);
-		if (err)
+		if (err) {
+			wipe_fetched(req->store, &fetched);
 			return err;
+		}
 		encoder = request_encoder(req);
 		if (!lock_to_write(req, entry, &old))
 			continue;
@@ -416,12 +425,11 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, 
 			break;
 		entry_unlock(entry, old);
 	}
-	if (entry_kind(old) == KIND_BACKED) {
+	if (entry_kind(old) == KIND_BACKED)
 		memcpy(encoder->page, fetched.page, STORE_PAGE_SIZE);
-		store_wipe(req->store, fetched.page, sizeof(fetched.page));
-	} else {
+	else
 		err = page_decode(req->store, table_page_number(ref, entry), old, encoder->page, 0);
-	}
+	wipe_fetched(req->store, &fetched);
 	if (err) {
 		entry_unlock(entry, old);
 		return err;
