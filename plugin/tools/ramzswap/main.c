@@ -141,11 +141,14 @@ static int stop(struct host *host, int count, char **words)
 
 static int go_to_sleep(struct host *host, int count, char **words)
 {
-	bool hibernate = count > 0 && strcmp(words[0], "hibernate") == 0;
-	bool suspend = count > 0 && strcmp(words[0], "suspend") == 0;
-	bool others_follow = count > 1 && strcmp(words[1], "--others-follow") == 0;
+	bool others_follow = count > 0 && strcmp(words[0], "--others-follow") == 0;
+	bool hibernate, suspend;
 
-	if (count != 1 + others_follow || (!hibernate && !suspend))
+	words += others_follow;
+	count -= others_follow;
+	hibernate = count > 0 && strcmp(words[0], "hibernate") == 0;
+	suspend = count > 0 && strcmp(words[0], "suspend") == 0;
+	if (count != 1 || (!hibernate && !suspend))
 		return mistake(host, "sleep takes hibernate or suspend",
 			       count > 0 ? words[count - 1] : NULL);
 	if (!prepare(host, false))

@@ -24,7 +24,19 @@ static int refuse(const struct host *host, const char *why)
 	return EXIT_FAILURE;
 }
 
-/* The state of a disk that the kernel swaps to; -ENOENT if there is none, and nothing to do. */
+static int nothing_to_do(const struct host *host)
+{
+	host_say(host, "no disk is in use: nothing to do");
+	return EXIT_SUCCESS;
+}
+
+static int refuse_other_server(const struct host *host)
+{
+	return refuse(host, "the kernel swaps to another nbd or ublk device, too, whose server "
+			    "would be stopped: take that off first, with swapoff");
+}
+
+/* The state of a disk that the kernel swaps to; -ENOENT if there is none, and nothing is said. */
 static int read_disk(struct host *host, struct state *state, struct machine_swap *swap)
 {
 	int err = state_read(host, state);
@@ -33,10 +45,8 @@ static int read_disk(struct host *host, struct state *state, struct machine_swap
 		host_complain(host, "%s/state is damaged: nothing was changed", host->run);
 		return -EINVAL;
 	}
-	if (err || machine_swap(host->swaps, state->device, swap) == -ENOENT) {
-		host_say(host, "no disk is in use: nothing to do");
+	if (err || machine_swap(host->swaps, state->device, swap) == -ENOENT)
 		return -ENOENT;
-	}
 	if (server_process(host) == 0) {
 		host_complain(host, "the server of %s is dead: 'ramzswap stop' first",
 			      state->device);
@@ -67,9 +77,7 @@ static int refuse_without_a_place(const struct host *host, const struct state *s
 		return refuse(host, "hibernation needs another swap area to keep the image of "
 				    "memory in, and there is none with room: swapon one on a disk");
 	if (swap->other_server && !others_follow)
-		return refuse(host,
-			      "the kernel swaps to another nbd or ublk device, too, whose server "
-			      "would be stopped: take that off first, with swapoff");
+		return refuse_other_server(host);
 	return EXIT_SUCCESS;
 }
 
@@ -102,12 +110,15 @@ static bool note_priority(struct host *host, int priority)
 int sleep_before_hibernation(struct host *host, bool others_follow)
 {
 	struct room room = { 0, 0 };
-	struct machine_swap swap;
+	struct machine_swap swap = { .size = 0 };
 	struct state state;
 	int err = read_disk(host, &state, &swap);
 
+	/* This disk may be off already, and the machine hang all the same. */
+	if (err == -ENOENT && swap.other_server && !others_follow)
+		return refuse_other_server(host);
 	if (err)
-		return err == -ENOENT ? EXIT_SUCCESS : EXIT_FAILURE;
+		return err == -ENOENT ? nothing_to_do(host) : EXIT_FAILURE;
 	if (refuse_without_a_place(host, &state, &swap, others_follow) != 0)
 		return EXIT_FAILURE;
 	if (!stop_await_room(host, &state, &room))
@@ -192,7 +203,7 @@ int sleep_before_suspend(struct host *host)
 	int err = read_disk(host, &state, &swap);
 
 	if (err)
-		return err == -ENOENT ? EXIT_SUCCESS : EXIT_FAILURE;
+		return err == -ENOENT ? nothing_to_do(host) : EXIT_FAILURE;
 	if (host_exists(host, "%s/asleep", host->run))
 		return refuse(host, "programs are stopped already: 'ramzswap wake' first");
 	host->calls->commit(host);

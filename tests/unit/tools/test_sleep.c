@@ -117,6 +117,22 @@ static void swap_on_another_server_refuses_hibernation(void **state)
 	said("swapoff /dev/nbd0", fake->log);
 }
 
+/* Ours may be off, and another disk of ours have been the first that was asked. */
+static void swap_on_another_server_refuses_it_where_ours_is_off(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_put(fake, "/proc/swaps",
+		 "Filename Type Size Used Priority\n"
+		 "/dev/nbd1 partition 500000 0 5\n/swap file 500000 0 -2");
+	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
+	said("another nbd or ublk device, too, whose server would be stopped: take that off first",
+	     fake_complained(fake));
+	nothing_was_changed(fake);
+	assert_int_equal(sleep_before_hibernation(&fake->host, true), 0);
+	said("nothing to do", fake_said(fake));
+}
+
 static void our_disk_is_never_the_images_place(void **state)
 {
 	struct fake_host *fake = *state;
@@ -390,6 +406,7 @@ int main(void)
 		ON_A_HOST(hibernation_without_another_area_is_refused),
 		ON_A_HOST(what_is_gone_without_power_keeps_no_image),
 		ON_A_HOST(swap_on_another_server_refuses_hibernation),
+		ON_A_HOST(swap_on_another_server_refuses_it_where_ours_is_off),
 		ON_A_HOST(our_disk_is_never_the_images_place),
 		ON_A_HOST(a_swapoff_that_fails_refuses_hibernation),
 		ON_A_HOST(a_swapon_that_fails_says_what_to_do),
