@@ -342,6 +342,13 @@ struct fetched {
 	uint64_t filling;
 };
 
+/* Whether it was of use or not. */
+static void wipe_fetched(const struct store *store, struct fetched *fetched)
+{
+	if (fetched->entry)
+		store_wipe(store, fetched->page, sizeof(fetched->page));
+}
+
 /* The entry is locked and says that its page is behind the pool. */
 static uint64_t filling_of(const struct store *store, uint64_t entry)
 {
@@ -352,7 +359,7 @@ static uint64_t filling_of(const struct store *store, uint64_t entry)
 
 /*
  * Reads the page behind the pool that is to be modified, without an encoder.  What is in memory
- * is left for later.
+ * is left for later.  What was fetched before is wiped.
  */
 static int fetch_backed(struct request *req, struct table_ref *ref, table_entry *entry,
 			struct fetched *fetched)
@@ -360,6 +367,7 @@ static int fetch_backed(struct request *req, struct table_ref *ref, table_entry 
 	uint64_t content = atomic_load_explicit(entry, memory_order_relaxed);
 	int err = 0;
 
+	wipe_fetched(req->store, fetched);
 	fetched->entry = 0;
 	if (entry_kind(content) != KIND_BACKED)
 		return 0;
@@ -385,13 +393,6 @@ static bool still_names(const struct store *store, uint64_t entry, const struct 
 	       filling_of(store, entry) == fetched->filling;
 }
 
-/* Whether it was of use or not. */
-static void wipe_fetched(const struct store *store, struct fetched *fetched)
-{
-	if (fetched->entry)
-		store_wipe(store, fetched->page, sizeof(fetched->page));
-}
-
 /* Makes an entry empty that is locked and says old, and unlocks it. */
 static void forget_locked(struct request *req, struct table_ref *ref, table_entry *entry,
 			  uint64_t old)
@@ -412,6 +413,7 @@ int page_modify(struct request *req, struct table_ref *ref, table_entry *entry, 
 	uint64_t old;
 	int err;
 
+	fetched.entry = 0;
 	for (;;) {
 		err = fetch_backed(req, ref, entry, &fetched);
 		if (err) {
