@@ -13,6 +13,9 @@
 
 #define DISK_SOCKET_MAX 108 /* of a Unix socket's path, with its NUL */
 
+/* The exit status of a look where there is no disk: systemctl(1)'s for what is not running. */
+#define STATUS_OFF 3
+
 struct disk {
 	char socket[DISK_SOCKET_MAX];
 	char name[DISK_SOCKET_MAX]; /* what to call it, of the socket's path */

@@ -42,9 +42,6 @@ static void ask_disk(const struct invocation *invocation, struct disk *disk)
 		fail("%s", why);
 }
 
-/* What is off is no mistake of its own: so exits systemctl(1), too. */
-#define STATUS_OFF 3
-
 static void show_status(const struct invocation *invocation)
 {
 	char why[ASK_WHY_MAX];

@@ -18,25 +18,27 @@ static bool is_off_for_sleep(const struct host *host)
 	return host_exists(host, "%s/swap-off", host->run);
 }
 
-static void show_area(const struct host *host, const struct state *state)
+/* Whether the kernel swaps to it. */
+static bool show_area(const struct host *host, const struct state *state)
 {
 	struct machine_swap swap;
 
 	if (machine_swap(host->swaps, state->device, &swap) != 0 && is_off_for_sleep(host)) {
 		host_warn(host, "swap on %s is off for hibernation: 'ramzswap wake' brings it back",
 			  state->device);
-		return;
+		return false;
 	}
 	if (machine_swap(host->swaps, state->device, &swap) != 0) {
 		host_warn(host,
 			  "the kernel does not swap to %s: 'ramzswap stop' and 'start' bring it "
 			  "back, and so does swapon",
 			  state->device);
-		return;
+		return false;
 	}
 	host_say(host, "swap on %s: %llu MB, %llu MB used, priority %d", state->device,
 		 (unsigned long long)swap.size >> 20, (unsigned long long)swap.used >> 20,
 		 swap.priority);
+	return true;
 }
 
 static void show_guard(const struct host *host, const struct state *state)
@@ -104,17 +106,19 @@ static void show_notices(const struct host *host, const struct state *state)
 
 static int show(struct host *host, const struct state *state)
 {
+	bool on = show_area(host, state);
 	pid_t server;
 
-	show_area(host, state);
 	host_say(host, "door: %s (%s)", state->ublk ? "ublk" : "nbd", state->door_why);
 	show_guard(host, state);
 	server = server_process(host);
 	if (!server) {
 		host_complain(
 			host,
-			"the server of %s is dead, and what was swapped out is lost: 'ramzswap "
-			"stop' takes it down",
+			on ? "the server of %s is dead, and what was swapped out is lost: "
+			     "'ramzswap stop' takes it down"
+			   : "the server of %s does not run: it is being started, or 'ramzswap "
+			     "stop' takes down what is left of it",
 			state->device);
 		return EXIT_FAILURE;
 	}

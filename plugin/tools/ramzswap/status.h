@@ -5,9 +5,6 @@
 
 struct host;
 
-/* The exit status where there is no disk: that of systemctl(1) for what is not running. */
-#define STATUS_OFF 3
-
 /*
  * Swap area, door, guard, protections, queue, notices.  The exit status: success if the server
  * lives and the kernel is attached to it; STATUS_OFF if there is no disk, EXIT_FAILURE otherwise.

@@ -111,6 +111,19 @@ static void a_dead_server_is_told(void **state)
 	said("ramzswap: swap on /dev/nbd0", fake_said(fake));
 }
 
+/* As when it is being started: nothing was lost. */
+static void a_server_that_does_not_run_has_lost_nothing_where_swap_is_off(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_put(fake, "/proc/swaps", "Filename Type Size Used Priority\n");
+	fake_kill(fake, FAKE_SERVER);
+	assert_int_equal(status_show(&fake->host), 1);
+	said("ramzswap: the server of /dev/nbd0 does not run: it is being started, or 'ramzswap "
+	     "stop' takes down what is left of it\n",
+	     fake_complained(fake));
+}
+
 static void a_link_that_is_cut_is_told(void **state)
 {
 	struct fake_host *fake = *state;
@@ -208,6 +221,7 @@ int main(void)
 		ON_A_HOST(a_guard_that_has_ended_is_warned_of),
 		ON_A_HOST(a_disk_without_a_guard_is_not),
 		ON_A_HOST(a_dead_server_is_told),
+		ON_A_HOST(a_server_that_does_not_run_has_lost_nothing_where_swap_is_off),
 		ON_A_HOST(a_link_that_is_cut_is_told),
 		ON_A_HOST(the_other_door_has_no_link),
 		ON_A_HOST(a_server_that_has_lost_its_client_is_told),
