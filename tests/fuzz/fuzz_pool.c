@@ -116,9 +116,14 @@ static uint32_t any_size(struct choices *choices)
 /* Whether a refusal has a reason: the pool's spans, the budget, or the system. */
 static bool may_refuse(unsigned int which, unsigned int flags, uint64_t spans)
 {
-	if ((flags & XV_NOGROW) || refusing || spans == shadows[which].spans_max)
+	bool excused = refusing;
+
+	if ((flags & XV_NOGROW) || spans == shadows[which].spans_max ||
+	    atomic_load(&budget.used) + XV_SPAN_SIZE > atomic_load(&budget.limit))
 		return true;
-	return atomic_load(&budget.used) + XV_SPAN_SIZE > atomic_load(&budget.limit);
+	/* The system refuses once. */
+	refusing = false;
+	return excused;
 }
 
 static void make(unsigned int which, struct object *object, struct choices *choices)

@@ -285,6 +285,16 @@ static unsigned int take_encoders(struct request *requests)
 	return count;
 }
 
+static unsigned int encoders_waited_for(void)
+{
+	unsigned int waiting;
+
+	pthread_mutex_lock(&store->encoders.lock);
+	waiting = store->encoders.waiting;
+	pthread_mutex_unlock(&store->encoders.lock);
+	return waiting;
+}
+
 static void *write_part(void *opaque)
 {
 	const uint64_t *number = opaque;
@@ -330,7 +340,7 @@ static void test_a_page_that_came_back_to_its_place_is_not_the_page_that_was_rea
 	count = take_encoders(requests);
 	first = rewrite(&requests[0], ++version);
 	assert_int_equal(pthread_create(&thread, NULL, write_part, &number), 0);
-	while (!store->encoders.waiting)
+	while (!encoders_waited_for())
 		usleep(1000);
 	while (entry_location(rewrite(&requests[0], ++version)) != entry_location(first))
 		assert_true(version < 100);
