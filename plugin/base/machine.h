@@ -43,8 +43,9 @@ struct machine_swap {
 };
 
 /*
- * Of the area on a device.  0; -ENOENT if nobody swaps there, with what is of the others set and size
- * and used 0; -EIO, and *swap untouched, if /proc/swaps cannot be read.  No allocation; any thread.
+ * Of the area on a device.  0; -ENOENT if nobody swaps there, with what is of the others set and
+ * size and used 0; -EIO, and *swap untouched, if /proc/swaps cannot be read.  No allocation; any
+ * thread.
  */
 int machine_swap(int swaps, const char *device, struct machine_swap *swap);
 
