@@ -95,10 +95,9 @@ struct line {
 	}
 
 static const struct line disk[] = {
-	LINE(disksize, ALWAYS),	      LINE(memlimit, OR_NONE),
-	LINE(reserve, OR_NONE),	      LINE(reserve_ready, IF_ANY),
-	LINE(connections, ALWAYS),    LINE(request_bytes, IF_ANY),
-	LINE(uptime_seconds, ALWAYS), END,
+	LINE(disksize, ALWAYS),	     LINE(memlimit, OR_NONE),	   LINE(reserve, OR_NONE),
+	LINE(reserve_ready, IF_ANY), LINE(group_limit, IF_ANY),	   LINE(connections, ALWAYS),
+	LINE(request_bytes, IF_ANY), LINE(uptime_seconds, ALWAYS), END,
 };
 static const struct line requests[] = {
 	LINE(num_reads, ALWAYS),

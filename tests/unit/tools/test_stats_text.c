@@ -257,6 +257,17 @@ static void groups_have_every_line_that_is_in_use(void **state)
 	free(text);
 }
 
+/* What is below [Other] was forgotten when it was added. */
+static void every_line_has_a_group(void **state)
+{
+	struct ramzswap_stats stats = stats_sample();
+	char *text = written(groups_of_a_swap_disk, &stats), *others = strstr(text, "[Other]");
+
+	if (others)
+		fail_msg("put it into a group of plugin/tools/stats_text.c: %s", others);
+	free(text);
+}
+
 static void groups_leave_out_what_is_not_in_use(void **state)
 {
 	struct ramzswap_stats stats = { .disksize = 1 << 30,
@@ -319,6 +330,7 @@ int main(void)
 		cmocka_unit_test(metrics_of_disks_stand_together),
 		cmocka_unit_test(metrics_replace_a_file_at_once),
 		cmocka_unit_test(groups_have_every_line_that_is_in_use),
+		cmocka_unit_test(every_line_has_a_group),
 		cmocka_unit_test(groups_leave_out_what_is_not_in_use),
 		cmocka_unit_test(an_ordinary_disk_has_no_lines_of_protections),
 		cmocka_unit_test(failing_stream_is_reported),
