@@ -113,13 +113,12 @@ static int show(struct host *host, const struct state *state)
 	show_guard(host, state);
 	server = server_process(host);
 	if (!server) {
-		host_complain(
-			host,
-			on ? "the server of %s is dead, and what was swapped out is lost: "
-			     "'ramzswap stop' takes it down"
-			   : "the server of %s does not run: it is being started, or 'ramzswap "
-			     "stop' takes down what is left of it",
-			state->device);
+		host_complain(host,
+			      on ? "the server of %s is dead, and what was swapped out is lost: "
+				   "'ramzswap stop' takes it down"
+				 : "the server of %s is dead, or is being started: 'ramzswap "
+				   "stop' takes down what is left of it",
+			      state->device);
 		return EXIT_FAILURE;
 	}
 	if (!device_is_attached(host, state) || device_is_lost(host, state)) {

@@ -119,7 +119,7 @@ static void a_server_that_does_not_run_has_lost_nothing_where_swap_is_off(void *
 	fake_put(fake, "/proc/swaps", "Filename Type Size Used Priority\n");
 	fake_kill(fake, FAKE_SERVER);
 	assert_int_equal(status_show(&fake->host), 1);
-	said("ramzswap: the server of /dev/nbd0 does not run: it is being started, or 'ramzswap "
+	said("ramzswap: the server of /dev/nbd0 is dead, or is being started: 'ramzswap "
 	     "stop' takes down what is left of it\n",
 	     fake_complained(fake));
 }
