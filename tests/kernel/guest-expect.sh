@@ -68,3 +68,23 @@ kill_server()
 	kill -9 "$killed"
 	soon has_ended "$killed"
 }
+
+nothing_is_left()
+{
+	[ "$(cat /proc/sys/vm/min_free_kbytes)" = "$default_min_free" ] &&
+		[ "$(cat /proc/sys/vm/watermark_boost_factor)" = "$default_boost" ] &&
+		! pgrep 'nbdkit|ramzswap-guard' >/dev/null && [ ! -e /sys/block/nbd0/pid ] &&
+		[ -z "$(sed 1d /proc/swaps)" ] && [ ! -e /run/ramzswap/state ]
+}
+
+# Nothing of a start is left: settings, server, device, swap.  What has ended counts until
+# init has reaped it, which it looks for now and then.
+clean()
+{
+	soon nothing_is_left
+}
+
+swaps()
+{
+	grep -q "^$1 " /proc/swaps
+}

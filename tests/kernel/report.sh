@@ -56,6 +56,19 @@ guest_ended()
 	[ -e "$1/init" ] || tail -n 20 "$1/console" >&2
 }
 
+# expectations_ended RESULTS STATUS-OF-THE-RIG: the same of a guest whose script says end=ok, and in
+# RESULTS/failures what it expected in vain (guest-expect.sh)
+expectations_ended()
+{
+	guest_ended "$1" "$2"
+	expect "the script ends" "$(value "$1" end)" = ok
+	if [ -s "$1/failures" ]; then
+		sed 's/^/FAILED: /' "$1/failures" >&2
+		failures=$((failures + 1))
+	fi
+	[ $failures = 0 ] || tail -n 40 "$1/console" >&2
+}
+
 # expect WHAT FOUND OPERATOR RIGHT: counts in failures what is not as it has to be
 failures=0
 expect()
