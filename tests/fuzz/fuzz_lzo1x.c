@@ -4,11 +4,6 @@
  * the rest is the payload; both sides of payload and page are inaccessible, and
  * liblzo2 must be of the same opinion.  Even inputs also serve as a page, which
  * every codec must bring back.
- *
- *	clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
- *		-Icompress -Itests/common tests/fuzz/fuzz_lzo1x.c compress/[!lz]*.c \
- *		compress/lzo*.c compress/liblzo2.c -llzo2 -o fuzz_lzo1x
- *	./fuzz_lzo1x -max_len=8192 NEW_INPUTS tests/fuzz/corpus/lzo1x
  */
 #include <stdint.h>
 #include <stdio.h>

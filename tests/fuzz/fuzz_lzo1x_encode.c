@@ -4,15 +4,6 @@
  * and ours bring the page back, and nothing outside of page and payload is touched.  The
  * input is a program that writes the page, so that a short one makes runs,
  * repetitions and noise of any length and distance.
- *
- *	clang -g -O1 -mavx2 -mbmi -mbmi2 -fsanitize=fuzzer-no-link,address,undefined -Icompress \
- *		-DLZO1X_ENCODE_FAST=lzo1x_encode_fast_avx2 -c compress/lzo1x_encode_fast.c
- *	clang -g -O1 -D_GNU_SOURCE -DWITH_AVX2 -fsanitize=fuzzer,address,undefined -Icompress \
- *		-Itests/common tests/fuzz/fuzz_lzo1x_encode.c compress/lzo1x_*.c \
- *		lzo1x_encode_fast.o -llzo2 -o fuzz_lzo1x_encode
- *	./fuzz_lzo1x_encode -max_len=5000 NEW_INPUTS tests/fuzz/corpus/lzo1x_encode
- *
- * Without -DWITH_AVX2 and the first command it runs where there is no AVX2.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -52,7 +52,8 @@ static void damage_bytes(struct fixture *f, void *address, const void *value, si
 
 #define damage(f, field, value)                                                           \
 	do {                                                                              \
-		__typeof__(field) value_ = (__typeof__(field))(value);                    \
+		__typeof__(field) value_;                                                 \
+		value_ = (value);                                                         \
 		damage_bytes(f, (void *)&(field), (const void *)&value_, sizeof(value_)); \
 	} while (0)
 

@@ -177,7 +177,8 @@ static void test_no_bit_of_an_entry_of_a_page_behind_the_pool_ends_anything(void
 		write_all_back();
 		assert_int_equal(table_pin(&store->table, 0, false, &ref), 0);
 		assert_int_equal(entry_kind(ref.entries[victim]), KIND_BACKED);
-		damaged = ref.entries[victim] ^= UINT64_C(1) << bit;
+		damaged = ref.entries[victim] ^ UINT64_C(1) << bit;
+		ref.entries[victim] = damaged;
 		table_unpin(&store->table, &ref);
 		may_be_missed(victim, damaged);
 		for (uint64_t i = 0; i < MIB / PAGE; i++)
