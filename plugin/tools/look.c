@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/hints.h"
 #include "tools/figures.h"
 #include "tools/look.h"
 #include "tools/stats_text.h"
@@ -163,6 +164,15 @@ static void write_trouble(const struct ramzswap_stats *stats, FILE *out)
 				troubles[i].advice);
 }
 
+/* The most important one; rzscontrol stats has all of them. */
+static void write_hint(const struct ramzswap_stats *stats, FILE *out)
+{
+	const char *hints[HINTS_MAX];
+
+	if (stats_hints(stats, hints) > 0)
+		fprintf(out, "  hint    %s\n", hints[0]);
+}
+
 int look_write(const struct look *look, FILE *out)
 {
 	const struct ramzswap_stats *stats = look->stats;
@@ -174,5 +184,6 @@ int look_write(const struct look *look, FILE *out)
 	write_backing(look, out);
 	write_safe(look, out);
 	write_trouble(stats, out);
+	write_hint(stats, out);
 	return stream_finish(out);
 }

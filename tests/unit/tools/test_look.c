@@ -103,6 +103,22 @@ static void what_is_missing_and_wrong_has_a_line(void **state)
 	free(text);
 }
 
+static void a_disk_that_is_used_otherwise_than_it_could_be_says_what_to_change_first(void **state)
+{
+	const struct ramzswap_stats stats = {
+		.disksize = 1024 * MIB,
+		.misaligned_trims = 100,
+		.misaligned_writes = 100,
+	};
+	const struct look look = { .stats = &stats, .plain = true };
+	char *text = said(&look);
+	const char *hint = strstr(text, "\n  hint    trims come off the page borders: ");
+
+	assert_non_null(hint);
+	assert_null(strstr(hint + 1, "\n  hint "));
+	free(text);
+}
+
 static void sizes_have_the_digits_that_count(void **state)
 {
 	static const struct {
@@ -195,6 +211,8 @@ int main(void)
 		cmocka_unit_test(a_disk_in_use_tells_what_it_wins),
 		cmocka_unit_test(an_empty_disk_says_none),
 		cmocka_unit_test(what_is_missing_and_wrong_has_a_line),
+		cmocka_unit_test(
+			a_disk_that_is_used_otherwise_than_it_could_be_says_what_to_change_first),
 		cmocka_unit_test(sizes_have_the_digits_that_count),
 		cmocka_unit_test(bars_tell_something_from_nothing_and_almost_all_from_all),
 		cmocka_unit_test(disks_are_called_by_their_sockets),
