@@ -35,6 +35,7 @@ def zeroes_through_qemu(detect, discard):
 
 for _detect, _discard, _guess, _wrong, _advice in (
         ("off", "ignore", "data", False, "zeroes cost time and their place in the table, no memory"),
+        ("off", "unmap", "data: nobody looks for zeroes", False, "detect-zeroes=unmap, if the guest writes many"),
         ("on", "ignore", "zero", False, ""),
         ("on", "unmap", "zero that may trim", True, "leave to trim comes with detect-zeroes=unmap"),
         ("unmap", "ignore", "zero", True, "unmap wants discard=unmap beside it"),
@@ -107,16 +108,18 @@ def qcow2_on_disk(discard, deleted):
 
 
 row(QEMU, "qcow2-discard-ignore", "qcow2 on the disk, discard inside it, discard=ignore",
-    "nothing comes back")(qcow2_on_disk("ignore", "0 16M"))
+    "nothing comes back", advice="discard=unmap, for the image and for the file below it")(
+        qcow2_on_disk("ignore", "0 16M"))
 row(QEMU, "qcow2-discard-unmap", "qcow2 on the disk, discard inside it, discard=unmap",
     "trims of whole clusters of 64 KiB, all comes back")(qcow2_on_disk("unmap", "0 16M"))
 row(QEMU, "qcow2-discard-part", "the same of 32 KiB, half a cluster",
-    "nothing comes back: a cluster stays whole")(
+    "nothing comes back: a cluster stays whole",
+    advice="a cluster is freed as a whole: discard_granularity= of its cluster_size on the guest's device")(
         qcow2_on_disk("unmap", "32k 32k"))
 
 
 @row(QEMU, "qemu-nbd-proxy", "a discard through qemu-nbd in front, as it starts by default",
-     "nothing arrives: discard=ignore is its default")
+     "nothing arrives: discard=ignore is its default", advice="qemu-nbd --discard=unmap")
 def qemu_nbd_proxy(disk):
     disk.start()
     disk.qemu_io(f"write -s {disk.noise(16)} 0 16M")

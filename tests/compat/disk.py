@@ -32,10 +32,13 @@ def size_text(size):
 
 
 class Arrivals:
-    """Requests by kind, out of a log of nbdkit's log filter."""
+    """Requests by kind, out of a log of nbdkit's log filter, or of the kernel's block_rq_issue."""
 
     LINE = re.compile(r" (Read|Write|Zero|Trim|Cache|Flush|Extents) id=\d+"
                       r"(?: offset=(0x[0-9a-f]+) count=(0x[0-9a-f]+))?(?:.*?\btrim=(\d))?")
+    TRACED = re.compile(r" block_rq_issue: \d+,\d+ F?(WZ|[RWDN])\w* \d+ \(.*?\) (\d+) \+ (\d+)")
+    # Of zeroing older kernels say only that it is something else.
+    TRACED_KINDS = {"R": "read", "W": "write", "D": "trim", "N": "zero", "WZ": "zero"}
     # Extents are questions, and flushes do nothing here.
     KINDS = ("read", "write", "zero", "zero that may trim", "trim", "cache")
 
@@ -46,13 +49,18 @@ class Arrivals:
             kind = match[1].lower()
             if kind == "zero" and match[4] == "1":
                 kind = "zero that may trim"
-            if kind not in self.sizes:
-                continue
-            begin, count = int(match[2], 16), int(match[3], 16)
-            self.sizes[kind].append(count)
-            end = begin + count
-            if begin % PAGE or (end % PAGE and end != disk_size):
-                self.off_border[kind] += 1
+            if kind in self.sizes:
+                self.add(kind, int(match[2], 16), int(match[3], 16), disk_size)
+        for match in self.TRACED.finditer(text):
+            self.add(self.TRACED_KINDS[match[1]], int(match[2]) * 512, int(match[3]) * 512, disk_size)
+
+    def add(self, kind, begin, count, disk_size):
+        end = begin + count
+        if not count:
+            return
+        self.sizes[kind].append(count)
+        if begin % PAGE or (end % PAGE and end != disk_size):
+            self.off_border[kind] += 1
 
     def outline(self, counts=True, without=(), sizes=True):
         """One line: each kind with its sizes, and whether it keeps to the borders of pages."""

@@ -35,7 +35,7 @@ def cell(text):
 
 def environments(expected):
     """In the order in which Debian released them."""
-    order = {"bookworm": 0, "trixie": 1, "forky": 2, "sid": 3}
+    order = {"bookworm": 0, "trixie": 1, "trixie-backports": 2, "forky": 3, "sid": 4}
     return sorted({environment for _, environment in expected},
                   key=lambda name: (order.get(name.split()[0], 9), name))
 
@@ -60,6 +60,38 @@ def unknown_rows(manual, rows):
     return sorted(named - {row.name for row in rows})
 
 
+# Memory that is still there at the end of a row, and should not be.
+STAYS = re.compile(r"(\d+) MiB (?:stay$|held(?: within a minute)?$)")
+
+
+def without_remedy(rows, expected):
+    """Names of those where memory does not come back, and nothing says what to do or why."""
+    silent = set()
+    for row in rows:
+        for (name, _), outcome in expected.items():
+            left = STAYS.search(outcome) if name == row.name else None
+            # Without a kernel only what is said to stay had been deleted.
+            if left and int(left[1]) > 1 and (row.environments or outcome.endswith("stay")) and not row.advice:
+                silent.add(name)
+    return sorted(silent)
+
+
+def write_leavings(file, rows, expected, names):
+    """What is left where the recommended recipes were followed, all in one place."""
+    left = {(name, environment): match[1] for (name, environment), outcome in expected.items()
+            if (match := table.LEFT.search(outcome))}
+    rows = [row for row in rows if any((row.name, name) in left for name in names)]
+    names = [name for name in names if any((row.name, name) in left for row in rows)]
+    if not rows:
+        return
+    file.write("\n## What the recommended recipes leave\n\nKiB above a fresh disk, when all that was written has been "
+               f"deleted and trimmed.\nA row fails above {table.MAY_STAY}.\n\n| recipe | {' | '.join(names)} |\n"
+               f"|---|{'---:|' * len(names)}\n")
+    for row in rows:
+        figures = " | ".join(left.get((row.name, name), "") for name in names)
+        file.write(f"| [{cell(row.what)}](#{anchor(row.name)}) | {figures} |\n")
+
+
 def text(rows, expected):
     """All of the document."""
     out = io.StringIO()
@@ -76,15 +108,15 @@ def write(file, rows, expected):
     rows = [row for row in rows if any((row.name, name) in expected for name in names)]
     wrong = sum(row.wrong for row in rows)
     file.write(f"\n{len(rows)} rows, {wrong} of them guessed wrongly.\n")
+    write_leavings(file, rows, expected, names)
     groups = {}
     for row in rows:
         groups.setdefault(row.group, []).append(row)
     for group, members in groups.items():
-        kernels = members[0].environments
-        shown = [name for name in names
-                 if (name in kernels if kernels else "(" not in name)]
         file.write(f"\n## {group[0].upper() + group[1:]}\n\n| what | arrives, and what memory does | then |\n|---|---|---|\n")
         for row in members:
+            shown = [name for name in names
+                     if (name in row.environments if row.environments else "(" not in name)]
             guess = f"<br>**≠** guessed: {cell(row.guess)}" if row.wrong else ""
             file.write(f"| <a id=\"{anchor(row.name)}\"></a>{cell(row.what)} | "
                        f"{outcomes(row, expected, shown)}{guess} | {cell(row.advice)} |\n")

@@ -3,12 +3,15 @@
 
 Each guess was written down before the row was run first.
 """
+import bz2
 import gzip
 import lzma
 import os
 import re
+import struct
 import subprocess
 import tarfile
+import zlib
 
 from disk import MIB, NotHere
 from row import row
@@ -53,7 +56,7 @@ def through(name, *parameters):
     return function
 
 
-@row(PASS, "filter-none", "no filter: the probe itself", "all as it comes")
+@row(PASS, "filter-none", "no filter but log, which each row has: the probe itself", "all as it comes")
 def no_filter(disk):
     disk.start()
     return probe(disk)
@@ -63,7 +66,8 @@ for _name, _parameters in (
         ("cacheextents", ()), ("delay", ("rdelay=1ms",)), ("error", ("error=EIO", "error-rate=0%")),
         ("exitwhen", ("exit-when-file-created=/nowhere/at-all",)),
         ("exportname", ()), ("ip", ("allow=all",)), ("limit", ("limit=10",)), ("multi-conn", ()),
-        ("nofilter", ()), ("noparallel", ()), ("rate", ("rate=10G",)), ("retry", ()),
+        ("nofilter", ()), ("noparallel", ()), ("rate", ("rate=10G",)), ("readonly", ("readonly-file=/nowhere/at-all",)),
+        ("retry", ()),
         ("retry-request", ()), ("stats", ("statsfile=STATS",)), ("tls-fallback", ()),
         ("noextents", ()), ("protect", ("protect=33554432-67108863",)), ("scan", ("scan-ahead=false",)),
         ("count", ()), ("openonce", ()), ("rotational", ()), ("time-limit", ()), ("evil", ("evil-probability=0",)),
@@ -102,6 +106,11 @@ for _name, _parameters, _guess, _wrong, _advice in (
          "a client is refused, not the start"),
         ("pause", ("pause-control=PAUSE",), "all as it comes", False, ""),
         ("readahead", (), "the same, and cache requests, which are left out here", False, "of no use: the disk is memory"),
+        ("map", ("map=0-33554431:33554432", "map=33554432-67108863:0"), "all as it comes, in the other half", False, ""),
+        ("xor", ("xor=0x55", "xorlen=1"), "zeroes and trims become data: nothing comes back", True,
+         "a word that repeats takes no memory; xor=rand does"),
+        ("xor-rand", ("xor=rand:1",), "zeroes and trims become noise: nothing comes back", False,
+         "leave it out: what is trimmed is stored as data"),
         ("swab", ("swab-bits=16",), "all as it comes, in another order", False, ""),
         ("truncate", ("round-up=4096",), "all as it comes", False, ""),
         ("checkwrite", (), "nothing is written; the client is told of what differs", False, ""),
@@ -109,11 +118,11 @@ for _name, _parameters, _guess, _wrong, _advice in (
     def _through(name=_name, parameters=_parameters):
         def function(disk):
             filter_name = {"cache-writethrough": "cache", "nozero-notrim": "nozero",
-                           "offset-odd": "offset"}.get(name, name)
+                           "offset-odd": "offset", "xor-rand": "xor"}.get(name, name)
             has_filter(filter_name)
             words = []
             for word in parameters:
-                key, value = word.split("=")
+                key, value = word.split("=", 1)
                 if value in ("MAP", "EXTENTS", "PAUSE"):
                     value = disk.path(value.lower())
                 if key == "ddrescue-mapfile":
@@ -142,7 +151,7 @@ def content_through(name, suffix, make, *parameters):
         disk.start(size=str(size))
         disk.qemu_io(f"write -s {packed} 0 {size}")
         disk.seen()
-        uri = disk.proxy(name, parameters=parameters)
+        uri = disk.proxy(name, parameters=[word.replace("INDEX", disk.path("index")) for word in parameters])
         said = disk.qemu_io("read -P 0 8M 64k", uri=uri, read_only=True)
         asked = disk.read_bytes()
         disk.run("nbdcopy", uri, disk.path("copy"))
@@ -163,6 +172,26 @@ def make_xz(path, content):
         file.write(content)
 
 
+def make_bzip2(path, content):
+    with bz2.open(path, "wb", compresslevel=1) as file:
+        file.write(content)
+
+
+def make_lzip(path, content):
+    """One member: LZMA between a head of 6 bytes and a tail of 20."""
+    filters = [{"id": lzma.FILTER_LZMA1, "preset": 1, "dict_size": 1 << 20, "lc": 3, "lp": 0, "pb": 2}]
+    packed = lzma.compress(content, format=lzma.FORMAT_RAW, filters=filters)
+    with open(path, "wb") as file:
+        file.write(b"LZIP\x01\x14" + packed)
+        file.write(struct.pack("<IQQ", zlib.crc32(content), len(content), len(packed) + 26))
+
+
+def make_qcow2(path, content):
+    with open(path + ".content", "wb") as file:
+        file.write(content)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", path + ".content", path], check=True)
+
+
 def make_tar(path, content):
     with open(path + ".content", "wb") as file:
         file.write(content)
@@ -175,6 +204,15 @@ row(CHANGE, "filter-gzip", "filter gzip over 16 MiB packed on the disk", "a part
         content_through("gzip", ".gz", make_gzip))
 row(CHANGE, "filter-xz", "filter xz over 16 MiB packed on the disk", "all is read: it is one block of xz", advice="xz --block-size=")(
     content_through("xz", ".xz", make_xz))
+row(CHANGE, "filter-bzip2", "filter bzip2 over 16 MiB packed on the disk", "all is read once, to find its blocks",
+    advice="the first request waits until all of it was read")(content_through("bzip2", ".bz2", make_bzip2))
+row(CHANGE, "filter-lzip", "filter lzip over 16 MiB packed on the disk", "all is read: it is one member",
+    advice="plzip, or lzip -b with --member-size")(content_through("lzip", ".lz", make_lzip))
+row(CHANGE, "filter-indexed-gzip", "filter indexed-gzip over 16 MiB packed on the disk", "all is read once, for the index",
+    advice="keep the index: gzip-index-path=")(
+        content_through("indexed-gzip", ".gz", make_gzip, "gzip-index-path=INDEX"))
+row(CHANGE, "filter-qcow2dec", "filter qcow2dec over a qcow2 on the disk", "its tables are read; the rest are zeroes")(
+    content_through("qcow2dec", ".qcow2", make_qcow2))
 row(CHANGE, "filter-tar", "filter tar over an archive on the disk", "64 KiB are read, and the headers",
     advice="the content of an archive begins at 512 bytes")(
         content_through("tar", ".tar", make_tar, "tar-entry=content"))

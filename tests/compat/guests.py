@@ -1,40 +1,63 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs rows that need a kernel in guests of User-Mode Linux, and reads what they left."""
+"""Runs rows that need a kernel in guests, and reads what they left."""
+import collections
+import contextlib
 import datetime
 import json
 import os
+import shutil
 import subprocess
 import tempfile
+import threading
 
-from disk import MIB, Arrivals, NotHere
+from disk import MIB, Arrivals, Disk, NotHere
 from row import ROWS, Row
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-RIG = os.path.join(os.path.dirname(HERE), "kernel", "uml")
-# A guest hangs at most so long, in seconds; a row takes about ten.
+RIGS = os.path.join(os.path.dirname(HERE), "kernel")
+# A guest hangs at most so long, in seconds; a row takes about ten, and emulated some forty.
 DEADLINE = 540
-# The release whose kernel and tools a guest has, and how the kernel is called in the table.
-SUITES = {"bookworm": "bookworm (Linux 6.1)", "trixie": "trixie (Linux 6.12)", "sid": "sid (Linux 7.2)"}
+# How a guest is made: tests/kernel/RIG, the release whose kernel it has, and that of its tools.
+Machine = collections.namedtuple("Machine", "rig suite tools")
+# As they are called in the table.  User-Mode Linux has no driver for some things, and starts soon.
+MACHINES = {"bookworm (Linux 6.1)": Machine("uml", "bookworm", "bookworm"),
+            "bookworm (Linux 6.1, QEMU)": Machine("qemu", "bookworm", "bookworm"),
+            "trixie (Linux 6.12)": Machine("uml", "trixie", "trixie"),
+            "trixie (Linux 6.12, QEMU)": Machine("qemu", "trixie", "trixie"),
+            "trixie-backports (Linux 7.3, QEMU)": Machine("qemu", "trixie-backports", "trixie"),
+            "sid (Linux 7.2)": Machine("uml", "sid", "sid"),
+            "sid (Linux 7.2, QEMU)": Machine("qemu", "sid", "sid")}
+SUITES = ("bookworm", "trixie", "trixie-backports", "sid")
+UML = tuple(name for name, machine in MACHINES.items() if machine.rig == "uml")
+QEMU = tuple(name for name, machine in MACHINES.items() if machine.rig == "qemu")
+# Of a boot whose rows need more than others, in MB.
+MEMORY = {"vdo": 1024}
 # What tells something in which phase.  The rest is chance: what a journal writes, and what ext4
 # zeroes in the background.
 WRITTEN, FREED = ("write",), ("trim",)
 TELLING = {"fill": WRITTEN, "use": WRITTEN, "filled": WRITTEN, "delete": FREED, "fstrim": FREED,
-           "freed": FREED, "off": FREED, "end": FREED}
+           "freed": FREED, "off": FREED, "end": FREED, "closed": ()}
 ALL = ("write", "zero", "zero that may trim", "trim")
 
 
 class GuestRow(Row):
-    """script is what the guest does, in sh, with the words of guest-rows; boot: rows that share one."""
+    """script is what the guest does, in sh, with the words of guest-rows; boot: rows that share one.
 
-    def __init__(self, boot, group, name, what, guess, wrong, advice, script):
+    where names the machines on which it runs.  What a recipe leaves is told, and may be 1 MiB.
+    drive is how QEMU gives the guest a disk of the host: the words of a -drive and of its -device.
+    """
+
+    def __init__(self, boot, group, name, what, guess, wrong, advice, script, where, recipe, drive):
         super().__init__(name, group, what, guess, wrong, advice, None)
         self.boot = boot
         self.script = script
-        self.environments = list(SUITES.values())
+        self.environments = where
+        self.recipe = recipe
+        self.drive = drive
 
 
-def guest_row(boot, group, name, what, guess, script, wrong=False, advice=""):
-    ROWS.append(GuestRow(boot, group, name, what, guess, wrong, advice, script))
+def guest_row(boot, group, name, what, guess, script, wrong=False, advice="", where=UML, recipe=False, drive=None):
+    ROWS.append(GuestRow(boot, group, name, what, guess, wrong, advice, script, where, recipe, drive))
 
 
 def read(path, default=""):
@@ -47,8 +70,9 @@ def read(path, default=""):
 class Left:
     """What a row left in the guest's results."""
 
-    def __init__(self, results, name):
-        self.stem = os.path.join(results, name)
+    def __init__(self, results, row):
+        self.stem = os.path.join(results, row.name)
+        self.recipe = row.recipe
 
     def file(self, suffix, default=""):
         return read(f"{self.stem}.{suffix}", default)
@@ -84,6 +108,9 @@ class Left:
                 parts.append(self.phase(mark, log[begin:int(end)], fresh))
             begin = int(end)
         said = self.file("said").replace("\n", "; ")
+        if self.recipe:
+            left = max(0, self.stats(marks[-1][0])["mem_used_total"] - fresh)
+            parts.append(f"leaves {left // 1024} KiB")
         return " · ".join(([said] if said else []) + parts)
 
 
@@ -93,45 +120,97 @@ def write_rows(path, rows):
             file.write(f"row_{row.name.replace('-', '_')}()\n{{\n\tset -e\n{row.script}\n}}\n")
 
 
-def versions(tools, kernel, day):
+def versions(rig, tools, kernel, day):
     """What a guest is made of, in words."""
-    packages = ("nbd-client", "e2fsprogs", "xfsprogs", "btrfs-progs", "f2fs-tools", "cryptsetup-bin", "mdadm")
+    name = {"uml": "User-Mode Linux", "qemu": "QEMU, Linux"}[rig]
+    packages = ("nbd-client", "e2fsprogs", "xfsprogs", "btrfs-progs", "f2fs-tools", "cryptsetup-bin", "mdadm", "lvm2",
+                "vdo", "bcachefs-tools")
     done = subprocess.run(["dpkg-query", "--admindir=" + os.path.join(tools, "var/lib/dpkg"), "-W",
                            "-f", "${Package} ${Version}, ", *packages],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    return f"User-Mode Linux {kernel}, {done.stdout.rstrip(', ')}; {day}"
+    return f"{name} {kernel}, {done.stdout.rstrip(', ')}; {day}"
 
 
-def boot(options, suite, rows):
+class HostDisks:
+    """The disks of rows whose disk is the host's; tells the guest of them by files in its results."""
+
+    def __init__(self, build, results, rows):
+        self.results = results
+        self.disks = {row: Disk(build, tempfile.mkdtemp(prefix="ramzswap-compat-")) for row in rows if row.drive}
+        self.end = threading.Event()
+        self.teller = threading.Thread(target=self.tell)
+
+    def __enter__(self):
+        for disk in self.disks.values():
+            disk.start(size="1G")
+        self.teller.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.teller.join()
+        for disk in self.disks.values():
+            disk.stop()
+            shutil.rmtree(disk.directory, ignore_errors=True)
+
+    def words(self):
+        """Of QEMU; no path here has a blank."""
+        if not self.disks:
+            return ""
+        return "-device virtio-scsi-pci,id=scsi -device ahci,id=sata " + " ".join(
+            f"-drive driver=raw,file.driver=nbd,file.server.type=unix,file.server.path={disk.path('nbd')},"
+            f"if=none,id={row.name},{row.drive[0]} -device {row.drive[1]},drive={row.name},serial={row.name}"
+            for row, disk in self.disks.items())
+
+    def tell(self):
+        while not self.end.wait(0.5):
+            for row, disk in self.disks.items():
+                # The rig empties the directory when it begins.
+                with contextlib.suppress(OSError, RuntimeError, subprocess.TimeoutExpired):
+                    self.publish(row.name + ".now.json", json.dumps(disk.stats()))
+                    with open(disk.path("log"), encoding="utf-8", errors="replace") as log:
+                        self.publish(row.name + ".now.log", log.read())
+
+    def publish(self, name, text):
+        path = os.path.join(self.results, name)
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(path + ".new", path)
+
+
+def boot(options, environment, rows):
     """One guest for these rows; {row: outcome, or the exception that says why there is none}."""
-    tools = os.path.realpath(os.path.join(options.tools, suite))
+    machine = MACHINES[environment]
+    tools = os.path.realpath(os.path.join(options.tools, machine.tools))
     if not os.path.isdir(os.path.join(tools, "usr")):
-        return dict.fromkeys(rows, NotHere(f"no tools of {suite}: tests/compat/roots {suite}"))
+        return dict.fromkeys(rows, NotHere(f"no tools of {machine.tools}: tests/compat/roots {machine.tools}"))
     results = tempfile.mkdtemp(prefix="ramzswap-compat-guest-")
     script = os.path.join(results + ".rows")
     write_rows(script, rows)
     names = " ".join(row.name for row in rows)
-    command = [RIG, "-m", "384", "-t", str(DEADLINE), "-i",
-               os.path.join(options.build, "tests", "kernel", "guest-init"),
+    command = [os.path.join(RIGS, machine.rig), "-m", str(MEMORY.get(rows[0].boot, 384)), "-t", str(DEADLINE),
+               "-i", os.path.join(options.build, "tests", "kernel", "guest-init"),
                results, os.path.join(HERE, "guest-rows"), "TOP=" + os.path.dirname(os.path.dirname(HERE)),
                "BUILD=" + os.path.realpath(options.build), "TOOLS=" + tools, "SCRIPTS=" + script,
                "ROWS=" + names]
-    environment = dict(os.environ)
-    if suite != options.release:
-        environment["RIG_SUITE"] = suite
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.STDOUT, env=environment, check=False)
+    variables = dict(os.environ)
+    if machine.suite != options.release:
+        variables["RIG_SUITE"] = machine.suite
+    with HostDisks(options.build, results, rows) as disks:
+        variables["RIG_DEVICES"] = " ".join([variables.get("RIG_DEVICES", ""), disks.words()])
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.STDOUT, env=variables, check=False)
     if done.returncode == 77:
         return dict.fromkeys(rows, NotHere(done.stdout.strip()))
     kernel = read(os.path.join(results, "kernel"))
     if kernel:
-        options.seen_with[SUITES[suite]] = versions(tools, kernel, datetime.date.today())
+        options.seen_with[environment] = versions(machine.rig, tools, kernel, datetime.date.today())
     outcomes = {}
     for row in rows:
         try:
-            outcomes[row] = Left(results, row.name).outcome()
+            outcomes[row] = Left(results, row).outcome()
         except (NotHere, RuntimeError, OSError, ValueError) as error:
             outcomes[row] = error
     if options.keep:
-        print(f"# {suite}: {results}")
+        print(f"# {environment}: {results}")
     return outcomes

@@ -3,8 +3,11 @@
 
 Each guess was written down before the row was run first.
 """
-from guests import guest_row
+from guests import UML, guest_row
 from row import ROWS
+
+# Debian's Linux 7.3 is there for a machine, not for User-Mode Linux: the rows that matter most.
+NEWEST = UML + ("trixie-backports (Linux 7.3, QEMU)",)
 
 ATTACH = "kernel: attaching with nbd-client"
 SWAP = "kernel: swap"
@@ -13,7 +16,7 @@ LAYERS = "layers"
 PROGRAMS = "programs"
 
 
-def attach(name, what, options, guess, wrong=False, advice=""):
+def attach(name, what, options, guess, wrong=False, advice="", where=UML):
     guest_row("attach", ATTACH, name, what, guess, f"""
 	serve 6G
 	attach {options} || {{ say "nbd-client refuses this"; exit 0; }}
@@ -21,15 +24,17 @@ def attach(name, what, options, guess, wrong=False, advice=""):
 	dd if="$TOOLS/tmp/noise" of=$d bs=1M count=8 oflag=direct 2>/dev/null
 	mark write
 	tools blkdiscard $d
-	mark sizes 5""", wrong, advice)
+	mark sizes 5""", wrong, advice, where)
 
 
 attach("attach-default", "nbd-client without options, then blkdiscard of 6 GiB", "",
        "blocks of 512; one trim a 4 GiB less a block, the second off the borders")
 attach("attach-512", "nbd-client -b 512", "-b 512", "the same")
 attach("attach-4096", "nbd-client -b 4096", "-b 4096", "trims of whole pages",
-       advice="recommended")
+       advice="recommended", where=NEWEST)
 attach("attach-ioctl", "nbd-client -nonetlink -name '' -b 4096", "-nonetlink -name '' -b 4096", "the same as by netlink")
+attach("attach-ioctl-512", "nbd-client -nonetlink -name '' -b 512", "-nonetlink -name '' -b 512",
+       "the same as by netlink")
 attach("attach-connections", "nbd-client -b 4096 -connections 4", "-b 4096 -connections 4", "the same as with one connection")
 attach("attach-1024", "nbd-client -b 1024", "-b 1024", "trims off the borders")
 
@@ -41,7 +46,7 @@ for _blocks in (512, 4096):
 	dd if="$TOOLS/tmp/noise" of=$d bs=1M count=8 oflag=direct 2>/dev/null
 	mark write
 	tools blkdiscard --zeroout --length 64M $d
-	mark sizes 5""")
+	mark sizes 5""", where=NEWEST if _blocks == 4096 else UML)
     guest_row("attach", ATTACH, f"punch-{_blocks}", f"fallocate --punch-hole on the device, -b {_blocks}",
               "requests to zero with leave to trim" if _blocks == 4096 else "the same with -b 512", f"""
 	serve 1G
@@ -49,19 +54,19 @@ for _blocks in (512, 4096):
 	dd if="$TOOLS/tmp/noise" of=$d bs=1M count=8 oflag=direct 2>/dev/null
 	mark write
 	tools fallocate --punch-hole --offset 0 --length 64M $d || say "refused by the kernel"
-	mark sizes 5""")
+	mark sizes 5""", where=NEWEST if _blocks == 4096 else UML)
 
 
 def filesystem(name, what, guess, mkfs, options="", blocks=4096, wrong=False, advice="", wait=5,
-               before="", size="1G", after=""):
-    mount = f"tools mount {options} $d /mnt/disk"
-    guest_row("files", FILES, name, what, guess, f"""
+               before="", size="1G", recipe=False, where=UML, door=None, boot="files",
+               group=FILES, drive=None):
+    door = door or f"serve {size}\n\tattach -b {blocks}"
+    guest_row(boot, group, name, what, guess, f"""
 	{before}
-	serve {size}
-	attach -b {blocks}
+	{door}
 	tools {mkfs} $d >/dev/null
 	mark mkfs
-	{mount} || {{ say "the kernel does not mount it"; exit 0; }}
+	tools mount {options} $d /mnt/disk || {{ say "the kernel does not mount it"; exit 0; }}
 	fill
 	mark fill
 	rm -rf $m/data
@@ -69,13 +74,12 @@ def filesystem(name, what, guess, mkfs, options="", blocks=4096, wrong=False, ad
 	mark delete {wait}
 	tools fstrim /mnt/disk || say "fstrim: status $?"
 	mark fstrim {wait}
-	{after}
-	umount $m""", wrong, advice)
+	umount $m""", wrong, advice, where, recipe, drive)
 
 
 for _name, _mkfs, _trims in (("ext4", "mkfs.ext4 -q", "discard"), ("xfs", "mkfs.xfs -q", "discard"),
                              ("btrfs", "mkfs.btrfs -q", "discard=sync"), ("f2fs", "mkfs.f2fs -q", "discard")):
-    _module = {"f2fs": "load f2fs", "btrfs": "load btrfs", "xfs": "load xfs"}.get(_name, "")
+    _module = f"load {_name}"
     filesystem(_name + "-plain", f"{_name}, as mkfs and mount make it",
                {"ext4": "nothing at delete; fstrim gives all back", "xfs": "nothing at delete; fstrim gives all back",
                 "btrfs": "nothing at delete; fstrim gives all back",
@@ -84,7 +88,8 @@ for _name, _mkfs, _trims in (("ext4", "mkfs.ext4 -q", "discard"), ("xfs", "mkfs.
     filesystem(_name + "-discard", f"{_name}, mount -o {_trims}",
                {"ext4": "trims at delete: all comes back", "xfs": "trims at delete: all comes back",
                 "btrfs": "trims at delete: all comes back", "f2fs": "trims some seconds after delete"}[_name],
-               _mkfs, f"-o {_trims}", before=_module)
+               _mkfs, f"-o {_trims}", before=_module, recipe=_name != "f2fs",
+               where=NEWEST if _name != "f2fs" else UML)
     filesystem(_name + "-512", f"{_name}, mount -o {_trims}, attached with blocks of 512",
                "as with 4096: its blocks are of 4096, if not its journal's",
                _mkfs, f"-o {_trims}", 512, before=_module)
@@ -96,7 +101,9 @@ filesystem("ext4-nodiscard", "ext4 of mkfs -E nodiscard, mount -o discard", "mkf
 filesystem("ext4-nojournal", "ext4 without journal, mount -o discard", "nothing held after delete",
            "mkfs.ext4 -q -O ^has_journal", "-o discard")
 filesystem("btrfs-async", "btrfs, mount -o discard=async", "trims some seconds after delete",
-           "mkfs.btrfs -q", "-o discard=async", before="load btrfs", wait=60)
+           "mkfs.btrfs -q", "-o discard=async", before="load btrfs", wait=60, recipe=True, where=NEWEST)
+filesystem("btrfs-wait", "btrfs, as it comes; a minute is waited for",
+           "Linux 6.1: nothing at delete; later: trims within a minute", "mkfs.btrfs -q", before="load btrfs", wait=75)
 filesystem("btrfs-zstd", "btrfs, mount -o compress=zstd,discard=sync", "as without, of noise",
            "mkfs.btrfs -q", "-o compress=zstd,discard=sync", before="load btrfs")
 filesystem("xfs-log", "xfs of mkfs -l size=100m, mount -o discard", "a larger log is held",
@@ -105,7 +112,7 @@ filesystem("xfs-log", "xfs of mkfs -l size=100m, mount -o discard", "a larger lo
 filesystem("f2fs-nodiscard", "f2fs, mount -o nodiscard", "nothing at delete; fstrim gives all back",
            "mkfs.f2fs -q", "-o nodiscard", before="load f2fs")
 filesystem("f2fs-wait", "f2fs, as it comes; a minute is waited for", "all comes back within a minute",
-           "mkfs.f2fs -q", "", before="load f2fs", wait=75)
+           "mkfs.f2fs -q", "", before="load f2fs", wait=75, recipe=True, where=NEWEST)
 
 
 SWAP_LOAD = """
@@ -125,37 +132,59 @@ SWAP_LOAD = """
 
 
 def swap(name, what, guess, fill="head -c 32M \"$TOOLS/tmp/noise\" >/run/swapped/file",
-         free="rm -f /run/swapped/*", options="--discard", wrong=False, advice=""):
+         free="rm -f /run/swapped/*", options="--discard", wrong=False, advice="", door="disk 256M",
+         before="", where=UML, recipe=False, boot="swap", group=SWAP):
     load = SWAP_LOAD.replace("{fill}", fill.replace("$TOOLS", "'\"$TOOLS\"'")).replace("{free}", free)
-    guest_row("swap", SWAP, name, what, guess, f"""
-	disk 256M
+    guest_row(boot, group, name, what, guess, f"""
+	{before}
+	{door}
 	tools mkswap -q $d >/dev/null
 	mark mkswap
 	swapon {options} $d
-	mark swapon{load}""", wrong, advice)
+	mark swapon{load}""", wrong, advice, where, recipe)
 
 
 swap("swap-discard", "swapon --discard; 32 MiB go out and are freed",
-     "a trim of all at swapon; writes; trims when freed: all comes back", advice="recommended: ramzswap(8) does it")
+     "a trim of all at swapon; writes; trims when freed: all comes back", where=NEWEST,
+     advice="recommended: ramzswap(8) does it; up to 6.12 the cluster that each processor fills stays, 2 MiB at most")
 swap("swap-discard-once", "swapon --discard=once", "a trim at swapon; nothing when freed", options="--discard=once")
 swap("swap-discard-pages", "swapon --discard=pages", "no trim at swapon; trims when freed",
      options="--discard=pages")
 swap("swap-plain", "swapon without options", "no trim: nothing comes back", options="",
      advice="--discard, or notices of freed slots: see ramzswap(8)")
 swap("swap-zeroes", "the same with 32 MiB of zeroes", "written, and stored as nothing",
-     fill="head -c 32M /dev/zero >/run/swapped/file")
+     fill="head -c 32M /dev/zero >/run/swapped/file", where=NEWEST)
+swap("swap-512", "swapon --discard, attached with blocks of 512", "as with 4096: swap sends whole pages",
+     door="serve 256M\n\tattach -b 512")
+swap("swap-ioctl", "swapon --discard, attached by ioctl with -swap", "as by netlink",
+     door="serve 256M\n\tattach -nonetlink -name '' -b 4096 -swap")
 swap("swap-half", "half of the file is freed, every second 64 KiB", "nothing comes back: clusters are of 2 MiB",
      free="for i in $(seq 0 2 511); do fallocate -p -o $((i * 65536)) -l 65536 /run/swapped/file; done")
 
 
-def layer(name, what, guess, make, use="/dev/mapper/layer", before="", wrong=False, advice="", mount="-o discard",
-          unmake="", size="1G", wait=5):
-    guest_row("layers", LAYERS, name, what, guess, f"""
+ZSWAP = """load zbud zsmalloc
+	[ -e /sys/module/zswap/parameters/enabled ] || {{ echo "no zswap in this kernel"; exit 77; }}
+	echo {percent} >/sys/module/zswap/parameters/max_pool_percent
+	echo Y >/sys/module/zswap/parameters/enabled"""
+# Numbers in words: they take a third in zswap, and no two pages are alike.
+TEXT = "seq -f line%.0f 3000000 | head -c 32M >/run/swapped/file"
+swap("zswap-noise", "zswap in front; 32 MiB that do not compress go out", "they pass by zswap: as without it",
+     before=ZSWAP.format(percent=20), where=NEWEST)
+swap("zswap-text", "zswap in front; 32 MiB of text go out", "nothing arrives: zswap keeps them", fill=TEXT,
+     before=ZSWAP.format(percent=20), where=NEWEST)
+swap("zswap-full", "zswap in front with room for 1 % of memory; 32 MiB of text go out",
+     "what zswap has no room for is written, page by page; all comes back", fill=TEXT,
+     before=ZSWAP.format(percent=1), where=NEWEST)
+
+
+def layer(name, what, guess, make, use="/dev/mapper/layer", before="", wrong=False, advice="",
+          mkfs="mkfs.ext4 -q", mount="-o discard", unmake="", size="1G", wait=5, where=UML, boot="layers", end="end"):
+    guest_row(boot, LAYERS, name, what, guess, f"""
 	{before}
 	disk {size}
 	{make}
 	mark made
-	tools mkfs.ext4 -q {use}
+	tools {mkfs} {use} >/dev/null
 	tools mount {mount} {use} /mnt/disk
 	fill
 	mark fill
@@ -165,17 +194,33 @@ def layer(name, what, guess, make, use="/dev/mapper/layer", before="", wrong=Fal
 	mark fstrim {wait}
 	umount $m
 	{unmake}
-	mark end 3""", wrong, advice)
+	mark {end} 3""", wrong, advice, where)
 
 
-CRYPT = ("load dm-mod dm-crypt crypto_skcipher ecb xts",
+CRYPT = ("load dm-mod crypto_skcipher gf128mul ecb xts cbc hmac sha256 encrypted-keys dm-crypt",
          "head -c 64 \"$TOOLS/tmp/noise\" >\"$TOOLS/tmp/key\"\n\ttools cryptsetup open --type plain --key-file /tmp/key "
          "--cipher aes-xts-plain64 --key-size 512 {} $d layer || {{ echo \"no cipher in this kernel\"; exit 77; }}")
+# What the kernel zeroes later, at its leisure, is zeroed at once.
+EAGER = "mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0"
 layer("crypt", "dm-crypt (plain), ext4 with discard", "no trims reach the disk: nothing comes back",
-      CRYPT[1].format(""), before=CRYPT[0], unmake="tools cryptsetup close layer",
-      advice="--allow-discards; what is encrypted does not compress")
+      CRYPT[1].format(""), before=CRYPT[0], unmake="tools cryptsetup close layer", boot="crypt",
+      mkfs=EAGER, advice="--allow-discards (crypt-btrfs); what is encrypted does not compress")
+ZEROES = "a filesystem that writes few zeroes (crypt-btrfs): they become noise, as inode tables and journals of ext4 do"
 layer("crypt-discards", "dm-crypt with --allow-discards, ext4 with discard", "all comes back",
-      CRYPT[1].format("--allow-discards"), before=CRYPT[0], unmake="tools cryptsetup close layer")
+      CRYPT[1].format("--allow-discards"), before=CRYPT[0], unmake="tools cryptsetup close layer", boot="crypt",
+      mkfs=EAGER, wrong=True, advice=ZEROES)
+layer("crypt-xfs", "dm-crypt with --allow-discards, XFS with discard", "its log of zeroes stays as noise: 64 MiB",
+      CRYPT[1].format("--allow-discards"), before=CRYPT[0] + "\n\tload xfs", unmake="tools cryptsetup close layer",
+      boot="crypt", mkfs="mkfs.xfs -q", advice=ZEROES)
+layer("crypt-btrfs", "dm-crypt with --allow-discards, btrfs with discard=sync", "it writes no zeroes: all comes back",
+      CRYPT[1].format("--allow-discards"), before=CRYPT[0] + "\n\tload btrfs", unmake="tools cryptsetup close layer",
+      boot="crypt", mkfs="mkfs.btrfs -q", mount="-o discard=sync", end="closed", advice="recommended, if it has to be encrypted")
+layer("crypt-luks", "LUKS2 opened with --allow-discards, ext4 with discard", "all but the header's keys comes back",
+      "tools cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file /tmp/key $d || "
+      "{ echo \"no cipher in this kernel\"; exit 77; }\n"
+      "\ttools cryptsetup open --type luks2 --allow-discards --key-file /tmp/key $d layer",
+      before=CRYPT[0] + " algif_skcipher\n\thead -c 64 \"$TOOLS/tmp/noise\" >\"$TOOLS/tmp/key\"",
+      unmake="tools cryptsetup close layer", boot="crypt", mkfs=EAGER, wrong=True, advice=ZEROES + "; its header is of 16 MiB of noise")
 layer("linear", "dm-linear beginning at a sector off the page borders",
       "refused: the blocks are of 4096",
       "tools dmsetup create layer --table \"0 1048576 linear $d 2049\" || { say \"refused by the kernel\"; mark refused; exit 0; }",
@@ -190,6 +235,55 @@ layer("thin", "LVM-like thin pool (chunks of 64 KiB), ext4 with discard",
       "\ttools dmsetup create layer --table '0 1048576 thin /dev/mapper/pool 0'",
       before="load dm-mod dm-bufio dm-persistent-data dm-bio-prison dm-thin-pool",
       unmake="for each in layer pool data meta; do tools dmsetup remove $each; done")
+LVM = ("load dm-mod dm-bufio dm-persistent-data dm-bio-prison dm-thin-pool",
+       "lvm() { tools lvm \"$@\" --config 'activation{udev_sync=0 udev_rules=0 monitoring=0} backup{backup=0 archive=0} "
+       "global{locking_dir=\"/run/lock\"} devices{issue_discards=ISSUE use_devicesfile=0 filter=[\"a|/dev/nbd0|\",\"r|.*|\"]}' "
+       ">>/run/lvm.log 2>&1 || { tail -n 3 /run/lvm.log; return 1; }; }\n"
+       "\tlvm pvcreate -y $d; lvm vgcreate -y group $d")
+layer("lvm", "LVM, a linear volume, ext4 with discard", "trims pass: all comes back",
+      LVM[1].replace("ISSUE", "0") + "; lvm lvcreate -y -Zn -Wn -L 512M -n volume group", use="/dev/mapper/group-volume",
+      before=LVM[0], unmake="lvm vgremove -y group")
+layer("lvm-thin", "LVM thin volume (lvcreate -T), ext4 with discard", "trims pass in whole chunks: all but some metadata comes back",
+      LVM[1].replace("ISSUE", "0") + "; lvm lvcreate -y -Zn -L 512M -V 512M -T -n volume group/pool",
+      use="/dev/mapper/group-volume", before=LVM[0], unmake="lvm vgremove -y group")
+for _issue, _guess in (("0", "nothing comes back: a volume's blocks are only forgotten"),
+                       ("1", "a trim of the volume: all comes back")):
+    guest_row("layers", LAYERS, "lvm-remove" + ("-discards" if _issue == "1" else ""),
+              "an LVM volume with 32 MiB of files is removed" + (", issue_discards=1" if _issue == "1" else ""), _guess, f"""
+	{LVM[0]}
+	disk 1G
+	{LVM[1].replace("ISSUE", _issue)}
+	lvm lvcreate -y -Zn -Wn -L 512M -n volume group
+	tools mkfs.ext4 -q /dev/mapper/group-volume
+	tools mount /dev/mapper/group-volume /mnt/disk
+	fill
+	mark fill
+	umount $m
+	lvm lvremove -y group/volume
+	mark end 5""", advice="issue_discards=1 in lvm.conf, or blkdiscard of the volume before" if _issue == "0" else "")
+PARTS = ("for part in 0 1 2; do tools dmsetup create part$part --table \"0 262144 linear $d $((part * 262144))\"; done\n"
+         "\t{modules}\n"
+         "\tyes | tools mdadm -q --create /dev/md9 --level={level} --raid-devices={count} --metadata=1.2 {more} "
+         "{parts}; for i in $(seq 60); do grep -q re[sc] /proc/mdstat || break; sleep 1; done")
+UNPART = "tools mdadm -q --stop /dev/md9; for part in 0 1 2; do tools dmsetup remove part$part; done"
+RAID5 = PARTS.replace("{level}", "5").replace("{count}", "3").replace("{more}", "").replace(
+    "{parts}", "/dev/mapper/part0 /dev/mapper/part1 /dev/mapper/part2") + (
+        "; say \"md takes trims up to $(cat /sys/block/md9/queue/discard_max_bytes)\"")
+layer("raid5", "md raid5 of three parts of the disk, ext4 with discard",
+      "no trims: raid456 has devices_handle_discard_safely off", RAID5.replace("{modules}", ":"), use="/dev/md9",
+      before="load dm-mod md-mod xor raid6_pq async_tx async_memcpy async_xor async_pq async_raid6_recov raid456",
+      unmake=UNPART, boot="raid",
+      advice="as raid5-safely; its parts are all of one memory, so that raid0 will do")
+layer("raid5-safely", "the same with raid456.devices_handle_discard_safely=Y", "trims of whole stripes: all comes back",
+      RAID5.replace("{modules}", "echo Y >/sys/module/raid456/parameters/devices_handle_discard_safely"),
+      use="/dev/md9", before="load dm-mod md-mod xor raid6_pq async_tx async_memcpy async_xor async_pq async_raid6_recov raid456",
+      unmake=UNPART + "; echo N >/sys/module/raid456/parameters/devices_handle_discard_safely",
+      boot="raid")
+layer("raid1-sync", "md raid1 of two parts of the disk, with its first synchronisation, ext4 with discard",
+      "the synchronisation writes zeroes, which take no memory; each trim comes twice: all comes back",
+      PARTS.replace("{level}", "1").replace("{count}", "2").replace("{more}", "--bitmap=none").replace(
+          "{parts}", "/dev/mapper/part0 /dev/mapper/part1").replace("{modules}", ":"),
+      use="/dev/md9", before="load dm-mod md-mod raid1", unmake=UNPART, boot="raid")
 layer("raid1", "md raid1 of the disk alone (mdadm --force), ext4 with discard", "trims pass: all comes back",
       "yes | tools mdadm -q --create /dev/md9 --level=1 --raid-devices=1 --force --metadata=1.2 --assume-clean $d",
       use="/dev/md9", before="load md-mod raid1", unmake="tools mdadm -q --stop /dev/md9")
@@ -278,23 +372,6 @@ guest_row("programs", PROGRAMS, "erofs", "an erofs of lz4 of the same, written t
 	umount $m
 	tools blkdiscard -f $d
 	mark clean 5""")
-guest_row("programs", PROGRAMS, "zram-backing", "zram with the disk as its backing_dev; idle pages written back",
-          "4 KiB writes; nothing is ever trimmed: what zram gave back stays", """
-	load zsmalloc zram
-	disk 256M
-	[ -e /sys/block/zram0/backing_dev ] || { echo "zram of this kernel writes nothing back"; exit 77; }
-	echo $d >/sys/block/zram0/backing_dev
-	echo 128M >/sys/block/zram0/disksize
-	head -c 16M "$TOOLS/tmp/noise" | dd of=/dev/zram0 bs=1M oflag=direct 2>/dev/null
-	mark filled
-	echo huge >/sys/block/zram0/writeback
-	mark writeback
-	tools blkdiscard /dev/zram0
-	mark discard 5
-	echo 1 >/sys/block/zram0/reset
-	mark reset 5""", advice="trim the disk (blkdiscard) once zram is reset")
-
-
 # Guessed otherwise than at least one of the kernels did.
 WRONG = ("attach-1024", "ext4-1k", "f2fs-512", "zero-512", "zero-4096", "punch-512", "punch-4096", "f2fs-plain", "f2fs-discard",
          "xfs-512", "xfs-log", "swap-zeroes", "sqlite-delete")
