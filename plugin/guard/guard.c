@@ -432,7 +432,9 @@ int main(int argc, char **argv)
 
 	if (argc == 2)
 		inform(argv[1]);
-	if (argc == 3 && strcmp(argv[1], "--bury") == 0) {
+	if (argc > 1 && strcmp(argv[1], "--bury") == 0) {
+		if (argc != 3)
+			mistake("needs one device, such as --bury /dev/ublkb0", NULL);
 		guard_log_open(_PATH_LOG);
 		return bury_now(argv[2]);
 	}

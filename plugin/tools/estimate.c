@@ -344,6 +344,13 @@ static bool add_programs(struct found *found, int count, char **names)
 				names[i]);
 			return false;
 		}
+		for (int j = 0; j < i; j++) {
+			if (atol(names[j]) == pid) {
+				fprintf(stderr, "ramzswap: estimate: process %ld is named twice\n",
+					pid);
+				return false;
+			}
+		}
 		err = add_program(found, (pid_t)pid);
 		if (err) {
 			fprintf(stderr, "ramzswap: estimate: process %ld cannot be read: %s%s\n",

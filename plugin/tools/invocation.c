@@ -133,7 +133,7 @@ static const struct command *find_command(const char *name)
 
 static void set_command(const struct command **command, const char *name)
 {
-	if (*command)
+	if (*command && strcmp((*command)->name, name) != 0)
 		fail("one command at a time, not both %s and %s", (*command)->name, name);
 	*command = find_command(name);
 }
@@ -164,6 +164,14 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* What an option names, once: of two, neither is dropped without a word. */
+static const char *take_value(const char *before, const char *option, const char *is_for)
+{
+	if (before)
+		fail("%s names %s, not both %s and %s", option, is_for, before, optarg);
+	return optarg;
+}
+
 /* One that not all commands take.  False if it is none. */
 static bool take_option(struct invocation *invocation, int option)
 {
@@ -181,7 +189,9 @@ static bool take_option(struct invocation *invocation, int option)
 		invocation->http = true;
 		return true;
 	case 'o':
-		invocation->output = optarg;
+		invocation->output =
+			take_value(invocation->output, "--output",
+				   "one list of columns, with commas between, or one file");
 		return true;
 	case 'r':
 		invocation->raw = true;
@@ -199,6 +209,7 @@ static bool take_option(struct invocation *invocation, int option)
 static void parse_options(int argc, char **argv, struct invocation *invocation,
 			  const struct command **command)
 {
+	const char *socket = NULL;
 	bool as_in_2009 = false;
 	int option;
 
@@ -208,8 +219,7 @@ static void parse_options(int argc, char **argv, struct invocation *invocation,
 			continue;
 		switch (option) {
 		case 'c':
-			invocation->socket = optarg;
-			invocation->socket_given = true;
+			socket = take_value(socket, "--control", "one socket");
 			break;
 		case OPTION_STATS:
 			set_command(command, "stats");
@@ -229,6 +239,10 @@ static void parse_options(int argc, char **argv, struct invocation *invocation,
 		default:
 			fail("unknown option %s: see rzscontrol --help", argv[optind - 1]);
 		}
+	}
+	if (socket) {
+		invocation->socket = socket;
+		invocation->socket_given = true;
 	}
 	if (as_in_2009 && !invocation->json && !invocation->prometheus)
 		invocation->all = true;
@@ -304,6 +318,15 @@ static void join_words(int count, char **words, struct invocation *invocation)
 		invocation->task = TASK_BACKING;
 }
 
+/* Twice the same series is nothing that Prometheus takes, nor is a disk two. */
+static void check_sockets(int count, char **words)
+{
+	for (int i = 1; i < count; i++)
+		for (int j = 0; j < i; j++)
+			if (strcmp(words[i], words[j]) == 0)
+				fail("%s is named twice: leave the second out", words[i]);
+}
+
 static unsigned int parse_number(const char *word, const char *what)
 {
 	unsigned long number;
@@ -346,6 +369,8 @@ void invocation_parse(struct invocation *invocation, int argc, char **argv)
 		fail("%s does not take \"%s\"", command->name, invocation->words[command->words]);
 	if (command->task == TASK_ORDER)
 		join_words(invocation->word_count, invocation->words, invocation);
+	if (command->task == TASK_LIST || command->task == TASK_METRICS)
+		check_sockets(invocation->word_count, invocation->words);
 	if (command->task == TASK_WATCH)
 		parse_watch(invocation->word_count, invocation->words, invocation);
 }

@@ -44,7 +44,8 @@ control() {
 swap() {
 	local remedy=$1
 	shift
-	told "$remedy" env RAMZSWAP_RUN="$dir/run" RAMZSWAP_DEFAULTS="$dir/none" "$ramzswap" "$@"
+	told "$remedy" env RAMZSWAP_RUN="$dir/run" RAMZSWAP_DEFAULTS="$dir/none" \
+		RAMZSWAP_SETTINGS_ROOT="$dir" "$ramzswap" "$@"
 }
 
 mistakes_of_a_disk() {
@@ -85,6 +86,13 @@ mistakes_with_rzscontrol() {
 	control 'start with backing=' writeback
 	control 'start with backing=' backing rate 5M
 	control 'a whole number from 1' watch 0.5
+	control 'with commas between' list -o NAME -o SOCKET
+	control 'or one file, not both' metrics -o "$dir/a" -o "$dir/b"
+	control 'use NAME, DISKSIZE' list --output=
+	control 'stats does not take "stats"' stats stats
+	control 'leave the second out' metrics "$dir/control" "$dir/control"
+	told 'it has 1 to 107' "$RZSCONTROL" --control= stats
+	told 'one socket, not both' "$RZSCONTROL" -c "$dir/control" -c "$dir/other" stats
 	control '1 client is connected and would lose its data: disconnect it first' reset
 	told 'or name its socket with -c' "$RZSCONTROL" -c "$dir/nowhere" stats
 	told 'is no' "$RZSCONTROL" -c "$dir/other" stats
@@ -113,6 +121,22 @@ mistakes_with_ramzswap() {
 	swap "'ramzswap set size=50%' changes one" settings size=50%
 	swap 'without blanks, such as size=50%' set size 50%
 	swap 'not running' status
+	swap 'not both 50% and 60%' start --size 50% --size 60%
+	swap 'not both 1G and 2G' start 1G size=2G
+	swap 'not both 1 and 2' start --threads 1 --threads=2
+	swap 'not both 1 and 2' start --connections 1 --connections 2
+	swap 'not both 5 and 6' start --priority 5 --priority 6
+	swap 'not both nbd and ublk' start --door nbd --door ublk
+	swap 'not both /dev/nbd0 and /dev/nbd1' start --device /dev/nbd0 --device /dev/nbd1
+	swap 'not both memlimit=1G and memlimit=2G' start memlimit=1G memlimit=2G
+	swap 'not both cold and warm' start --disk cold --disk=warm
+	swap '--size needs a value' start --size=
+	swap '--device needs a value' start --device ''
+	swap 'memlimit needs a value' start memlimit=
+	swap 'is set twice' set size=1G SIZE=2G
+	swap 'shows the disk that --disk names' settings show cold
+	swap 'settings check takes no arguments' settings check cold
+	swap 'settings list takes no arguments' settings list cold
 	swap '--force and --if-on only' stop --now
 }
 
@@ -125,6 +149,13 @@ mistakes_with_the_programs_beside() {
 	told 'no process has this number' "$beside/ramzswap-guard" /dev/nbd0 "$dir/control" 2147483647
 	told 'takes stop, status, sleep or wake' "$beside/ramzswap-ctl" start
 	told 'is not the number of a process' "$beside/ramzswap-estimate" firefox
+	told 'is named twice' "$beside/ramzswap-estimate" $$ $$
+	told 'such as --bury /dev/ublkb0' "$beside/ramzswap-guard" --bury
+	told 'such as --bury /dev/ublkb0' "$beside/ramzswap-guard" --bury /dev/ublkb0 /dev/ublkb1
+	told 'takes check, list, show, set or shell' "$beside/ramzswap-settings" begin
+	told 'takes check, list, show, set or shell' "$beside/ramzswap-settings"
+	told 'check takes no arguments' "$beside/ramzswap-settings" check cold
+	told 'show takes one disk' "$beside/ramzswap-settings" show cold warm
 	[ -x "$beside/ramzswap-freed" ] || return 0
 	told "'ramzswap-freed --help' shows what it takes" "$beside/ramzswap-freed" --all
 	told 'needs CONTROL-SOCKET and DEVICE' "$beside/ramzswap-freed" /dev/nbd0

@@ -41,6 +41,12 @@ static void usage(FILE *to)
 	      to);
 }
 
+static int mistake(const char *what)
+{
+	fprintf(stderr, "ramzswap: %s: 'ramzswap-settings --help' shows what it takes\n", what);
+	return EXIT_FAILURE;
+}
+
 static const char *root(void)
 {
 	const char *named = getenv("RAMZSWAP_SETTINGS_ROOT");
@@ -128,6 +134,18 @@ static int list(struct settings *settings)
 	return status;
 }
 
+/* The key of a word NAME=VALUE, or NULL. */
+static const struct key *key_of(char *word)
+{
+	char *equals = strchr(word, '=');
+	const struct key *key;
+
+	*equals = '\0';
+	key = key_find(word);
+	*equals = '=';
+	return key;
+}
+
 /* Each NAME=VALUE is set to what it is, and what was set of another name stays.  0 or a negative
  * errno. */
 static int write_set(FILE *file, const struct settings *settings, const char *disk, int count,
@@ -143,11 +161,8 @@ static int write_set(FILE *file, const struct settings *settings, const char *di
 
 		if (strcmp(settings->files[setting->file], own) != 0)
 			continue;
-		for (int j = 0; j < count && strcmp(setting->disk, disk) == 0; j++) {
-			*strchr(words[j], '=') = '\0';
-			replaced |= key_find(words[j]) == setting->key;
-			words[j][strlen(words[j])] = '=';
-		}
+		for (int j = 0; j < count && strcmp(setting->disk, disk) == 0; j++)
+			replaced |= key_of(words[j]) == setting->key;
 		if (replaced)
 			continue;
 		if (strcmp(section, setting->disk) != 0)
@@ -193,6 +208,15 @@ static int replace_set(const struct settings *settings, const char *disk, int co
 	return EXIT_SUCCESS;
 }
 
+/* Whether an earlier one of these words NAME=VALUE sets the same as the last one. */
+static bool is_set_twice(int last, char **words)
+{
+	for (int i = 0; i < last; i++)
+		if (key_of(words[i]) == key_of(words[last]))
+			return true;
+	return false;
+}
+
 static int set(struct settings *settings, int count, char **words)
 {
 	const char *disk = DISK_DEFAULT;
@@ -225,6 +249,11 @@ static int set(struct settings *settings, int count, char **words)
 			fprintf(stderr, "ramzswap: %s\n", why);
 			return EXIT_FAILURE;
 		}
+		if (is_set_twice(i, words)) {
+			fprintf(stderr, "ramzswap: %s is set twice, last by '%s': leave one out\n",
+				key_of(words[i])->name, words[i]);
+			return EXIT_FAILURE;
+		}
 	}
 	/* Mistakes of other files are theirs; of its own there are none but by hand. */
 	read_all(settings, disk);
@@ -238,16 +267,16 @@ static int run(struct settings *settings, int argc, char **argv)
 
 	if (strcmp(command, "set") == 0)
 		return set(settings, argc - 2, argv + 2);
-	if (strcmp(command, "check") == 0 && argc == 2)
-		return read_all(settings, NULL);
-	if (strcmp(command, "list") == 0 && argc == 2)
-		return list(settings);
-	if (strcmp(command, "show") == 0 && argc <= 3)
-		return show(settings, disk);
-	if (strcmp(command, "shell") == 0 && argc <= 3)
-		return shell(settings, disk);
-	usage(stderr);
-	return EXIT_FAILURE;
+	if (strcmp(command, "check") == 0)
+		return argc == 2 ? read_all(settings, NULL)
+				 : mistake("settings check takes no arguments");
+	if (strcmp(command, "list") == 0)
+		return argc == 2 ? list(settings) : mistake("settings list takes no arguments");
+	if (strcmp(command, "show") == 0)
+		return argc <= 3 ? show(settings, disk) : mistake("settings show takes one disk");
+	if (strcmp(command, "shell") == 0)
+		return argc <= 3 ? shell(settings, disk) : mistake("settings shell takes one disk");
+	return mistake("ramzswap-settings takes check, list, show, set or shell");
 }
 
 int main(int argc, char **argv)
@@ -255,10 +284,8 @@ int main(int argc, char **argv)
 	struct settings *settings;
 	int status;
 
-	if (argc < 2) {
-		usage(stderr);
-		return EXIT_FAILURE;
-	}
+	if (argc < 2)
+		return mistake("ramzswap-settings takes check, list, show, set or shell");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		usage(stdout);
 		return EXIT_SUCCESS;
