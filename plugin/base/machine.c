@@ -40,6 +40,29 @@ uint64_t machine_room(const struct machine_memory *memory, bool swaps_to_it)
 	return memory->available + (swaps_to_it ? memory->swappable : 0);
 }
 
+int machine_lists_open(void)
+{
+	return open("/proc/sys/vm/percpu_pagelist_high_fraction", O_RDONLY | O_CLOEXEC);
+}
+
+/* However small the share: four batches on a list, each a 4096th of the memory. */
+#define LIST_MIN_SHARE 1024
+
+uint64_t machine_lists(int lists, unsigned int processors, uint64_t total)
+{
+	char text[32];
+	ssize_t len = lists < 0 ? 0 : pread(lists, text, sizeof(text) - 1, 0);
+	uint64_t share, most, least;
+
+	text[len > 0 ? len : 0] = '\0';
+	share = strtoull(text, NULL, 10);
+	if (share == 0)
+		return UINT64_MAX;
+	most = total / share;
+	least = total / LIST_MIN_SHARE * processors;
+	return most > least ? most : least;
+}
+
 int machine_swaps_open(void)
 {
 	int fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);

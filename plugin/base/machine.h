@@ -30,6 +30,19 @@ void machine_memory(int meminfo, struct machine_memory *memory);
  */
 uint64_t machine_room(const struct machine_memory *memory, bool swaps_to_it);
 
+/*
+ * A file descriptor of the kernel's bound on the processors' own lists of free pages, to be closed
+ * by the caller, or -1 where it has none (Linux before 5.14).
+ */
+int machine_lists_open(void);
+
+/*
+ * Bytes that these lists may hold at most in a machine of so many processors and so much memory:
+ * free, and yet not to be found by who looks whether memory is free.  UINT64_MAX where nothing but
+ * the kernel's low watermark bounds them, or lists is -1.  No allocation; any thread.
+ */
+uint64_t machine_lists(int lists, unsigned int processors, uint64_t total);
+
 /* A file descriptor of /proc/swaps, to be closed by the caller, or a negative errno. */
 int machine_swaps_open(void);
 

@@ -150,6 +150,7 @@ unsigned int ballast_look(struct ballast *ballast)
 	    !ask_stats(ballast->socket, &ballast->answer, &stats))
 		return IDLE_LOOK_MS;
 	machine_memory(ballast->meminfo, &view.memory);
+	view.lists = machine_lists(ballast->lists, ballast->processors, view.memory.total);
 	view.area_free = size - used;
 	wanted = ballast_plan_look(&ballast->plan, &view);
 	wanted -= wanted % STEP;
@@ -169,7 +170,7 @@ unsigned int ballast_look(struct ballast *ballast)
 	if (steps == STEPS)
 		return 0;
 	if (ballast->held == 0 && view.memory.available >= view.memory.total / 4 &&
-	    stats.mem_used_total <= ballast_plan_limit(&stats, &view.memory) / 4)
+	    stats.mem_used_total <= ballast_plan_limit(&view) / 4)
 		return IDLE_LOOK_MS;
 	return pause_after(ballast, &view);
 }
@@ -194,6 +195,8 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 				? WORD_OF_NOTES
 				: WORD;
 	ballast->meminfo = machine_open();
+	ballast->lists = machine_lists_open();
+	ballast->processors = (unsigned int)sysconf(_SC_NPROCESSORS_CONF);
 	ballast->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	ballast->size = size - size % STEP;
 	ballast->memory = mmap(NULL, ballast->size, PROT_READ | PROT_WRITE,

@@ -19,12 +19,13 @@
 struct ballast {
 	const char *device;
 	const char *socket;
-	int swaps, meminfo, pagemap; /* of /proc */
-	char *memory;		     /* of the area's size; bytes [0, held) are swapped out */
+	int swaps, meminfo, pagemap, lists; /* of /proc */
+	char *memory; /* of the area's size; bytes [0, held) are swapped out */
 	size_t size;
 	size_t held;
 	size_t settled; /* of it, the first that take no memory any more */
 	int word;	/* that each of its bytes is */
+	unsigned int processors;
 	struct ballast_plan plan;
 	struct ask_answer answer; /* of the server */
 };

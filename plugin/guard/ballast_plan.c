@@ -3,7 +3,8 @@
 
 /*
  * Of a pool's limit, what is put aside for pages that come before the guard has looked again: 1/32.
- * Where the machine's memory is the limit it is 1/8 of what is left to programs.
+ * Where the machine's memory is the limit it is 1/8 of what is left to programs where the
+ * processors' lists are long.
  */
 #define ASIDE(limit) ((limit) / 32)
 
@@ -33,29 +34,52 @@
 #define LEFT_MAX (UINT64_C(512) << 20)
 #define SMALL (UINT64_C(128) << 20)
 #define LEFT_SMALL 8
+#define LOW_WATERMARK (UINT64_C(20) << 20)
+
+/*
+ * Where these lists are kept short so much less is left, and the kernel still finds as much as
+ * before: at least 1/16 of the memory, or 16 MiB.
+ */
+#define FOUND_MIN (UINT64_C(16) << 20)
 
 static uint64_t least(uint64_t one, uint64_t other)
 {
 	return one < other ? one : other;
 }
 
-static uint64_t left_to_programs(uint64_t memory)
+static uint64_t most(uint64_t one, uint64_t other)
 {
-	uint64_t left = memory / 16;
-
-	if (memory < SMALL)
-		return memory / LEFT_SMALL;
-	return left < LEFT_MIN ? LEFT_MIN : least(left, LEFT_MAX);
+	return one > other ? one : other;
 }
 
-uint64_t ballast_plan_limit(const struct ramzswap_stats *stats, const struct machine_memory *memory)
+static uint64_t left_with_long_lists(uint64_t memory)
 {
-	uint64_t limit = stats->memlimit ? stats->memlimit : UINT64_MAX;
-	uint64_t left = left_to_programs(memory->total), room;
+	if (memory < SMALL)
+		return memory / LEFT_SMALL;
+	return least(most(memory / 16, LEFT_MIN), LEFT_MAX);
+}
 
-	if (memory->total == 0)
+static uint64_t left_to_programs(const struct ballast_view *view)
+{
+	uint64_t left = left_with_long_lists(view->memory.total), found;
+
+	if (view->lists >= LOW_WATERMARK)
+		return left;
+	found = least(view->memory.total / 16, FOUND_MIN);
+	if (left > LOW_WATERMARK + found)
+		found = left - LOW_WATERMARK;
+	return least(found + view->lists, left);
+}
+
+uint64_t ballast_plan_limit(const struct ballast_view *view)
+{
+	const struct ramzswap_stats *stats = view->stats;
+	uint64_t limit = stats->memlimit ? stats->memlimit : UINT64_MAX;
+	uint64_t left = left_to_programs(view), room;
+
+	if (view->memory.total == 0)
 		return limit;
-	room = stats->mem_used_total + machine_room(memory, true);
+	room = stats->mem_used_total + machine_room(&view->memory, true);
 	return least(room > left ? room - left : 0, limit);
 }
 
@@ -63,7 +87,7 @@ static uint64_t put_aside(const struct ballast_view *view, uint64_t limit)
 {
 	if (limit == view->stats->memlimit)
 		return ASIDE(limit);
-	return left_to_programs(view->memory.total) / 8;
+	return left_with_long_lists(view->memory.total) / 8;
 }
 
 /*
@@ -142,7 +166,7 @@ static bool is_refusing(struct ballast_plan *plan, const struct ramzswap_stats *
 uint64_t ballast_plan_look(struct ballast_plan *plan, const struct ballast_view *view)
 {
 	const struct ramzswap_stats *stats = view->stats;
-	uint64_t limit = ballast_plan_limit(stats, &view->memory);
+	uint64_t limit = ballast_plan_limit(view);
 	uint64_t held = view->held, free = view->area_free;
 	bool refusing = is_refusing(plan, stats);
 	uint64_t room, surplus, stale;

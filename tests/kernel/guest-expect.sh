@@ -9,6 +9,8 @@ RAMZSWAP_GUARD=$BUILD/plugin/ramzswap-guard RAMZSWAP_CTL=$BUILD/plugin/ramzswap-
 export RAMZSWAP_RUN RAMZSWAP_DEFAULTS RZSCONTROL RAMZSWAP_PLUGIN RAMZSWAP_GUARD RAMZSWAP_CTL
 default_min_free=$(cat /proc/sys/vm/min_free_kbytes)
 default_boost=$(cat /proc/sys/vm/watermark_boost_factor)
+lists=/proc/sys/vm/percpu_pagelist_high_fraction
+default_lists=$(cat $lists)
 
 expect()
 {
@@ -73,6 +75,7 @@ nothing_is_left()
 {
 	[ "$(cat /proc/sys/vm/min_free_kbytes)" = "$default_min_free" ] &&
 		[ "$(cat /proc/sys/vm/watermark_boost_factor)" = "$default_boost" ] &&
+		[ "$(cat $lists)" = "$default_lists" ] &&
 		! pgrep 'nbdkit|ramzswap-guard' >/dev/null && [ ! -e /sys/block/nbd0/pid ] &&
 		[ -z "$(sed 1d /proc/swaps)" ] && [ ! -e /run/ramzswap/state ]
 }

@@ -155,6 +155,23 @@ static void a_machine_that_is_not_known_has_no_end(void **state)
 	assert_int_equal(machine_room(&memory, true), UINT64_MAX);
 }
 
+static void what_free_lists_may_hide_follows_the_kernels_bound(void **state)
+{
+	const uint64_t gib = 1 << 30;
+	int none = file_of("0\n"), share = file_of("256\n"), small = file_of("100000\n");
+
+	/* Nothing bounds them by default, and before Linux 5.14. */
+	assert_int_equal(machine_lists(none, 1, gib), UINT64_MAX);
+	assert_int_equal(machine_lists(-1, 1, gib), UINT64_MAX);
+	assert_int_equal(machine_lists(share, 1, gib), gib / 256);
+	/* Four batches are allowed to each processor. */
+	assert_int_equal(machine_lists(share, 16, gib), gib / 64);
+	assert_int_equal(machine_lists(small, 2, gib), gib / 512);
+	close(none);
+	close(share);
+	close(small);
+}
+
 static void this_machine_is_known(void **state)
 {
 	struct machine_memory memory;
@@ -181,6 +198,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_read_anew_each_time),
 		cmocka_unit_test(memory_is_told_in_bytes),
 		cmocka_unit_test(a_machine_that_is_not_known_has_no_end),
+		cmocka_unit_test(what_free_lists_may_hide_follows_the_kernels_bound),
 		cmocka_unit_test(this_machine_is_known),
 	};
 

@@ -38,6 +38,7 @@ static uint64_t wanted(struct ballast_plan *plan, const struct ramzswap_stats *s
 	const struct ballast_view view = {
 		.stats = stats,
 		.memory = *memory,
+		.lists = UINT64_MAX,
 		.area_free = area_free,
 		.held = held,
 	};

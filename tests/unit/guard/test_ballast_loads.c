@@ -28,6 +28,7 @@ struct machine {
 	double changes_at;
 	double guard_rate;  /* at which the guard takes slots; it gives them back at once */
 	double guard_stops; /* it looks no more after so many bytes of pages; 0: never */
+	uint64_t lists;	    /* what free lists may hide */
 
 	double wanted;	 /* by programs so far */
 	double resident; /* of it */
@@ -92,6 +93,7 @@ static void look(struct machine *machine, struct ballast_plan *plan)
 			.available = available > 0 ? (uint64_t)available : 0,
 			.swappable = (uint64_t)machine->resident,
 		},
+		.lists = machine->lists,
 		.area_free = (uint64_t)(machine->area - machine->swapped - machine->held),
 		.held = (uint64_t)machine->held,
 		.ms = machine->ms,
@@ -133,6 +135,7 @@ static struct machine machine_of(double mib, double memlimit_mib, double mib_per
 		.area = 4 * mib * MIB,
 		.memlimit = memlimit_mib * MIB,
 		.rate = mib_per_second * MIB / 1000,
+		.lists = UINT64_MAX,
 		.guard_rate = mib_per_second * MIB / 1000 / 4,
 		.ratio = 3,
 		.later = 3,
@@ -140,25 +143,59 @@ static struct machine machine_of(double mib, double memlimit_mib, double mib_per
 	};
 }
 
-static double left_of(const struct machine *machine)
+static double left_with(const struct machine *machine, uint64_t lists)
 {
 	struct ramzswap_stats none = { 0 };
-	struct machine_memory memory = { .total = (uint64_t)machine->memory,
-					 .available = (uint64_t)machine->memory };
+	struct ballast_view view = {
+		.stats = &none,
+		.memory = {
+			.total = (uint64_t)machine->memory,
+			.available = (uint64_t)machine->memory,
+		},
+		.lists = lists,
+	};
 
-	return machine->memory - (double)ballast_plan_limit(&none, &memory);
+	return machine->memory - (double)ballast_plan_limit(&view);
 }
 
-/* An eighth of it is put aside, the reserve counts as room, and the kernel goes by steps. */
+static double left_of(const struct machine *machine)
+{
+	return left_with(machine, machine->lists);
+}
+
+/* What of it is put aside goes off, the reserve counts as room, and the kernel goes by steps. */
 static double least_of(const struct machine *machine)
 {
-	return left_of(machine) * 7 / 8 - RESERVE - MIB;
+	return left_of(machine) - left_with(machine, UINT64_MAX) / 8 - RESERVE - MIB;
 }
 
 static const double sizes[] = { 80, 128, 203, 480, 2000, 8000 };
 static const double rates[] = { 10, 80, 500 };
 
+/* Free lists that nothing bounds, and such that may hide 1/256 of the memory. */
+static const double shares[] = { 0, 256 };
+
+static uint64_t lists_of(const struct machine *machine, double share)
+{
+	return share > 0 ? (uint64_t)(machine->memory / share) : UINT64_MAX;
+}
+
 #define EACH(i, list) (size_t i = 0; i < sizeof(list) / sizeof(*(list)); i++)
+
+static void go_on_as_it_is(double mib, double rate, double share)
+{
+	struct machine machine = machine_of(mib, 0, rate);
+	double left, fits;
+
+	machine.lists = lists_of(&machine, share);
+	left = left_of(&machine);
+	fits = (machine.memory - RESERVE - left) * 3 / OVERHEAD;
+	run(&machine, 1e18);
+	assert_true(machine.full);
+	/* Of the last, what comes between two looks is lost at that pace. */
+	assert_true(machine.swapped > fits * 0.95 - machine.rate * 50);
+	assert_true(machine.left_least >= left - RESERVE - MIB);
+}
 
 static void a_steady_load_gets_all_that_its_ratio_gives(void **state)
 {
@@ -168,17 +205,24 @@ static void a_steady_load_gets_all_that_its_ratio_gives(void **state)
 		for
 			EACH(j, rates)
 			{
-				struct machine machine = machine_of(sizes[i], 0, rates[j]);
-				double left = left_of(&machine);
-				double fits = (machine.memory - RESERVE - left) * 3 / OVERHEAD;
-
-				run(&machine, 1e18);
-				assert_true(machine.full);
-				/* Of the last, what comes between two looks is lost at that pace. */
-				assert_true(machine.swapped > fits * 0.95 - machine.rate * 50);
-				assert_true(machine.left_least >= left - RESERVE - MIB);
+				go_on_as_it_is(sizes[i], rates[j], shares[0]);
+				go_on_as_it_is(sizes[i], rates[j], shares[1]);
 			}
 		}
+}
+
+static void stop_compressing(double mib, double rate, double share, double at, bool stops)
+{
+	struct machine machine = machine_of(mib, 0, rate);
+
+	machine.lists = lists_of(&machine, share);
+	machine.ratio = 4;
+	machine.later = 1;
+	machine.changes_at = at * machine.memory;
+	machine.guard_stops = stops ? machine.changes_at : 0;
+	run(&machine, 1e18);
+	assert_true(machine.full);
+	assert_true(machine.left_least >= least_of(&machine));
 }
 
 static void pages_that_stop_compressing_leave_programs_what_they_need(void **state)
@@ -190,14 +234,8 @@ static void pages_that_stop_compressing_leave_programs_what_they_need(void **sta
 			EACH(j, rates)
 			{
 				for (double at = 0.9; at < 4; at += 0.1) {
-					struct machine machine = machine_of(sizes[i], 0, rates[j]);
-
-					machine.ratio = 4;
-					machine.later = 1;
-					machine.changes_at = at * machine.memory;
-					run(&machine, 1e18);
-					assert_true(machine.full);
-					assert_true(machine.left_least >= least_of(&machine));
+					stop_compressing(sizes[i], rates[j], shares[0], at, false);
+					stop_compressing(sizes[i], rates[j], shares[1], at, false);
 				}
 			}
 		}
@@ -209,14 +247,8 @@ static void nor_does_a_guard_that_comes_no_more(void **state)
 		EACH(i, sizes)
 		{
 			for (double at = 0.9; at < 4; at += 0.05) {
-				struct machine machine = machine_of(sizes[i], 0, 500);
-
-				machine.ratio = 4;
-				machine.later = 1;
-				machine.changes_at = machine.guard_stops = at * machine.memory;
-				run(&machine, 1e18);
-				assert_true(machine.full);
-				assert_true(machine.left_least >= least_of(&machine));
+				stop_compressing(sizes[i], 500, shares[0], at, true);
+				stop_compressing(sizes[i], 500, shares[1], at, true);
 			}
 		}
 }
@@ -274,6 +306,31 @@ static void a_load_that_compresses_later_gets_its_room(void **state)
 		}
 }
 
+/* With lists that nothing bounds they may hide the low watermark, 5/4 of vm.min_free_kbytes. */
+static void short_lists_never_leave_the_kernel_less_to_find(void **state)
+{
+	for (double mib = 64; mib < 5000; mib *= 1.05) {
+		struct machine machine = machine_of(mib, 0, 1);
+		double minimum = mib < 128 ? machine.memory / 16 : 16.0 * MIB;
+		double before = left_of(&machine) - minimum * 5 / 4, left;
+
+		machine.lists = lists_of(&machine, shares[1]);
+		left = left_of(&machine);
+		assert_true(left - (double)machine.lists >= before);
+		assert_true(left <= left_with(&machine, UINT64_MAX));
+		assert_true(left >= machine.memory / 16 || left >= 16.0 * MIB);
+	}
+}
+
+static void and_leave_the_pool_more_where_memory_is_small(void **state)
+{
+	struct machine machine = machine_of(240, 0, 1);
+
+	assert_true(left_of(&machine) >= 32.0 * MIB);
+	machine.lists = lists_of(&machine, shares[1]);
+	assert_true(left_of(&machine) <= 16.0 * MIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +340,8 @@ int main(void)
 		cmocka_unit_test(no_write_fails_below_a_limit),
 		cmocka_unit_test(a_limit_is_used_as_far_as_it_goes),
 		cmocka_unit_test(a_load_that_compresses_later_gets_its_room),
+		cmocka_unit_test(short_lists_never_leave_the_kernel_less_to_find),
+		cmocka_unit_test(and_leave_the_pool_more_where_memory_is_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
