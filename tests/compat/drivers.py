@@ -41,12 +41,13 @@ swap("ublk-swap", "ublk: swapon --discard; 32 MiB go out and are freed", "as on 
 
 filesystem("bcachefs", "bcachefs, mount -o discard", "trims some seconds after delete: all comes back",
            "bcachefs format -q --discard", "-t bcachefs -o discard", before="load bcachefs", where=TRIXIE, boot="bcachefs",
-           wait=60)
+           wait=60, recipe=True, advice="recommended; Linux 6.12's has no fstrim")
 layer("vdo", "dm-vdo (vdoformat), ext4 with discard", "trims pass in blocks of 4096: all but its own tables comes back",
       "tools vdoformat --uds-memory-size=0.25 --slab-bits=13 --logical-size=1G $d >/dev/null || exit 1\n"
       "\ttools dmsetup create layer --table \"0 2097152 vdo V4 $d 1572864 4096 32768 16380 deduplication off\"",
       before="load ext4 dm-mod dm-bufio lz4_compress lz4_decompress dm-vdo", unmake="tools dmsetup remove layer", size="6G",
-      where=LATER, boot="vdo", wait=30)
+      where=LATER, boot="vdo", wait=30, wrong=True,
+      advice="not in front of this disk, which compresses already: VDO frees in its own tables and trims nothing")
 guest_row("zram", LAYERS, "zram-backing", "zram with the disk as its backing_dev; idle pages written back",
           "4 KiB writes; nothing is ever trimmed: what zram gave back stays", """
 	load zsmalloc zram
@@ -75,11 +76,12 @@ for _name, _what, _guess, _options, (_modules, _device), _more in (
          "discard=unmap,detect-zeroes=unmap", VIRTIO, {"recipe": True, "advice": "recommended, if the guest writes zeroes"}),
         ("vm-4096", "virtio-blk, discard=unmap, blocks of 4096", "the same: all comes back", "discard=unmap",
          ("virtio_blk", "virtio-blk-pci,logical_block_size=4096,physical_block_size=4096,discard_granularity=4096"),
-         {"recipe": True}),
+         {"recipe": True, "advice": "recommended"}),
         ("vm-scsi", "virtio-scsi, discard=unmap", "the same: all comes back", "discard=unmap",
          ("virtio_scsi sd_mod", "scsi-hd,bus=scsi.0"), {"recipe": True}),
         ("vm-sata", "SATA, discard=unmap", "the same, in trims of 2 GiB at most: all comes back", "discard=unmap",
-         ("ahci sd_mod", "ide-hd,bus=sata.0"), {"recipe": True}),
+         ("ahci sd_mod", "ide-hd,bus=sata.0"),
+         {"recipe": True, "wrong": True, "advice": "virtio-blk: a range of ATA's TRIM is of 65535 sectors"}),
         ("vm-nvme", "NVMe, discard=unmap", "the same: all comes back", "discard=unmap", ("nvme", "nvme"), {"recipe": True})):
     filesystem(_name, f"{_what}; ext4, mount -o discard", _guess, "mkfs.ext4 -q", "-o discard", before="load ext4",
                door=f"given {_modules}", where=QEMU, boot="vm", group=MACHINES, drive=(_options, _device), **_more)
