@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "inform.h"
 #include "replay.h"
 
 #define REPEAT_MAX 15
@@ -287,17 +288,23 @@ static int replay_all(const struct trace *trace, const struct options *options)
 	return results[0].error[0] ? 1 : 0;
 }
 
-static int usage(void)
+static void usage(FILE *to)
 {
-	fprintf(stderr,
-		"usage: alloc_trace [--json] [--repeat N] [--write FILE] TRACE\n"
-		"TRACE is one of\n"
-		"  --pages FILE   pages of 4096 bytes, compressed: what tests/bench/collect-pages "
-		"makes\n"
-		"  --trace FILE   a recorded trace (the format is in tests/bench/trace.h)\n"
-		"  --uniform      a million operations, sizes 1 to 4096\n"
-		"  --mixed        a million operations, sizes 1024 to 2600 and many under 64\n"
-		"--write FILE records the trace and replays nothing.\n");
+	fputs("usage: alloc_trace [--json] [--repeat N] [--write FILE] TRACE\n"
+	      "TRACE is one of\n"
+	      "  --pages FILE   pages of 4096 bytes, compressed: what tests/bench/collect-pages "
+	      "makes\n"
+	      "  --trace FILE   a recorded trace (the format is in tests/bench/trace.h)\n"
+	      "  --uniform      a million operations, sizes 1 to 4096\n"
+	      "  --mixed        a million operations, sizes 1024 to 2600 and many under 64\n"
+	      "--write FILE records the trace and replays nothing.\n"
+	      "alloc_trace --help | --version tells of itself.\n",
+	      to);
+}
+
+static int mistake(void)
+{
+	usage(stderr);
 	return 1;
 }
 
@@ -319,10 +326,11 @@ int main(int argc, char **argv)
 
 	if (argc == 4 && !strcmp(argv[1], "--child"))
 		return run_child((unsigned int)atoi(argv[2]), !strcmp(argv[3], "time"));
+	inform(argc, argv, "alloc_trace", usage);
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >= 0 && !err) {
 		traces += option == 'p' || option == 't' || option == 'u' || option == 'm';
 		if (traces > 1)
-			return usage();
+			return mistake();
 		switch (option) {
 		case 'j':
 			options.json = true;
@@ -346,13 +354,13 @@ int main(int argc, char **argv)
 			err = trace_mixed(&trace);
 			break;
 		default:
-			return usage();
+			return mistake();
 		}
 	}
 	if (err)
 		return 1;
 	if (traces != 1 || optind != argc || options.repeat < 1 || options.repeat > REPEAT_MAX)
-		return usage();
+		return mistake();
 	err = options.write ? trace_write(&trace, options.write) != 0
 			    : replay_all(&trace, &options);
 	trace_free(&trace);

@@ -22,6 +22,7 @@
 
 #include "backing/backing.h"
 #include "bench_pages.h"
+#include "inform.h"
 #include "store/store.h"
 
 #define PAGE BENCH_PAGE_SIZE
@@ -239,10 +240,16 @@ static void engine_only(struct bench *bench)
 	close_store(bench);
 }
 
-static void usage(void)
+static void usage(FILE *to)
 {
-	fprintf(stderr, "usage: backing_bench --pages FILE [--file PATH] [--rounds N] "
-			"[--engine-only]\n");
+	fputs("usage: backing_bench --pages FILE [--file PATH] [--rounds N] [--engine-only]\n"
+	      "       backing_bench --help | --version\n",
+	      to);
+}
+
+static void mistake(void)
+{
+	usage(stderr);
 	exit(2);
 }
 
@@ -260,6 +267,7 @@ int main(int argc, char **argv)
 	bool alone = false;
 	int option;
 
+	inform(argc, argv, "backing_bench", usage);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'p')
 			pages = optarg;
@@ -270,10 +278,10 @@ int main(int argc, char **argv)
 		else if (option == 'e')
 			alone = true;
 		else
-			usage();
+			mistake();
 	}
 	if (!pages || optind != argc || bench.rounds < 1 || bench.rounds > ROUNDS_MAX)
-		usage();
+		mistake();
 	if (bench_pages_load(&bench.pages, pages, 0))
 		return 1;
 	if (alone) {

@@ -16,6 +16,7 @@
 
 #include "bench_pages.h"
 #include "codec.h"
+#include "inform.h"
 
 #define BATCH 256u
 #define SUBJECTS_MAX 64
@@ -308,20 +309,25 @@ static void report(uint32_t pages)
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: codec_bench --pages FILE [--max PAGES] [--rounds 1-%d] [--json]\n",
+	fprintf(to,
+		"usage: codec_bench --pages FILE [--max PAGES] [--rounds 1-%d] [--json]\n"
+		"       codec_bench --help | --version\n",
 		ROUNDS_MAX);
 }
 
 static const char *parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "pages", required_argument, NULL, 'p' },  { "max", required_argument, NULL, 'm' },
-		{ "rounds", required_argument, NULL, 'r' }, { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },	    { 0 },
+		{ "pages", required_argument, NULL, 'p' },
+		{ "max", required_argument, NULL, 'm' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
 	};
 	const char *file = NULL;
 	int option;
 
+	inform(argc, argv, "codec_bench", usage);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'p':
@@ -336,9 +342,6 @@ static const char *parse(int argc, char **argv)
 		case 'j':
 			json = 1;
 			break;
-		case 'h':
-			usage(stdout);
-			exit(0);
 		default:
 			usage(stderr);
 			exit(1);

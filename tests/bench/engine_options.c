@@ -5,12 +5,19 @@
 #include <string.h>
 
 #include "engine_bench.h"
+#include "inform.h"
 
-static const char usage[] =
+static const char usage_text[] =
 	"usage: engine_bench --pages FILE [--threads N[,N...]] [--rounds N] [--request KIB]\n"
 	"                    [--codec NAME] [--max-pages N] [--wait SECONDS] [--seed N]\n"
 	"                    [--reserve KIB] [--locked] [--checksum] [--wipe] [--trace FILE]\n"
-	"                    [--zram /dev/zramN [--zram-algorithm NAME]] [--json]\n";
+	"                    [--zram /dev/zramN [--zram-algorithm NAME]] [--json]\n"
+	"       engine_bench --help | --version\n";
+
+static void usage(FILE *to)
+{
+	fputs(usage_text, to);
+}
 
 static const struct option long_options[] = {
 	{ "pages", required_argument, NULL, 'p' },
@@ -29,7 +36,6 @@ static const struct option long_options[] = {
 	{ "zram", required_argument, NULL, 'z' },
 	{ "zram-algorithm", required_argument, NULL, 'a' },
 	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -122,11 +128,8 @@ static void parse_option(struct options *options, int option, char *text)
 			fprintf(stderr, " %s", (*codec)->name);
 		fprintf(stderr, "\n");
 		exit(2);
-	case 'h':
-		fputs(usage, stdout);
-		exit(0);
 	default:
-		fputs(usage, stderr);
+		usage(stderr);
 		exit(2);
 	}
 }
@@ -146,10 +149,11 @@ void parse_options(struct options *options, int argc, char **argv)
 		.reserve = 512 << 10, /* the plugin's, for a disk that is no swap */
 		.zram_algorithm = "lzo-rle",
 	};
+	inform(argc, argv, "engine_bench", usage);
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		parse_option(options, option, optarg);
 	if (!options->pages || optind < argc) {
-		fputs(usage, stderr);
+		usage(stderr);
 		exit(2);
 	}
 }

@@ -20,6 +20,7 @@
 #include "bench_pages.h"
 #include "base/size.h"
 #include "codec.h"
+#include "inform.h"
 #include "server/worker.h"
 #include "store/age.h"
 #include "store/dictionary.h"
@@ -248,6 +249,16 @@ static bool choose(struct options *options, const char *codec, const char *dicti
 	return options->codec != NULL;
 }
 
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: recompress_bench --pages FILE [--max-pages %u-N] "
+		"[--cpu 1-100] [--seconds N] [--codec NAME] [--dictionary SIZE|off] "
+		"[--now]\n"
+		"       recompress_bench --help | --version\n",
+		RUN);
+}
+
 static void parse(struct options *options, int argc, char **argv)
 {
 	static const struct option names[] = {
@@ -263,6 +274,7 @@ static void parse(struct options *options, int argc, char **argv)
 	const char *codec = "lzo", *dictionary = "off";
 	int option, bad = 0;
 
+	inform(argc, argv, "recompress_bench", usage);
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (option) {
 		case 'p':
@@ -292,11 +304,7 @@ static void parse(struct options *options, int argc, char **argv)
 	}
 	if (bad || !choose(options, codec, dictionary) || !options->file || optind != argc ||
 	    options->pages < RUN || options->cpu < 1 || options->cpu > 100) {
-		fprintf(stderr,
-			"usage: recompress_bench --pages FILE [--max-pages %u-N] "
-			"[--cpu 1-100] [--seconds N] [--codec NAME] [--dictionary SIZE|off] "
-			"[--now]\n",
-			RUN);
+		usage(stderr);
 		exit(2);
 	}
 }
