@@ -57,6 +57,30 @@ test_cancel_ends_it_from_elsewhere() {
 	stop_server
 }
 
+test_watching_fills_a_screen_and_gives_a_pipe_rows() {
+	control=$dir/control
+	start_server swap=off size=64M control="$control"
+	nbdcopy "$RAMZSWAP_PLUGIN" "$uri"
+	TERM=xterm timeout "$patience" script -qec "$RZSCONTROL -c $control watch 1 2" /dev/null </dev/null >"$dir/seen"
+	equal "screens" "$(grep -c 'Ctrl-C ends it' "$dir/seen")" 2
+	equal "looks" "$(grep -c 'stored in .* of memory' "$dir/seen")" 2
+	! grep WRITES/s "$dir/seen" || fail "a terminal gets rows"
+	rzs watch 1 2 >"$dir/rows"
+	equal "rows with their heading" "$(wc -l <"$dir/rows")" 3
+	python3 - "$RZSCONTROL" "$control" <<-'END' || fail "Ctrl-C does not end it"
+		import os, pty, sys
+		child, terminal = pty.fork()
+		if child == 0:
+		    os.execve(sys.argv[1], [sys.argv[1], "-c", sys.argv[2], "watch"], {**os.environ, "TERM": "xterm"})
+		seen = b""
+		while b"Ctrl-C ends it" not in seen:
+		    seen += os.read(terminal, 4096)
+		os.write(terminal, b"\x03")
+		sys.exit(os.WTERMSIG(os.waitpid(child, 0)[1]) != 2)
+	END
+	stop_server
+}
+
 # As "echo writeback all | socat" does, which waits for half a second and goes.
 test_a_client_that_only_sent_leaves_the_work_behind() {
 	start_slow
