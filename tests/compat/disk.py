@@ -80,6 +80,19 @@ class Arrivals:
             parts.append(words)
         return "; ".join(parts) or "nothing"
 
+    # What swap is about; less than half a MiB is headers and chance.
+    VOLUMES = {"write": "written", "read": "read", "zero": "zeroed", "zero that may trim": "zeroed", "trim": "trimmed"}
+
+    def volumes(self):
+        """One line: how much of each kind, and the largest request, for what was written and read."""
+        parts = []
+        for kind, word in self.VOLUMES.items():
+            mib = round(sum(self.sizes[kind]) / MIB)
+            if mib:
+                largest = f" by ≤ {size_text(max(self.sizes[kind]))}" if kind in ("write", "read") else ""
+                parts.append(f"{mib} MiB {word}{largest}")
+        return "; ".join(parts) or "nothing"
+
 
 class Disk:
     """nbdkit with the plugin, in a directory of its own; stop() ends it."""

@@ -32,11 +32,16 @@ UML = tuple(name for name, machine in MACHINES.items() if machine.rig == "uml")
 QEMU = tuple(name for name, machine in MACHINES.items() if machine.rig == "qemu")
 # Of a boot whose rows need more than others, in MB.
 MEMORY = {"vdo": 1024}
+# Of a boot with other devices, their words of QEMU: 256 MB that can be taken away.
+DEVICES = {"crossings-unplug": "-m slots=1,maxmem=8G -object memory-backend-ram,id=dimm,size=256M "
+                               "-device pc-dimm,memdev=dimm"}
 # What tells something in which phase.  The rest is chance: what a journal writes, and what ext4
 # zeroes in the background.
 WRITTEN, FREED = ("write",), ("trim",)
 TELLING = {"fill": WRITTEN, "use": WRITTEN, "filled": WRITTEN, "delete": FREED, "fstrim": FREED,
            "freed": FREED, "off": FREED, "end": FREED, "closed": ()}
+# What is the same in each row.
+UNTOLD = ("fresh", "on")
 ALL = ("write", "zero", "zero that may trim", "trim")
 
 
@@ -44,6 +49,7 @@ class GuestRow(Row):
     """script is what the guest does, in sh, with the words of guest-rows; boot: rows that share one.
 
     where names the machines on which it runs.  What a recipe leaves is told, and may be 1 MiB.
+    volumes: how many bytes of each kind came, and in which requests, is a part of the outcome.
     drive is how QEMU gives the guest a disk of the host: the words of a -drive and of its -device.
     """
 
@@ -53,11 +59,19 @@ class GuestRow(Row):
         self.script = script
         self.environments = where
         self.recipe = recipe
+        self.volumes = False
         self.drive = drive
 
 
 def guest_row(boot, group, name, what, guess, script, wrong=False, advice="", where=UML, recipe=False, drive=None):
-    ROWS.append(GuestRow(boot, group, name, what, guess, wrong, advice, script, where, recipe, drive))
+    row = GuestRow(boot, group, name, what, guess, wrong, advice, script, where, recipe, drive)
+    ROWS.append(row)
+    return row
+
+
+def swap_row(*words, **more):
+    """As guest_row: one whose requests are those of swap, so that their number is no chance."""
+    guest_row(*words, **more).volumes = True
 
 
 def read(path, default=""):
@@ -73,6 +87,7 @@ class Left:
     def __init__(self, results, row):
         self.stem = os.path.join(results, row.name)
         self.recipe = row.recipe
+        self.volumes = row.volumes
 
     def file(self, suffix, default=""):
         return read(f"{self.stem}.{suffix}", default)
@@ -84,8 +99,12 @@ class Left:
         stats = self.stats(mark)
         held = stats["mem_used_total"] - fresh
         kinds = TELLING.get(mark, ALL)
-        words = Arrivals(text, stats["disksize"]).outline(
-            sizes=mark == "sizes", without=[kind for kind in Arrivals.KINDS if kind not in kinds])
+        arrivals = Arrivals(text, stats["disksize"])
+        if self.volumes:
+            words = arrivals.volumes()
+        else:
+            words = arrivals.outline(
+                sizes=mark == "sizes", without=[kind for kind in Arrivals.KINDS if kind not in kinds])
         words += f", {round(held / MIB)} MiB held"
         seconds = int(self.file(mark + ".seconds", "0"))
         if seconds > 5 and held <= MIB:
@@ -98,16 +117,18 @@ class Left:
             raise NotHere(self.file("out").splitlines()[-1])
         if status != "0":
             raise RuntimeError(f"status {status} in the guest: {self.file('out')[-400:]}")
+        said = self.file("said").replace("\n", "; ")
         marks = [line.split() for line in self.file("marks").splitlines()]
+        if not marks:
+            return said
         with open(f"{self.stem}.log", encoding="utf-8", errors="replace") as file:
             log = file.read()
         fresh = self.stats("fresh")["mem_used_total"]
         parts, begin = [], 0
         for mark, end in marks:
-            if mark != "fresh":
+            if mark not in UNTOLD:
                 parts.append(self.phase(mark, log[begin:int(end)], fresh))
             begin = int(end)
-        said = self.file("said").replace("\n", "; ")
         if self.recipe:
             left = max(0, self.stats(marks[-1][0])["mem_used_total"] - fresh)
             parts.append(f"leaves {left // 1024} KiB")
@@ -197,7 +218,8 @@ def boot(options, environment, rows):
     if machine.suite != options.release:
         variables["RIG_SUITE"] = machine.suite
     with HostDisks(options.build, results, rows) as disks:
-        variables["RIG_DEVICES"] = " ".join([variables.get("RIG_DEVICES", ""), disks.words()])
+        variables["RIG_DEVICES"] = " ".join([variables.get("RIG_DEVICES", ""), DEVICES.get(rows[0].boot, ""),
+                                             disks.words()])
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                               stderr=subprocess.STDOUT, env=variables, check=False)
     if done.returncode == 77:

@@ -303,8 +303,9 @@ layer("loop", "a file on ext4 (discard) on the disk, by loop, ext4 with discard 
       unmake="tools losetup -d /dev/loop6; tools umount /mnt/other")
 
 
-def program(name, what, guess, use, before="", wrong=False, advice="", clean="", wait=5, options="-o discard"):
-    guest_row("programs", PROGRAMS, name, what, guess, f"""
+def program(name, what, guess, use, before="", wrong=False, advice="", clean="", wait=5, options="-o discard",
+            boot="programs", group=PROGRAMS):
+    guest_row(boot, group, name, what, guess, f"""
 	{before}
 	disk 512M
 	tools mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 $d

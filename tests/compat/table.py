@@ -9,6 +9,8 @@ HEAD = "# row\tenvironment\toutcome: written by run --update from what was seen,
 ABOUT = "(versions)"
 
 MEMORY = re.compile(r"(\d+) MiB (?=held|stay|kept)")
+# Whether the largest of many requests is as large as may be, is chance.
+LARGEST = re.compile(r"by ≤ (?:[5-9]\d\dK|\d{4}K|\dM)")
 LEFT = re.compile(r"leaves (\d+) KiB")
 # What a recommended recipe may leave, in KiB.
 MAY_STAY = 1024
@@ -41,6 +43,7 @@ def keeps_promise(outcome):
 
 def alike(outcome, other):
     """The same, but for a little memory: how full a pool's last span is, is chance."""
+    outcome, other = LARGEST.sub("large", outcome), LARGEST.sub("large", other)
     if MEMORY.sub("", LEFT.sub("", outcome)) != MEMORY.sub("", LEFT.sub("", other)):
         return False
     return bool(LEFT.search(outcome)) == bool(LEFT.search(other)) and all(
