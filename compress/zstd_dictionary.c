@@ -14,6 +14,7 @@
 #include <zstd.h>
 
 #include "zstd_dictionary.h"
+#include "zstd_literals.h"
 #include "zstd_reader.h"
 
 #define SIZE_LEAST (8u << 10)
@@ -61,7 +62,7 @@ static ZSTD_compressionParameters parameters(size_t size)
 		.windowLog = WINDOW_LOG,
 		.chainLog = log,
 		.hashLog = log - 2,
-		.searchLog = 5,
+		.searchLog = 4,
 		.minMatch = 3,
 		.targetLength = 128,
 		.strategy = ZSTD_btopt,
@@ -154,7 +155,7 @@ static int writer_make(void *memory, const void *dictionary, size_t size)
 static int compress(void *memory, const void *page, void *out)
 {
 	struct writer *writer = memory;
-	size_t len = ZSTD_compress2(writer->context, out, CODEC_BOUND_MAX, page, CODEC_PAGE_SIZE);
+	size_t len = zstd_compress_for_reading(writer->context, page, out);
 
 	return ZSTD_isError(len) ? -EIO : (int)len;
 }

@@ -199,6 +199,40 @@ static void what_pages_have_in_common_is_not_spelled_out(void **state)
 	for_each(halves);
 }
 
+/* Letters that are in no dictionary, of so many kinds. */
+static void make_letters(unsigned char *at, unsigned int count, unsigned int kinds)
+{
+	uint64_t random = 77;
+
+	for (unsigned int i = 0; i < count; i++)
+		at[i] = (unsigned char)('0' + next(&random) % kinds);
+}
+
+static void spells_out_little(const struct codec *codec)
+{
+	unsigned char page[CODEC_PAGE_SIZE], payload[CODEC_BOUND_MAX];
+	struct made made;
+	int len;
+
+	made_for(&made, codec->dictionary, 1);
+	make_page(page, 1, 50000);
+	/* Huffman's code would win some forty bytes. */
+	make_letters(page + 1024, 200, 32);
+	len = codec->dictionary->compress(made.writer, page, payload);
+	assert_uint_in_range(len, 200, CODEC_PAGE_SIZE / 2);
+	assert_non_null(memmem(payload, (size_t)len, page + 1024 + 16, 128));
+	make_letters(page, CODEC_PAGE_SIZE, 16);
+	len = codec->dictionary->compress(made.writer, page, payload);
+	assert_uint_in_range(len, CODEC_PAGE_SIZE / 2, CODEC_PAGE_SIZE * 5 / 8);
+	assert_null(memmem(payload, (size_t)len, page + 1024 + 16, 16));
+	done(&made);
+}
+
+static void what_a_code_wins_little_of_is_spelled_out(void **state)
+{
+	for_each(spells_out_little);
+}
+
 static void allocates_nothing(const struct codec *codec)
 {
 	unsigned char page[CODEC_PAGE_SIZE], payload[CODEC_BOUND_MAX];
@@ -392,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_page_comes_back),
 		cmocka_unit_test(what_pages_have_in_common_is_not_spelled_out),
+		cmocka_unit_test(what_a_code_wins_little_of_is_spelled_out),
 		cmocka_unit_test(only_training_allocates),
 		cmocka_unit_test(training_takes_no_more_memory_than_it_says),
 		cmocka_unit_test(too_few_pages_make_no_dictionary),
