@@ -14,7 +14,7 @@ import tarfile
 import zlib
 
 from disk import MIB, NotHere
-from row import row
+from row import ROWS, row
 
 PASS = "filters of nbdkit that pass requests on"
 CHANGE = "filters of nbdkit that change them"
@@ -250,3 +250,12 @@ def filter_ext2(disk):
     uri = disk.proxy("ext2", parameters=("ext2file=/content",))
     disk.qemu_io("write -P 1 0 1M", "flush", uri=uri)
     return disk.seen(counts=False, without=("read",))
+
+
+@row(CHANGE, "filters-without-row", "filters that this nbdkit has and no row is about", "none, but log")
+def filters_without_row(disk):
+    said = disk.run("nbdkit", "--dump-config")
+    directory = re.search(r"^filterdir=(.*)$", said, re.M)[1]
+    have = {re.fullmatch(r"nbdkit-(.*)-filter\.so", name)[1] for name in os.listdir(directory)}
+    named = {each.name.removeprefix("filter-") for each in ROWS if each.name.startswith("filter-")}
+    return ", ".join(sorted(have - named)) or "none"

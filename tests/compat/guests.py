@@ -141,9 +141,15 @@ def write_rows(path, rows):
             file.write(f"row_{row.name.replace('-', '_')}()\n{{\n\tset -e\n{row.script}\n}}\n")
 
 
+def qemu_version():
+    said = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.DEVNULL, check=False).stdout
+    return said.split(" version ")[-1].split()[0] if said else "?"
+
+
 def versions(rig, tools, kernel, day):
     """What a guest is made of, in words."""
-    name = {"uml": "User-Mode Linux", "qemu": "QEMU, Linux"}[rig]
+    name = "User-Mode Linux" if rig == "uml" else f"QEMU {qemu_version()}, Linux"
     packages = ("nbd-client", "e2fsprogs", "xfsprogs", "btrfs-progs", "f2fs-tools", "cryptsetup-bin", "mdadm", "lvm2",
                 "vdo", "bcachefs-tools")
     done = subprocess.run(["dpkg-query", "--admindir=" + os.path.join(tools, "var/lib/dpkg"), "-W",

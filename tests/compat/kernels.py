@@ -273,7 +273,7 @@ layer("raid5", "md raid5 of three parts of the disk, ext4 with discard",
       "no trims: raid456 has devices_handle_discard_safely off", RAID5.replace("{modules}", ":"), use="/dev/md9",
       before="load dm-mod md-mod xor raid6_pq async_tx async_memcpy async_xor async_pq async_raid6_recov raid456",
       unmake=UNPART, boot="raid",
-      advice="as raid5-safely; its parts are all of one memory, so that raid0 will do")
+      advice="as raid5-safely; Linux 7.2's takes trims and sends none. Its parts are all of one memory, so that raid0 will do")
 layer("raid5-safely", "the same with raid456.devices_handle_discard_safely=Y", "trims of whole stripes: all comes back",
       RAID5.replace("{modules}", "echo Y >/sys/module/raid456/parameters/devices_handle_discard_safely"),
       use="/dev/md9", before="load dm-mod md-mod xor raid6_pq async_tx async_memcpy async_xor async_pq async_raid6_recov raid456",
