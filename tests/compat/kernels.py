@@ -169,9 +169,10 @@ ZSWAP = """load zbud zsmalloc
 # Numbers in words: they take a third in zswap, and no two pages are alike.
 TEXT = "seq -f line%.0f 3000000 | head -c 32M >/run/swapped/file"
 swap("zswap-noise", "zswap in front; 32 MiB that do not compress go out", "they pass by zswap: as without it",
-     before=ZSWAP.format(percent=20), where=NEWEST)
+     before=ZSWAP.format(percent=20), where=NEWEST, wrong=True,
+     advice="Linux 7.2's zswap keeps them; up to 6.12 the disk gets what cannot be made smaller (see swap-discard)")
 swap("zswap-text", "zswap in front; 32 MiB of text go out", "nothing arrives: zswap keeps them", fill=TEXT,
-     before=ZSWAP.format(percent=20), where=NEWEST)
+     before=ZSWAP.format(percent=20), where=NEWEST, advice="zswap or this disk: one of them is enough")
 swap("zswap-full", "zswap in front with room for 1 % of memory; 32 MiB of text go out",
      "what zswap has no room for is written, page by page; all comes back", fill=TEXT,
      before=ZSWAP.format(percent=1), where=NEWEST)
