@@ -6,8 +6,8 @@ Each guess was written down before the row was run first.
 from guests import QEMU, UML, swap_row
 
 # Why what was read back stays.
-KEEPS = ("a program's memory keeps its copy on the disk, changed or not, until more than half of all swap is taken, or of "
-         "memory.swap.max; swapoff and swapon --discard give it back")
+KEEPS = ("a program's memory keeps its copy on the disk, from Linux 6.12 on also what it changed, until more than half of all "
+         "swap is taken, or of memory.swap.max; swapoff and swapon --discard give it back")
 BESIDE = "2 MiB: what was read beside it stays until somebody wants it"
 CLUSTER = "5 is the most for a program's memory, without a word; shared memory is read as the setting says"
 NO_TRIM = "swapoff trims nothing: the next swapon --discard does, or blkdiscard, or 'ramzswap stop'"
@@ -186,7 +186,7 @@ for _swappiness, _guess in (("0", "nothing arrives: only files are to be taken; 
     setting(f"swappiness-{_swappiness}", f"memory.reclaim with swappiness={_swappiness}", _guess, f"""do_pages make anon 32
 	/bin/echo "40M swappiness={_swappiness}" >$group/memory.reclaim 2>/run/said || ! grep -q Invalid /run/said ||
 		say "the kernel does not know this word"
-	mark out""")
+	mark out""", advice="what is out is in use, and held")
 setting("zram-first", "zram of 16 MiB with a higher priority beside it; 32 MiB go out and are read",
         "the first 16 MiB go to zram, the rest to the disk; what is free in zram later takes nothing of it", """
 	load zsmalloc zram
@@ -220,18 +220,6 @@ setting("two-disks", "a second area, of memory (brd), with the same priority", "
 	do_pages make anon 32
 	all_out
 	mark out""", options="--discard -p 7", advice="it is in use: a lower priority for the other takes it second")
-setting("io-max", "io.max of the group: 4 MiB a second are written to the disk", "32 MiB take eight seconds, of whoever asks for memory",
-        """echo +io >/sys/fs/cgroup/cgroup.subtree_control
-	do_pages make anon 32
-	echo "$(cat /sys/block/nbd0/dev) wbps=4194304" >$group/io.max
-	begin=$(date +%s)
-	all_out
-	sync
-	until [ "$(awk '{ print $9 }' /sys/block/nbd0/stat)" = 0 ]; do sleep 0.5; done
-	[ $(($(date +%s) - begin)) -ge 5 ] && say "takes as long as that" || say "takes no time"
-	mark out
-	echo "$(cat /sys/block/nbd0/dev) wbps=max" >$group/io.max""",
-        wrong=True, advice="what is swapped out is not the group's to be slowed down")
 setting("zswap-no-writeback", "zswap in front, memory.zswap.writeback=0; memory that zswap refuses",
         "nothing arrives; 6.1 has no such setting", """
 	[ -e $group/memory.zswap.writeback ] || { say "the kernel has no such setting"; exit 0; }

@@ -83,13 +83,18 @@ class Arrivals:
     # What swap is about; less than half a MiB is headers and chance.
     VOLUMES = {"write": "written", "read": "read", "zero": "zeroed", "zero that may trim": "zeroed", "trim": "trimmed"}
 
+    def bound(self, kind):
+        """The largest request; of small ones the power of two, for reads do not always find all neighbours."""
+        most = max(self.sizes[kind])
+        return most if most > 128 << 10 else 1 << (most - 1).bit_length()
+
     def volumes(self):
         """One line: how much of each kind, and the largest request, for what was written and read."""
         parts = []
         for kind, word in self.VOLUMES.items():
             mib = round(sum(self.sizes[kind]) / MIB)
             if mib:
-                largest = f" by ≤ {size_text(max(self.sizes[kind]))}" if kind in ("write", "read") else ""
+                largest = f" by ≤ {size_text(self.bound(kind))}" if kind in ("write", "read") else ""
                 parts.append(f"{mib} MiB {word}{largest}")
         return "; ".join(parts) or "nothing"
 

@@ -151,11 +151,14 @@ def versions(rig, tools, kernel, day):
     """What a guest is made of, in words."""
     name = "User-Mode Linux" if rig == "uml" else f"QEMU {qemu_version()}, Linux"
     packages = ("nbd-client", "e2fsprogs", "xfsprogs", "btrfs-progs", "f2fs-tools", "cryptsetup-bin", "mdadm", "lvm2",
-                "vdo", "bcachefs-tools")
+                "vdo", "bcachefs-tools", "earlyoom", "nohang", "swapspace", "vmtouch", "postgresql", "procmail",
+                "containers-storage", "nfs-kernel-server", "systemd-oomd")
     done = subprocess.run(["dpkg-query", "--admindir=" + os.path.join(tools, "var/lib/dpkg"), "-W",
                            "-f", "${Package} ${Version}, ", *packages],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    return f"{name} {kernel}, {done.stdout.rstrip(', ')}; {day}"
+    # What is known there and not installed has no version.
+    installed = [word for word in done.stdout.split(", ") if word and not word.endswith(" ")]
+    return f"{name} {kernel}, {', '.join(installed)}; {day}"
 
 
 class HostDisks:
