@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Emptying sparse segments, and telling the medium of free ones. */
 #include <errno.h>
+#include <string.h>
 
 #include "backing/log.h"
 
@@ -86,14 +87,18 @@ int backing_clean_copy(struct backing *backing)
 	struct segment *segment = &backing->segments[backing->clean_segment];
 	uint64_t offset = segment_offset(backing, backing->clean_segment) + backing->clean_at;
 	unsigned char payload[BACKING_PAYLOAD_MAX];
+	int err;
 
 	if (seal_open(backing->seal, segment->filling, backing->clean_at, header,
 		      backing->clean + backing->clean_at, payload)) {
 		segment->used |= USED_UNREADABLE;
 		return -EBADMSG;
 	}
-	return backing_append(backing, header->page, payload, header->length,
-			      (uint32_t)(offset >> backing->unit_shift));
+	err = backing_append(backing, header->page, payload, header->length,
+			     (uint32_t)(offset >> backing->unit_shift));
+	/* What was sealed is not to stay in the clear on the stack. */
+	explicit_bzero(payload, header->length);
+	return err;
 }
 
 /* Segments looked at in one call. */

@@ -232,7 +232,6 @@ static size_t encode_plain(struct store *store, unsigned char *payload)
 static size_t encode_smaller(struct store *store, size_t had)
 {
 	struct recompression *re = &store->recompress;
-	unsigned char plain[CODEC_BOUND_MAX];
 	size_t with, without;
 	bool compares;
 
@@ -245,12 +244,12 @@ static size_t encode_smaller(struct store *store, size_t had)
 		re->coding = CODING_DICTIONARY + (unsigned int)store->dictionary.current;
 		return with;
 	}
-	without = encode_plain(store, plain);
+	without = encode_plain(store, re->plain);
 	if (compares && with != SIZE_MAX && without != SIZE_MAX)
 		dictionary_compared(store, with, without);
 	if (without <= with) {
 		if (without != SIZE_MAX)
-			memcpy(re->payload, plain, without);
+			memcpy(re->payload, re->plain, without);
 		return without;
 	}
 	re->coding = CODING_DICTIONARY + (unsigned int)store->dictionary.current;
@@ -322,6 +321,7 @@ static void recompress_entry(struct request *req, uint64_t number, table_entry *
 	recompress_page(req, number, entry, ticks);
 	store_wipe(req->store, re->page, sizeof(re->page));
 	store_wipe(req->store, re->payload, sizeof(re->payload));
+	store_wipe(req->store, re->plain, sizeof(re->plain));
 	store_wipe(req->store, re->back, sizeof(re->back));
 	store_wipe(req->store, re->workspace, re->workspace_size);
 }

@@ -147,6 +147,7 @@ struct recompression {
 	_Alignas(CACHE_LINE) unsigned char page[STORE_PAGE_SIZE];
 	_Alignas(CACHE_LINE) unsigned char back[STORE_PAGE_SIZE];
 	_Alignas(CACHE_LINE) unsigned char payload[CODEC_BOUND_MAX];
+	_Alignas(CACHE_LINE) unsigned char plain[CODEC_BOUND_MAX]; /* beside that by a dictionary */
 };
 
 /* Dictionaries that pages may need at the same time: what a table entry can number. */

@@ -101,6 +101,7 @@ static unsigned int set_aside(struct sample *sample)
 		memcpy(last, other, STORE_PAGE_SIZE);
 		memcpy(other, page, STORE_PAGE_SIZE);
 	}
+	explicit_bzero(page, sizeof(page));
 	return trial;
 }
 

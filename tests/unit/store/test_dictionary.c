@@ -108,6 +108,28 @@ static void it_is_wiped_when_all_pages_are_gone(void **state)
 	store_done(disk);
 }
 
+static void assert_wiped(const unsigned char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(bytes[i], 0);
+}
+
+static void no_copy_of_a_page_stays_where_it_was_encoded(void **state)
+{
+	struct store *disk = filled();
+	struct recompression *re = &disk->recompress;
+
+	disk->wipe = true;
+	assert_int_equal(train_now(disk), 0);
+	recompress_now(disk);
+	assert_int_not_equal(stats_of(disk).pages_dictionary, 0);
+	assert_wiped(re->page, sizeof(re->page));
+	assert_wiped(re->payload, sizeof(re->payload));
+	assert_wiped(re->plain, sizeof(re->plain));
+	assert_wiped(re->back, sizeof(re->back));
+	store_done(disk);
+}
+
 /* The page is right or it is an error. */
 static unsigned int refused(struct store *disk, uint64_t number)
 {
@@ -296,6 +318,7 @@ int main(void)
 		cmocka_unit_test(pages_with_nothing_in_common_make_none),
 		cmocka_unit_test(an_old_one_goes_when_no_page_needs_it),
 		cmocka_unit_test(it_is_wiped_when_all_pages_are_gone),
+		cmocka_unit_test(no_copy_of_a_page_stays_where_it_was_encoded),
 		cmocka_unit_test(a_flipped_bit_gives_an_error_and_never_another_page),
 		cmocka_unit_test(a_damaged_one_is_not_used_any_more),
 		cmocka_unit_test(pages_behind_the_pool_keep_theirs),
