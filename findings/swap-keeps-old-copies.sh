@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Linux 7.2 (User-Mode Linux 7.2um1, Debian forky): memory that came back from swap and was then
+# written to keeps its old copy there.
+#
+# Guessed: a page that was read back may stay on the area too, for it need not be written
+# again; as soon as the program changes it, what lies there is of no use and its slot is free.
+# Seen: 16 MiB that are back in memory and all written to go on taking 16 MiB of the area.
+# Only on an area that is more than half full slots go, and only until it is half full: of
+# 16 MiB on 24, 4 come free when they are read, none when they are written to.
+. "$(dirname "$0")/unpack"
+unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-dev
+
+cat >"$root/tmp/out.c" <<'END'
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Pages out 16 MiB of noise, reads and then writes all of it, and runs a command after each. */
+int main(int argc, char **argv)
+{
+	size_t size = 16 << 20, count = size / sizeof(long);
+	volatile unsigned long *words = mmap(NULL, size, PROT_READ | PROT_WRITE,
+					     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned long noise = 88172645463325252ul, sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		noise ^= noise << 13;
+		noise ^= noise >> 7;
+		noise ^= noise << 17;
+		words[i] = noise;
+	}
+	if (madvise((void *)words, size, 21 /* MADV_PAGEOUT */) != 0 || system("tell out"))
+		return 1;
+	for (size_t i = 0; i < count; i += 512)
+		sum += words[i];
+	if (system("tell read"))
+		return 1;
+	for (size_t i = 0; i < count; i += 512)
+		words[i] = sum;
+	return system("tell written") != 0;
+}
+END
+inside gcc -O1 -static -o /usr/bin/out /tmp/out.c || skip "the program does not build"
+cat >"$root/usr/bin/tell" <<'END'
+#!/bin/bash
+# Of what is out already nothing has to stay in memory.
+for try in 1 2 3 4 5; do
+	[ "$1" = out ] || break
+	sleep 0.3
+	echo 32M >/sys/fs/cgroup/group/memory.reclaim 2>/dev/null
+done
+echo "$1: $(awk 'NR == 2 { print int(($4 + 512) / 1024) }' /proc/swaps) MiB of the area"
+END
+chmod +x "$root/usr/bin/tell"
+got=$(kernel 320 <<'END'
+module loop
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/group
+for size in 64 24; do
+	truncate -s ${size}M /tmp/area$size
+	losetup /dev/loop0 /tmp/area$size
+	mkswap /dev/loop0 >/dev/null 2>&1
+	swapon /dev/loop0
+	echo "an area of $size MiB"
+	bash -c 'echo $$ >/sys/fs/cgroup/group/cgroup.procs; exec out'
+	swapoff /dev/loop0
+	losetup -d /dev/loop0
+done
+END
+)
+expect "taken" "an area of 64 MiB
+out: 16 MiB of the area
+read: 16 MiB of the area
+written: 16 MiB of the area
+an area of 24 MiB
+out: 16 MiB of the area
+read: 12 MiB of the area
+written: 12 MiB of the area" "$got"
+verdict

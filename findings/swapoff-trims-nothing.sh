@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Linux 7.2 (User-Mode Linux 7.2um1, Debian forky): swapoff leaves all that was on the area, also on one
+# that trims.
+#
+# Guessed: on an area of swapon --discard a cluster is trimmed once all its slots are free, whoever
+# frees them: the end of a program, or swapoff, which brings every page back.
+# Seen: when a program ends that had 16 MiB there, the file behind the area is empty.  After swapoff
+# of the same 16 MiB all of them stay allocated, for good: it frees the slots of an area that takes
+# no more trims.  The next swapon --discard trims what the last swapoff left.
+. "$(dirname "$0")/unpack"
+unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-dev
+
+cat >"$root/tmp/out.c" <<'END'
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Pages out 16 MiB of noise, and stays. */
+int main(void)
+{
+	size_t size = 16 << 20;
+	unsigned long *words = mmap(NULL, size, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned long noise = 88172645463325252ul;
+
+	for (size_t i = 0; i < size / sizeof(*words); i++) {
+		noise ^= noise << 13;
+		noise ^= noise >> 7;
+		noise ^= noise << 17;
+		words[i] = noise;
+	}
+	if (madvise(words, size, 21 /* MADV_PAGEOUT */) != 0)
+		return 1;
+	return pause();
+}
+END
+inside gcc -O1 -static -o /usr/bin/out /tmp/out.c || skip "the program does not build"
+got=$(kernel 320 <<'END'
+module loop
+truncate -s 64M /tmp/area
+losetup /dev/loop0 /tmp/area
+mkswap /dev/loop0 >/dev/null 2>&1
+tell()
+{
+	sync
+	sleep 2
+	echo "$1: $(($(stat -c %b /tmp/area) / 2048)) MiB"
+}
+swapon --discard /dev/loop0
+for end in kill swapoff; do
+	out &
+	program=$!
+	until [ "$(awk 'NR == 2 { print ($4 >= 16384) }' /proc/swaps)" = 1 ]; do sleep 0.2; done
+	tell out
+	[ $end = kill ] || { swapoff /dev/loop0 && tell "off"; }
+	kill $program
+	wait $program
+	tell "ended"
+done
+swapon --discard /dev/loop0
+tell "on again"
+swapoff /dev/loop0
+END
+)
+expect "the area's file" "out: 16 MiB
+ended: 0 MiB
+out: 16 MiB
+off: 16 MiB
+ended: 16 MiB
+on again: 0 MiB" "$got"
+verdict
