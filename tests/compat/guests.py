@@ -152,7 +152,7 @@ def versions(rig, tools, kernel, day):
     name = "User-Mode Linux" if rig == "uml" else f"QEMU {qemu_version()}, Linux"
     packages = ("nbd-client", "e2fsprogs", "xfsprogs", "btrfs-progs", "f2fs-tools", "cryptsetup-bin", "mdadm", "lvm2",
                 "vdo", "bcachefs-tools", "earlyoom", "nohang", "swapspace", "vmtouch", "postgresql", "procmail",
-                "containers-storage", "nfs-kernel-server", "systemd-oomd")
+                "containers-storage", "nfs-kernel-server")
     done = subprocess.run(["dpkg-query", "--admindir=" + os.path.join(tools, "var/lib/dpkg"), "-W",
                            "-f", "${Package} ${Version}, ", *packages],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)

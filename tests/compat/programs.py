@@ -236,11 +236,3 @@ guest_row("crossings-memory", KEEPERS, "vmtouch", "vmtouch -l of a file of 32 Mi
 	mark locked 3
 	[ -n "$locker" ] && kill $locker || cat $RESULTS/$row.vmtouch""", wrong=True,
           advice="the cluster that the kernel fills is trimmed when all of it is free").volumes = True
-for _how, _what, _guess in (
-        ("unit", "ramzswap.service", "the load is ended, though the guard has more swap: the unit says omit"),
-        ("bare", "that unit without ManagedOOMPreference=omit", "the unit is ended, server and guard with it"),
-        ("hand", "'ramzswap start' in a scope, as in a session", "the load is ended: the unit takes the server in")):
-    swap_row("crossings-oomd-" + _how, KEEPERS, "oomd-" + _how,
-             f"systemd-oomd (ManagedOOMSwap=kill) beside {_what}, whose guard has more swap than the load", _guess,
-             f"""
-	sh "$TOP/tests/compat/guest-oomd" "$RESULTS/$row.said" {_how}""", where=QEMU)
