@@ -10,7 +10,7 @@
 . "$(dirname "$0")/unpack"
 unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-dev
 
-cat >"$root/tmp/try.c" <<'END'
+program try <<'END'
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +42,6 @@ int main(void)
 	return 0;
 }
 END
-inside gcc -O1 -static -o /usr/bin/try /tmp/try.c || skip "the program does not build"
 got=$(echo try | kernel 128)
 expect "16 MiB without access" "mlock: ENOMEM, 16384 kB locked
 mprotect: all resident" "$got"

@@ -10,7 +10,8 @@
 . "$(dirname "$0")/unpack"
 unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-dev
 
-cat >"$root/tmp/out.c" <<'END'
+program out <<'END'
+#include "noise.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,14 +23,9 @@ int main(int argc, char **argv)
 	volatile unsigned long *words =
 		mmap(NULL, size, PROT_READ | PROT_WRITE,
 		     MAP_ANONYMOUS | (argc > 1 ? MAP_SHARED : MAP_PRIVATE), -1, 0);
-	unsigned long noise = 88172645463325252ul, sum = 0;
+	unsigned long sum = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		noise ^= noise << 13;
-		noise ^= noise >> 7;
-		noise ^= noise << 17;
-		words[i] = noise;
-	}
+	make_noise(words, count);
 	if (system("before"))
 		return 1;
 	for (size_t i = 0; i < count; i += 512)
@@ -37,7 +33,6 @@ int main(int argc, char **argv)
 	return system("after") != 0 || sum == 1;
 }
 END
-inside gcc -O1 -static -o /usr/bin/out /tmp/out.c || skip "the program does not build"
 cat >"$root/usr/bin/before" <<'END'
 #!/bin/bash
 # What is out already has not to stay in memory.

@@ -13,7 +13,8 @@
 . "$(dirname "$0")/unpack"
 unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-dev
 
-cat >"$root/tmp/out.c" <<'END'
+program out <<'END'
+#include "noise.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,22 +27,16 @@ int main(int argc, char **argv)
 	size_t size = 16 << 20;
 	unsigned long *words = mmap(NULL, size, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	unsigned long noise = 88172645463325252ul;
 
 	memset(words, 0, size);
-	for (size_t i = 0; argc > 2 && i < size / sizeof(*words); i++) {
-		noise ^= noise << 13;
-		noise ^= noise >> 7;
-		noise ^= noise << 17;
-		words[i] = noise;
-	}
+	if (argc > 2)
+		make_noise(words, size / sizeof(*words));
 	if (madvise(words, size, 21 /* MADV_PAGEOUT */) != 0)
 		return 1;
 	sleep(3);
 	return system(argv[1]) != 0;
 }
 END
-inside gcc -O1 -static -o /usr/bin/out /tmp/out.c || skip "the program does not build"
 got=$(kernel 320 <<'END'
 module loop
 module brd rd_size=65536 rd_nr=1

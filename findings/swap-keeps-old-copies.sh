@@ -12,7 +12,8 @@
 . "$(dirname "$0")/unpack"
 unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-dev
 
-cat >"$root/tmp/out.c" <<'END'
+program out <<'END'
+#include "noise.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,14 +24,9 @@ int main(int argc, char **argv)
 	size_t size = 16 << 20, count = size / sizeof(long);
 	volatile unsigned long *words = mmap(NULL, size, PROT_READ | PROT_WRITE,
 					     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	unsigned long noise = 88172645463325252ul, sum = 0;
+	unsigned long sum = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		noise ^= noise << 13;
-		noise ^= noise >> 7;
-		noise ^= noise << 17;
-		words[i] = noise;
-	}
+	make_noise(words, count);
 	if (madvise((void *)words, size, 21 /* MADV_PAGEOUT */) != 0 || system("tell out"))
 		return 1;
 	for (size_t i = 0; i < count; i += 512)
@@ -42,7 +38,6 @@ int main(int argc, char **argv)
 	return system("tell written") != 0;
 }
 END
-inside gcc -O1 -static -o /usr/bin/out /tmp/out.c || skip "the program does not build"
 cat >"$root/usr/bin/tell" <<'END'
 #!/bin/bash
 # Of what is out already nothing has to stay in memory.

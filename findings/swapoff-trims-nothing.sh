@@ -12,7 +12,8 @@
 . "$(dirname "$0")/unpack"
 unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-dev
 
-cat >"$root/tmp/out.c" <<'END'
+program out <<'END'
+#include "noise.h"
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,20 +24,13 @@ int main(void)
 	size_t size = 16 << 20;
 	unsigned long *words = mmap(NULL, size, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	unsigned long noise = 88172645463325252ul;
 
-	for (size_t i = 0; i < size / sizeof(*words); i++) {
-		noise ^= noise << 13;
-		noise ^= noise >> 7;
-		noise ^= noise << 17;
-		words[i] = noise;
-	}
+	make_noise(words, size / sizeof(*words));
 	if (madvise(words, size, 21 /* MADV_PAGEOUT */) != 0)
 		return 1;
 	return pause();
 }
 END
-inside gcc -O1 -static -o /usr/bin/out /tmp/out.c || skip "the program does not build"
 got=$(kernel 320 <<'END'
 module loop
 truncate -s 64M /tmp/area
