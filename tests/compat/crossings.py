@@ -164,6 +164,15 @@ def setting(name, what, guess, script, **more):
     cross("crossings-kernel", KERNEL, "kernel-" + name, what, guess, script, **more)
 
 
+def zram_beside(size, priority):
+    return f"""
+	load zsmalloc zram
+	[ -e /sys/block/zram0/disksize ] || {{ echo "no zram in this kernel"; exit 77; }}
+	echo {size} >/sys/block/zram0/disksize
+	tools mkswap -q /dev/zram0 >/dev/null
+	swapon -p {priority} /dev/zram0"""
+
+
 for _order, _guess in ((0, "read by 4K, one page after the other"), (3, "read by ≤ 32K: the default"),
                        (5, "read by ≤ 128K"), (8, "read by ≤ 1M; on Linux 6.1 by ≤ 128K")):
     setting(f"cluster-{_order}", f"vm.page-cluster={_order}; a program reads 32 MiB back", _guess,
@@ -188,12 +197,7 @@ for _swappiness, _guess in (("0", "nothing arrives: only files are to be taken; 
 		say "the kernel does not know this word"
 	mark out""", advice="what is out is in use, and held")
 setting("zram-first", "zram of 16 MiB with a higher priority beside it; 32 MiB go out and are read",
-        "the first 16 MiB go to zram, the rest to the disk; what is free in zram later takes nothing of it", """
-	load zsmalloc zram
-	[ -e /sys/block/zram0/disksize ] || { echo "no zram in this kernel"; exit 77; }
-	echo 16M >/sys/block/zram0/disksize
-	tools mkswap -q /dev/zram0 >/dev/null
-	swapon -p 10 /dev/zram0
+        "the first 16 MiB go to zram, the rest to the disk; what is free in zram later takes nothing of it", zram_beside("16M", 10) + """
 	do_pages make anon 32
 	all_out
 	mark out
@@ -201,12 +205,7 @@ setting("zram-first", "zram of 16 MiB with a higher priority beside it; 32 MiB g
 	mark without
 	do_pages read
 	mark back 3""", advice=KEEPS)
-setting("zram-equal", "the same with the disk's priority, and as large", "half to each, by the cluster of 2 MiB", """
-	load zsmalloc zram
-	[ -e /sys/block/zram0/disksize ] || { echo "no zram in this kernel"; exit 77; }
-	echo 256M >/sys/block/zram0/disksize
-	tools mkswap -q /dev/zram0 >/dev/null
-	swapon -p 7 /dev/zram0
+setting("zram-equal", "the same with the disk's priority, and as large", "half to each, by the cluster of 2 MiB", zram_beside("256M", 7) + """
 	do_pages make anon 32
 	all_out
 	mark out

@@ -101,18 +101,28 @@ static void what_is_gone_without_power_keeps_no_image(void **state)
 	nothing_was_changed(fake);
 }
 
-/* Its server would be stopped, and the kernel wait for it; another disk of ours is asked next. */
-static void swap_on_another_server_refuses_hibernation(void **state)
+/* Its server would be stopped, and the kernel wait for it; ours is as the line says. */
+static void another_server_refuses(struct fake_host *fake, const char *ours)
 {
-	struct fake_host *fake = *state;
+	char swaps[256];
 
-	fake_put(fake, "/proc/swaps",
-		 "Filename Type Size Used Priority\n/dev/nbd0 partition 262140 131072 100\n"
-		 "/dev/nbd1 partition 500000 0 5\n/swap file 500000 0 -2");
+	snprintf(swaps, sizeof(swaps),
+		 "Filename Type Size Used Priority\n%s"
+		 "/dev/nbd1 partition 500000 0 5\n/swap file 500000 0 -2",
+		 ours);
+	fake_put(fake, "/proc/swaps", swaps);
 	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
 	said("another nbd or ublk device, too, whose server would be stopped: take that off first",
 	     fake_complained(fake));
 	nothing_was_changed(fake);
+}
+
+/* Another disk of ours is asked next. */
+static void swap_on_another_server_refuses_hibernation(void **state)
+{
+	struct fake_host *fake = *state;
+
+	another_server_refuses(fake, "/dev/nbd0 partition 262140 131072 100\n");
 	assert_int_equal(sleep_before_hibernation(&fake->host, true), 0);
 	said("swapoff /dev/nbd0", fake->log);
 }
@@ -122,13 +132,7 @@ static void swap_on_another_server_refuses_it_where_ours_is_off(void **state)
 {
 	struct fake_host *fake = *state;
 
-	fake_put(fake, "/proc/swaps",
-		 "Filename Type Size Used Priority\n"
-		 "/dev/nbd1 partition 500000 0 5\n/swap file 500000 0 -2");
-	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
-	said("another nbd or ublk device, too, whose server would be stopped: take that off first",
-	     fake_complained(fake));
-	nothing_was_changed(fake);
+	another_server_refuses(fake, "");
 	assert_int_equal(sleep_before_hibernation(&fake->host, true), 0);
 	said("nothing to do", fake_said(fake));
 }
