@@ -76,7 +76,10 @@ uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal)
 
 bool xv_draining(const struct xv_pool *pool, uint32_t handle)
 {
-	return xv_span_state(pool, handle_span(handle)) == SPAN_DRAINING;
+	uint32_t span = handle_span(handle);
+
+	return span < atomic_load_explicit(&pool->spans_top, memory_order_relaxed) &&
+	       xv_span_state(pool, span) == SPAN_DRAINING;
 }
 
 static void stop_draining(struct xv_pool *pool, uint32_t span)

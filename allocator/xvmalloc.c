@@ -452,13 +452,19 @@ void *xv_map(const struct xv_pool *pool, uint32_t handle)
 	return span_units(pool, handle_span(handle)) + handle_block(handle) + HEADER_UNITS;
 }
 
+bool xv_held(const struct xv_pool *pool, uint32_t handle)
+{
+	uint32_t span = handle_span(handle);
+
+	return span < atomic_load_explicit(&pool->spans_top, memory_order_relaxed) &&
+	       xv_span_state(pool, span) != SPAN_ABSENT;
+}
+
 bool xv_plausible(const struct xv_pool *pool, uint32_t handle)
 {
 	uint32_t span = handle_span(handle), block = handle_block(handle), header, size;
 
-	if (block >= SPAN_UNITS - HEADER_UNITS ||
-	    span >= atomic_load_explicit(&pool->spans_top, memory_order_relaxed) ||
-	    atomic_load_explicit(&pool->spans[span].state, memory_order_relaxed) == SPAN_ABSENT)
+	if (block >= SPAN_UNITS - HEADER_UNITS || !xv_held(pool, handle))
 		return false;
 	header = get_header(span_units(pool, span), block);
 	size = header & SIZE_MASK;

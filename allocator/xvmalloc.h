@@ -80,9 +80,16 @@ int xv_alloc(struct xv_pool *pool, size_t size, unsigned int flags, uint32_t *ha
 /*
  * Whether the handle may be an object's: it is in a span of the pool, and what is there looks like
  * an object's header.  For who does not trust a handle; any value is accepted, and no other
- * function accepts one of which this is not true.  Takes no lock.
+ * function than xv_held and xv_draining accepts one of which this is not true.  Takes no lock, but
+ * the object must not be freed or moved meanwhile.
  */
 bool xv_plausible(const struct xv_pool *pool, uint32_t handle);
+
+/*
+ * Whether the handle is in a span of the pool at this moment.  Reads no span's memory, so the
+ * object may be freed or moved meanwhile: a hint.  Any value is accepted; takes no lock.
+ */
+bool xv_held(const struct xv_pool *pool, uint32_t handle);
 
 /* Frees an object.  XV_NULL is accepted. */
 void xv_free(struct xv_pool *pool, uint32_t handle);
@@ -156,7 +163,10 @@ void xv_look_ahead(struct xv_pool *pool);
  */
 uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal);
 
-/* Whether the object lies in a span that is being emptied.  Takes no lock. */
+/*
+ * Whether the object lies in a span that is being emptied.  As xv_held, for any value, a hint if
+ * the object may be freed or moved meanwhile.
+ */
 bool xv_draining(const struct xv_pool *pool, uint32_t handle);
 
 /*

@@ -79,9 +79,10 @@ static uint64_t pass_end(struct store *store)
 	return spans;
 }
 
+/* The entry may be anybody's: a hint, then. */
 static bool wants_move(struct store *store, uint64_t entry)
 {
-	return object_is_plausible(store, entry) &&
+	return object_may_be_there(store, entry) &&
 	       xv_draining(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
 }
 
@@ -91,20 +92,23 @@ static void move_object(struct store *store, uint64_t number, table_entry *entry
 	struct xv_pool *pool;
 	uint32_t moved;
 
-	if (!wants_move(store, old) || !object_is_sound(store, number, old)) {
+	if (!wants_move(store, old) || !object_is_plausible(store, old) ||
+	    !object_is_sound(store, number, old)) {
 		entry_unlock(entry, old);
 		return;
 	}
 	pool = pools_get(&store->pools, entry_pool(old));
-	if (xv_move(pool, entry_handle(old), &moved) == 0)
+	if (xv_move(pool, entry_handle(old), &moved) == 0) {
 		new = (old & UINT32_MAX) | (uint64_t)moved << ENTRY_HANDLE_SHIFT;
+		/* Unlocked, it may be freed before this is told. */
+		if (store->trace)
+			store_trace_alloc(store, entry_pool(old), moved, xv_size(pool, moved));
+	}
 	entry_unlock(entry, new);
 	if (new == old)
 		return;
-	if (store->trace) {
-		store_trace_alloc(store, entry_pool(old), moved, xv_size(pool, moved));
+	if (store->trace)
 		store_trace_free(store, entry_pool(old), entry_handle(old));
-	}
 	xv_free(pool, entry_handle(old));
 	atomic_fetch_add_explicit(&store->compact.pages, 1, memory_order_relaxed);
 }

@@ -85,7 +85,7 @@ static void prefetch_page(const struct request *req, const struct table_ref *ref
 	if (!ref->entries || page % TABLE_PAGE_ENTRIES == 0)
 		return;
 	entry = atomic_load_explicit(ref_entry(ref, page), memory_order_relaxed);
-	if (!object_is_plausible(req->store, entry))
+	if (!object_may_be_there(req->store, entry))
 		return;
 	object = xv_map(pools_get(&req->store->pools, entry_pool(entry)), entry_handle(entry));
 	for (int i = 0; i < PREFETCH_LINES; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What an entry names in a pool: made, found, counted and freed.  The caller has the entry
- * locked, or it is out of the table.
+ * locked, or it is out of the table, but for object_may_be_there.
  */
 #ifndef RAMZSWAP_STORE_OBJECT_H
 #define RAMZSWAP_STORE_OBJECT_H
@@ -26,7 +26,22 @@ static inline bool object_is_plausible(const struct store *store, uint64_t entry
 	       xv_plausible(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
 }
 
-/* The same of a page behind the pool. */
+/*
+ * As object_is_plausible, of an entry that nobody has locked: what it names may be freed, moved and
+ * given to another page at this moment, so nothing is read there.  A hint.
+ */
+static inline bool object_may_be_there(const struct store *store, uint64_t entry)
+{
+	if (!entry_has_object(entry))
+		return false;
+	if (!store->trailer)
+		return true;
+	return entry_pool(entry) <
+		       atomic_load_explicit(&store->pools.count, memory_order_acquire) &&
+	       xv_held(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+/* As object_is_plausible, of a page behind the pool. */
 static inline bool backed_is_plausible(const struct store *store, uint64_t entry)
 {
 	return store->writeback.backing &&

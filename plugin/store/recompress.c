@@ -186,12 +186,12 @@ static bool put_back(struct request *req, uint64_t number, table_entry *entry, s
 	if (handle == entry_handle(old))
 		xv_shrink(pool, handle, size + store->trailer);
 	page_account(req, new, 1);
+	if (store->trace && handle != entry_handle(old))
+		store_trace_alloc(store, entry_pool(old), handle, size + store->trailer);
 	entry_unlock(entry, new);
 	if (handle != entry_handle(old)) {
-		if (store->trace) {
-			store_trace_alloc(store, entry_pool(old), handle, size + store->trailer);
+		if (store->trace)
 			store_trace_free(store, entry_pool(old), entry_handle(old));
-		}
 		xv_free(pool, entry_handle(old));
 	}
 	return true;

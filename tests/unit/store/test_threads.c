@@ -275,12 +275,26 @@ static void nor_do_they_where_they_wait_for_one_another(void **state)
 	store_done(store);
 }
 
+/* What looks at an entry that is not its own must not look at the object, which may be gone. */
+static void nor_do_they_with_checksums(void **state)
+{
+	struct store_config config = { .size = DISK_PAGES * PAGE,
+				       .memlimit = STORE_NO_LIMIT,
+				       .checksum = true };
+
+	assert_int_equal(store_create(&store, &config), 0);
+	let_them_run(4.0);
+	assert_int_equal(stats_of(store).checksum_errors, 0);
+	store_done(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_on_the_same_pages_never_see_a_mixture),
 		cmocka_unit_test(nor_do_they_where_memory_is_short),
 		cmocka_unit_test(nor_do_they_where_they_wait_for_one_another),
+		cmocka_unit_test(nor_do_they_with_checksums),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
