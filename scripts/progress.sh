@@ -19,6 +19,12 @@ progress_time()
 	fi
 }
 
+# progress_line TEXT: a line that wraps could not be drawn over
+progress_line()
+{
+	printf '\r%.*s\033[K' $((${COLUMNS:-80} - 1)) "$1" >&2
+}
+
 # progress_draw WHAT SECONDS [PERCENT]: since so many seconds, and the time left by that
 progress_draw()
 {
@@ -31,7 +37,24 @@ progress_draw()
 	else
 		line="$1: $3%, $(progress_time "$2") so far"
 	fi
-	printf '\r%.*s\033[K' $((${COLUMNS:-80} - 1)) "$line" >&2
+	progress_line "$line"
+}
+
+# progress_draw_as_last WHAT SECONDS FILE: the same where only the file says how long it took the last time
+progress_draw_as_last()
+{
+	local took=
+	progress_is_seen || return 0
+	! [ -r "$3" ] || read -r took <"$3" || true
+	case $took in
+	'' | *[!0-9]*) progress_draw "$1" "$2" ;;
+	*)
+		if [ "$2" -lt "$took" ]; then
+			progress_line "$1: about $(progress_time $((took - $2))) left, as the last time"
+		else
+			progress_line "$1: $(progress_time "$2") so far, the last time it took $(progress_time "$took")"
+		fi ;;
+	esac
 }
 
 progress_end()
@@ -70,11 +93,27 @@ progress_of_apt()
 # progress_meanwhile WHAT COMMAND...: runs it, and says how long it has been at it
 progress_meanwhile()
 {
-	local what=$1 teller= status=0 start=$SECONDS
+	local what=$1
 	shift
+	progress_beside "$what" /dev/null "$@"
+}
+
+# progress_as_last WHAT FILE COMMAND...: the same, with the time left by what the file has of the last
+# time; one that ends well is written there
+progress_as_last()
+{
+	local file=$2 start=$SECONDS
+	progress_beside "$@" || return
+	echo $((SECONDS - start)) >"$file"
+}
+
+progress_beside()
+{
+	local what=$1 file=$2 teller= status=0 start=$SECONDS
+	shift 2
 	if progress_is_seen; then
 		while sleep 1; do
-			progress_draw "$what" $((SECONDS - start))
+			progress_draw_as_last "$what" $((SECONDS - start)) "$file"
 		done &
 		teller=$!
 	fi
