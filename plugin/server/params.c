@@ -324,16 +324,58 @@ static void explain_unknown(const char *key, char *why, size_t why_size)
 		 meant ? ": did you mean " : "", meant ? meant : "", meant ? "=?" : "");
 }
 
+static const struct param {
+	const char *name;
+	int (*set)(struct params *params, const char *key, const char *value, char *why,
+		   size_t why_size);
+} param_list[] = {
+#define PARAM(name, set, help) { name, set_##set },
+	PARAMS(PARAM)
+#undef PARAM
+};
+
+static const struct param *find_param(const char *key)
+{
+	for (size_t i = 0; i < PARAMS_COUNT; i++)
+		if (strcmp(key, param_list[i].name) == 0)
+			return &param_list[i];
+	return NULL;
+}
+
+/* Of two values neither is dropped without a word, nor where a parameter has two names. */
+static int check_first(const struct params *params, const struct param *param, const char *value,
+		       char *why, size_t why_size)
+{
+	for (size_t i = 0; i < PARAMS_COUNT; i++) {
+		if (!params->given[i] || param_list[i].set != param->set)
+			continue;
+		snprintf(why, why_size, "%s: given twice: not both %s=%s and %s=%s", param->name,
+			 param_list[i].name, params->given[i], param->name, value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int params_set(struct params *params, const char *key, const char *value, char *why,
 	       size_t why_size)
 {
-#define TRY(name, set, help)        \
-	if (strcmp(key, name) == 0) \
-		return set_##set(params, key, value, why, why_size);
-	PARAMS(TRY)
-#undef TRY
-	explain_unknown(key, why, why_size);
-	return -ENOENT;
+	const struct param *param = find_param(key);
+	struct params set = *params;
+	int err;
+
+	if (!param) {
+		explain_unknown(key, why, why_size);
+		return -ENOENT;
+	}
+	/* Whether it is right comes first: a second one that is wrong was not meant at all. */
+	err = param->set(&set, key, value, why, why_size);
+	if (!err)
+		err = check_first(params, param, value, why, why_size);
+	if (err)
+		return err;
+	set.given[param - param_list] = value;
+	*params = set;
+	return 0;
 }
 
 static uint64_t reserve_default(const struct params *params)

@@ -62,6 +62,12 @@ enum swap_mode {
 	X("backing-force", backing_force,                                                       \
 	  "\nbacking-force=on|off  Overwrite whatever it holds (default off).")
 
+enum {
+#define PARAM_ONE(name, set, help) +1
+	PARAMS_COUNT = 0 PARAMS(PARAM_ONE)
+#undef PARAM_ONE
+};
+
 struct params {
 	uint64_t ram;	   /* of this machine, in bytes: what shares are of */
 	uint64_t size;	   /* 0 until known */
@@ -85,6 +91,8 @@ struct params {
 	bool backing_encrypt;
 	bool backing_force;
 	bool wipe; /* what is freed */
+
+	const char *given[PARAMS_COUNT]; /* values as they were told, in the order of PARAMS */
 };
 
 /* The defaults, as far as they do not depend on other parameters. */
@@ -92,8 +100,8 @@ void params_init(struct params *params, uint64_t ram);
 
 /*
  * Sets one parameter.  0; -ENOENT if there is no parameter of that name; -EINVAL
- * for a value that it does not take.  Then nothing is changed and why holds one line
- * that says what was wrong and what would be right.  value must stay.
+ * for a value that it does not take, or a second one.  Then nothing is changed and why holds one
+ * line that says what was wrong and what would be right.  value must stay.
  */
 int params_set(struct params *params, const char *key, const char *value, char *why,
 	       size_t why_size);

@@ -163,10 +163,11 @@ end_test() {
 # A script may add parameters to all.
 refused_parameters=()
 refused() {
-	local words=$1 status=0
+	local words=$1 status=0 swap=swap=off
 	shift
+	[[ " $*" != *" swap="* ]] || swap=
 	timeout "$patience" env ${RAMZSWAP_PRELOAD:+LD_PRELOAD="$RAMZSWAP_PRELOAD"} \
-		nbdkit -f -U "$dir/refused" "$RAMZSWAP_PLUGIN" swap=off \
+		nbdkit -f -U "$dir/refused" "$RAMZSWAP_PLUGIN" $swap \
 		${refused_parameters[@]+"${refused_parameters[@]}"} "$@" \
 		>"$dir/out" 2>"$dir/err" || status=$?
 	cat "$dir/out" "$dir/err"

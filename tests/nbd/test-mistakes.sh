@@ -66,6 +66,10 @@ mistakes_of_a_disk() {
 	disk 'say where with backing=, or leave it out' 64M backing-size=1G
 	disk 'recompress' 64M recompress=often
 	disk 'such as 25%' 64M recompress-cpu=0
+	disk 'not both size=64M and size=1G' 64M size=1G
+	disk 'not both size=64M and disksize=64M' 64M disksize=64M
+	disk 'not both swap=off and swap=auto' 64M swap=auto
+	disk 'not both memlimit=8M and memlimit=none' 64M memlimit=8M memlimit=none
 	disk 'No such file or directory' 64M control="$dir/missing/control"
 }
 

@@ -25,11 +25,14 @@ static int setup(void **state)
 	return 0;
 }
 
+/* As if it were the first of its name. */
 static void set(struct params *params, const char *key, const char *value)
 {
 	char why[PARAMS_WHY_MAX] = "";
-	int err = params_set(params, key, value, why, sizeof(why));
+	int err;
 
+	memset(params->given, 0, sizeof(params->given));
+	err = params_set(params, key, value, why, sizeof(why));
 	if (err)
 		fail_msg("%s=%s: %s", key, value, why);
 }
@@ -222,6 +225,49 @@ static void an_unknown_parameter_is_told_from_a_bad_value(void **state)
 	assert_non_null(strstr(why, "szie"));
 }
 
+static void a_second_value_is_refused_whatever_the_first_was(void **state)
+{
+	/* Of each the value that is most like none. */
+	static const char *const values[][2] = {
+		{ "memlimit", "none" },	     { "reserve", "0" },
+		{ "algorithm", "lzo" },	     { "recompress", "off" },
+		{ "recompress-cpu", "20%" }, { "dictionary", "off" },
+		{ "checksum", "off" },	     { "swap", "off" },
+		{ "wipe", "off" },	     { "ublk", "off" },
+		{ "control", "/c" },	     { "backing", "none" },
+		{ "backing-size", "1M" },    { "backing-budget", "none" },
+		{ "backing-rate", "none" },  { "backing-timeout", "1" },
+		{ "backing-encrypt", "on" }, { "backing-force", "off" },
+	};
+	struct params *params = *state;
+	char why[PARAMS_WHY_MAX];
+
+	/* And the size, which has two names. */
+	assert_int_equal(sizeof(values) / sizeof(values[0]), PARAMS_COUNT - 2);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		assert_int_equal(params_set(params, values[i][0], values[i][1], why, sizeof(why)),
+				 0);
+		refused(params, values[i][0], values[i][1]);
+	}
+	assert_int_equal(params_set(params, "size", "1G", why, sizeof(why)), 0);
+	refused(params, "size", "1G");
+	refused(params, "disksize", "2G");
+	assert_int_equal(params_set(params, "disksize", "2G", why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "disksize: given twice: not both size=1G and disksize=2G");
+	complete(params);
+	assert_int_equal(params->size, GIB);
+}
+
+static void one_that_was_refused_does_not_count(void **state)
+{
+	struct params *params = *state;
+	char why[PARAMS_WHY_MAX];
+
+	refused(params, "size", "much");
+	assert_int_equal(params_set(params, "size", "2G", why, sizeof(why)), 0);
+	assert_int_equal(params->size, 2 * GIB);
+}
+
 static void refused_together(struct params *params, const char *key)
 {
 	char why[PARAMS_WHY_MAX] = "";
@@ -309,6 +355,8 @@ int main(void)
 		cmocka_unit_test_setup(a_dictionary_wants_a_codec_that_uses_it, setup),
 		cmocka_unit_test_setup(every_parameter_takes_its_values, setup),
 		cmocka_unit_test_setup(bad_values_are_refused_and_change_nothing, setup),
+		cmocka_unit_test_setup(a_second_value_is_refused_whatever_the_first_was, setup),
+		cmocka_unit_test_setup(one_that_was_refused_does_not_count, setup),
 		cmocka_unit_test_setup(an_unknown_parameter_is_told_from_a_bad_value, setup),
 		cmocka_unit_test_setup(a_limit_that_holds_nothing_is_refused, setup),
 		cmocka_unit_test_setup(a_limit_beyond_the_memory_is_refused, setup),

@@ -31,10 +31,12 @@ static void never(void)
 	fail_msg("nobody asked the server to end");
 }
 
+/* Of those that begin() has set another may be wanted. */
 static void set(const char *key, const char *value)
 {
 	char why[PARAMS_WHY_MAX] = "";
 
+	memset(server.params.given, 0, sizeof(server.params.given));
 	if (params_set(&server.params, key, value, why, sizeof(why)))
 		fail_msg("%s=%s: %s", key, value, why);
 }
