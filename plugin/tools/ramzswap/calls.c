@@ -26,13 +26,29 @@
 /* More than the shell that starts us leaves open: standard streams and its locks. */
 #define DESCRIPTORS 64
 
+static const int user_signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+#define USER_SIGNALS (sizeof(user_signals) / sizeof(user_signals[0]))
+
+/* For who takes them: the last that came, and the process that is at swapoff. */
+static volatile sig_atomic_t user_signal, swapoff_process;
+
+/* One that is ignored, as by nohup, stays so. */
+static void handle_signals(void (*handler)(int number))
+{
+	struct sigaction action = { .sa_flags = SA_RESTART }, before;
+
+	action.sa_handler = handler;
+	for (size_t i = 0; i < USER_SIGNALS; i++)
+		if (sigaction(user_signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			sigaction(user_signals[i], &action, NULL);
+}
+
 /* What a child is to have of this process: nothing that keeps others from the processor. */
 static void become_ordinary(const struct host *host)
 {
 	urgent_end(host->class_before);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	handle_signals(SIG_DFL);
 }
 
 /* Has who is at a terminal see how much is still swapped out, until the child ends. */
@@ -90,8 +106,13 @@ static int call_swapoff(struct host *host, const char *device)
 		become_ordinary(host);
 		_exit(swapoff(device) == 0 ? 0 : errno);
 	}
+	swapoff_process = child;
+	/* It may have come before there was a child to end. */
+	if (user_signal)
+		kill(child, user_signal);
 	show_swapoff(host, child, device);
 	status = await(child);
+	swapoff_process = 0;
 	return status < 0 ? status : -status;
 }
 
@@ -215,18 +236,25 @@ static pid_t call_self(const struct host *host)
 	return getpid();
 }
 
-static void go_on(int number)
+/* Whoever gave it may have given it to this process alone. */
+static void end_swapoff(int number)
 {
+	int err = errno;
+
+	user_signal = number;
+	if (swapoff_process)
+		kill(swapoff_process, number);
+	errno = err;
 }
 
-/* Not ignored: that a child would inherit, and swapoff is to be interrupted. */
 static void call_commit(struct host *host)
 {
-	const struct sigaction action = { .sa_handler = go_on, .sa_flags = SA_RESTART };
+	handle_signals(end_swapoff);
+}
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+static bool call_interrupted(const struct host *host)
+{
+	return user_signal != 0;
 }
 
 static void call_rest(struct host *host, unsigned int ms)
@@ -258,6 +286,7 @@ static const struct host_calls calls = {
 	.unlock = call_unlock,
 	.self = call_self,
 	.commit = call_commit,
+	.interrupted = call_interrupted,
 	.rest = call_rest,
 	.now_ms = call_now_ms,
 	.release = call_release,

@@ -39,8 +39,10 @@ struct host_calls {
 	int (*lock)(struct host *host, const char *path);
 	void (*unlock)(struct host *host, int lock);
 	pid_t (*self)(const struct host *host);
-	/* From now on no signal of a user ends this program. */
+	/* From now on a signal of a user ends no more than a swapoff, with -EINTR. */
 	void (*commit)(struct host *host);
+	/* Whether one has come since then. */
+	bool (*interrupted)(const struct host *host);
 	void (*rest)(struct host *host, unsigned int ms);
 	uint64_t (*now_ms)(struct host *host);
 	/* The kernel's release, as uname(2) tells it; "" if it does not. */

@@ -121,9 +121,11 @@ int sleep_before_hibernation(struct host *host, bool others_follow)
 		return err == -ENOENT ? nothing_to_do(host) : EXIT_FAILURE;
 	if (refuse_without_a_place(host, &state, &swap, others_follow) != 0)
 		return EXIT_FAILURE;
-	if (!stop_await_room(host, &state, &room))
-		return refuse_for_room(host, &room);
 	host->calls->commit(host);
+	err = stop_await_room(host, &state, &room);
+	if (err)
+		return err == -EINTR ? stop_say_interrupted(host, &state)
+				     : refuse_for_room(host, &room);
 	if (!note_priority(host, swap.priority))
 		return refuse(host, "what wake has to know cannot be written");
 	if (stop_take_swap_away(host, &state) != 0) {

@@ -5,6 +5,7 @@
 
 #include "base/kernel.h"
 #include "base/machine.h"
+#include "tools/progress.h"
 #include "tools/ramzswap/device.h"
 #include "tools/ramzswap/host.h"
 #include "tools/ramzswap/kernel_settings.h"
@@ -43,24 +44,55 @@ static struct stop_view look(struct host *host, const struct state *state, bool 
 	};
 }
 
+static void show_wait(struct host *host, struct progress *progress, uint64_t waited)
+{
+	const struct progress_look look = { .milliseconds = waited,
+					    .done = waited,
+					    .total = STOP_ROOM_MS };
+
+	if (!progress_is_seen(progress))
+		progress_begin(progress, host->err);
+	progress_show(progress, "waiting for room in memory", &look);
+}
+
 /*
  * What programs had that have just ended is still in the pool: the kernel discards it by and by,
  * some of it only when the guard has given its slots back.  By the clock, for where programs fight
  * for memory a look takes long.
  */
-bool stop_await_room(struct host *host, const struct state *state, struct room *room)
+int stop_await_room(struct host *host, const struct state *state, struct room *room)
 {
-	uint64_t end = host->calls->now_ms(host) + STOP_ROOM_MS;
+	uint64_t start = host->calls->now_ms(host), waited;
+	struct progress progress = { .out = NULL };
 	int err;
 
 	for (;;) {
 		err = room_measure(host, state->device, guard_process(host), room);
+		waited = host->calls->now_ms(host) - start;
 		if (err == -ENOENT || (err == 0 && room->used <= room->room))
-			return true;
-		if (host->calls->now_ms(host) >= end)
-			return false;
+			err = 0;
+		else if (host->calls->interrupted(host))
+			err = -EINTR;
+		else
+			err = waited < STOP_ROOM_MS ? -EAGAIN : -ENOMEM;
+		if (err != -EAGAIN)
+			break;
+		show_wait(host, &progress, waited);
 		host->calls->rest(host, LOOK_MS);
 	}
+	progress_end(&progress);
+	return err;
+}
+
+int stop_say_interrupted(struct host *host, const struct state *state)
+{
+	struct machine_swap swap = { .used = 0 };
+
+	machine_swap(host->swaps, state->device, &swap);
+	host_complain(host,
+		      "interrupted: swap on %s goes on, with %llu MB swapped out; nothing is lost",
+		      state->device, (unsigned long long)swap.used >> 20);
+	return EXIT_FAILURE;
 }
 
 static int refuse_for_room(const struct host *host, const struct room *room)
@@ -103,11 +135,16 @@ int stop_take_swap_away(struct host *host, const struct state *state)
 	bool guarded = guard_end(host);
 	int err = host->calls->swapoff(host, state->device);
 
-	if (err == 0 || host_wait(host, swap_is_gone, (void *)state))
+	if (err == 0 || (err == -EINTR ? swap_is_gone(host, (void *)state)
+				       : host_wait(host, swap_is_gone, (void *)state)))
 		return EXIT_SUCCESS;
-	host_complain(host,
-		      "swapoff: %s: swapoff failed: %s; the disk stays attached and swap goes on",
-		      state->device, strerror(-err));
+	if (err == -EINTR)
+		stop_say_interrupted(host, state);
+	else
+		host_complain(host,
+			      "swapoff: %s: swapoff failed: %s; the disk stays attached and swap "
+			      "goes on",
+			      state->device, strerror(-err));
 	if (guarded)
 		guard_start(host, state);
 	return EXIT_FAILURE;
@@ -132,6 +169,7 @@ int stop_disk(struct host *host, bool forced)
 	enum stop_verdict verdict;
 	struct stop_view view;
 	struct state state;
+	int err = 0;
 
 	if (state_read(host, &state) != 0) {
 		host_complain(host, "%s/state is damaged: nothing was changed", host->run);
@@ -148,10 +186,13 @@ int stop_disk(struct host *host, bool forced)
 	if ((verdict == STOP_WRONG || verdict == STOP_BURY) &&
 	    bury(host, &state, &view, verdict) != 0)
 		return EXIT_FAILURE;
-	if (verdict == STOP_IF_IT_FITS && !stop_await_room(host, &state, &room))
-		return refuse_for_room(host, &room);
 	/* In the middle of it swap would be left on without its guard. */
 	host->calls->commit(host);
+	if (verdict == STOP_IF_IT_FITS)
+		err = stop_await_room(host, &state, &room);
+	if (err)
+		return err == -EINTR ? stop_say_interrupted(host, &state)
+				     : refuse_for_room(host, &room);
 	if (view.swaps && stop_take_swap_away(host, &state) != 0)
 		return EXIT_FAILURE;
 	take_down(host, &state);

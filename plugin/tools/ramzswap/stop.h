@@ -36,14 +36,20 @@ enum stop_verdict stop_judge(const struct stop_view *view);
 /* Up to so long stop waits for room, which comes back by and by. */
 #define STOP_ROOM_MS 15000
 
-/* Whether what is swapped out fits, or comes to: *room is what was seen last. */
-bool stop_await_room(struct host *host, const struct state *state, struct room *room);
+/*
+ * Whether what is swapped out fits, or comes to: 0, or -ENOMEM; -EINTR if a user did not want to
+ * wait. *room is what was seen last.  A terminal sees how long it still waits.
+ */
+int stop_await_room(struct host *host, const struct state *state, struct room *room);
 
 /*
  * Ends the guard, and has the kernel swap there no more.  The exit status: where it fails why is
  * said, and all is as it was.
  */
 int stop_take_swap_away(struct host *host, const struct state *state);
+
+/* Says that a user has ended it, and that swap goes on.  The exit status. */
+int stop_say_interrupted(struct host *host, const struct state *state);
 
 /* All of it.  RUN/state is there and locked by the caller.  The exit status; why is said. */
 int stop_disk(struct host *host, bool forced);

@@ -212,6 +212,11 @@ static void fake_commit(struct host *host)
 	log_call(fake_of(host), "commit");
 }
 
+static bool fake_interrupted(const struct host *host)
+{
+	return ((const struct fake_host *)host)->interrupted;
+}
+
 static void fake_rest(struct host *host, unsigned int ms)
 {
 	struct fake_host *fake = fake_of(host);
@@ -244,6 +249,7 @@ static const struct host_calls fake_calls = {
 	.lock = fake_lock,
 	.unlock = fake_unlock,
 	.commit = fake_commit,
+	.interrupted = fake_interrupted,
 	.rest = fake_rest,
 	.now_ms = fake_now_ms,
 	.release = fake_release,

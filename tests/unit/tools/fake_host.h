@@ -27,6 +27,7 @@ struct fake_host {
 	const char *release;
 	int swapoff_error;	  /* an errno, or 0 */
 	bool swap_goes_meanwhile; /* swapoff fails, and then somebody else has done it */
+	bool interrupted;	  /* by a user */
 	bool stays_attached;	  /* the kernel does not disconnect */
 	int bury_error;		  /* an errno, or 0 */
 	int swapon_error;	  /* an errno, or 0 */

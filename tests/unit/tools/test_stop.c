@@ -108,7 +108,7 @@ static void what_does_not_fit_is_refused_after_fifteen_seconds(void **state)
 		   "ramzswap: 118 MB are swapped out and only 117 MB of memory are available: "
 		   "end some programs first (--force tries all the same).  Nothing was "
 		   "changed, swap goes on\n");
-	assert_string_equal(fake->log, "");
+	assert_string_equal(fake->log, "commit; ");
 	assert_int_equal(fake->now_ms, STOP_ROOM_MS);
 	nothing_was_changed(fake);
 	assert_string_equal(fake_said(fake), "");
@@ -153,6 +153,52 @@ static void looks_that_take_long_are_few(void **state)
 	fake->at_rest = take_long;
 	assert_int_equal(stop_disk(&fake->host, false), 1);
 	assert_int_equal(fake->rests, 3);
+}
+
+static void interrupt(struct fake_host *fake)
+{
+	fake->interrupted = fake->now_ms == 3000;
+}
+
+static void who_does_not_want_to_wait_for_room_changes_nothing(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_meminfo(fake, 1000, 0);
+	fake->at_rest = interrupt;
+	assert_int_equal(stop_disk(&fake->host, false), 1);
+	assert_int_equal(fake->now_ms, 3000);
+	assert_string_equal(fake_complained(fake),
+			    "ramzswap: interrupted: swap on /dev/nbd0 goes on, with "
+			    "128 MB swapped out; nothing is lost\n");
+	assert_string_equal(fake->log, "commit; ");
+	nothing_was_changed(fake);
+}
+
+static void a_swapoff_that_is_interrupted_leaves_all_and_a_guard(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake->swapoff_error = EINTR;
+	assert_int_equal(stop_disk(&fake->host, false), 1);
+	assert_string_equal(fake_complained(fake),
+			    "ramzswap: interrupted: swap on /dev/nbd0 goes on, with "
+			    "128 MB swapped out; nothing is lost\n");
+	assert_non_null(
+		strstr(fake->log, "commit; end 102; swapoff /dev/nbd0; /sbin/ramzswap-guard "));
+	/* Nobody else is at it: who waits at a terminal is told at once. */
+	assert_int_equal(fake->rests, 0);
+	nothing_was_changed(fake);
+}
+
+static void one_that_was_through_before_is_a_stop(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake->swapoff_error = EINTR;
+	fake->swap_goes_meanwhile = true;
+	assert_int_equal(stop_disk(&fake->host, false), 0);
+	everything_is_gone(fake);
 }
 
 static void a_kernel_that_tells_nothing_is_not_believed(void **state)
@@ -440,6 +486,9 @@ int main(void)
 		ON_A_HOST(what_just_fits_is_stopped),
 		ON_A_HOST(room_that_comes_back_in_time_will_do),
 		ON_A_HOST(looks_that_take_long_are_few),
+		ON_A_HOST(who_does_not_want_to_wait_for_room_changes_nothing),
+		ON_A_HOST(a_swapoff_that_is_interrupted_leaves_all_and_a_guard),
+		ON_A_HOST(one_that_was_through_before_is_a_stop),
 		ON_A_HOST(a_kernel_that_tells_nothing_is_not_believed),
 		ON_A_HOST(force_asks_for_no_room),
 		ON_A_HOST(a_swapoff_that_fails_leaves_all_and_a_guard),
