@@ -227,8 +227,9 @@ static unsigned int write_back(void *opaque)
 }
 
 /*
- * Where swap is on and writes find no room for long, the kernel must end a program.  Takes no
- * lock and no memory, in a thread of its own: the others may be waiting for memory.
+ * Where swap is on and writes find no room for long, or the server itself no memory to go on, the
+ * kernel must end a program.  Takes no lock and no memory, in a thread of its own: the others may
+ * be waiting for memory.
  */
 static unsigned int relieve(void *opaque)
 {
@@ -238,6 +239,9 @@ static unsigned int relieve(void *opaque)
 
 	view.now_ms = clock_ms();
 	store_count_writes(server->store, &view.writes, &view.failed);
+	view.ended = store_count_ended(server->store, &view.under_way);
+	/* There a request may wait for a slow disk: no program's end helps that. */
+	view.under_way = view.under_way && !server->backing;
 	machine_memory(server->oom_call.meminfo, &view.memory);
 	atomic_store_explicit(&server->swap_is_on,
 			      oom_call_swap_is_on(&server->oom_call) ||

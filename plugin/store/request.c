@@ -233,7 +233,7 @@ uint64_t store_requests(const struct store *store)
 	return store_counter(store, COUNT_READS) + store_counter(store, COUNT_WRITES);
 }
 
-uint64_t requests_if_quiet(const struct store *store)
+uint64_t store_count_ended(const struct store *store, bool *under_way)
 {
 	uint64_t ended = 0, begun = 0;
 
@@ -241,7 +241,16 @@ uint64_t requests_if_quiet(const struct store *store)
 		ended += atomic_load(&store->stripe[i].ended);
 	for (unsigned int i = 0; i < STRIPES; i++)
 		begun += atomic_load(&store->stripe[i].begun);
-	return begun == ended ? begun : UINT64_MAX;
+	*under_way = begun != ended;
+	return ended;
+}
+
+uint64_t requests_if_quiet(const struct store *store)
+{
+	bool under_way;
+	uint64_t ended = store_count_ended(store, &under_way);
+
+	return under_way ? UINT64_MAX : ended;
 }
 
 void store_count_writes(const struct store *store, uint64_t *writes, uint64_t *failed)

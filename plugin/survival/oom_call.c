@@ -52,7 +52,24 @@ static bool is_short(const struct machine_memory *memory)
 	return memory->available < (least < SHORT_MAX ? least : SHORT_MAX);
 }
 
-bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view)
+/* Where memory is waited for the kernel lets one try a second: one request may end by that. */
+static bool stands_still(struct oom_call *oom_call, const struct oom_call_view *view)
+{
+	bool goes_on = view->ended - oom_call->ended_seen > 1;
+
+	oom_call->ended_seen = view->ended;
+	if (goes_on || !view->under_way || view->memory.writeback == 0 || !is_short(&view->memory))
+		oom_call->standing = 0;
+	else
+		oom_call->standing++;
+	if (oom_call->standing < OOM_CALL_LOOKS)
+		return false;
+	oom_call->standing = 0;
+	return true;
+}
+
+/* Writes that fail without end, or that do not even fail any more. */
+static bool fails_on(struct oom_call *oom_call, const struct oom_call_view *view)
 {
 	bool failing = view->failed > oom_call->failed_seen;
 	/* The server may be stuck itself, for want of the memory to answer. */
@@ -75,6 +92,13 @@ bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view
 	oom_call->since_ms = waiting ? view->now_ms : 0;
 	return is_short(&view->memory) &&
 	       view->failed - oom_call->failed >= (view->writes - oom_call->writes) / 2;
+}
+
+bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view)
+{
+	bool still = stands_still(oom_call, view);
+
+	return fails_on(oom_call, view) || still;
 }
 
 bool oom_call_swap_is_on(const struct oom_call *oom_call)

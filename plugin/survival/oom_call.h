@@ -8,6 +8,11 @@
  * not call its OOM killer.  The machine does nothing else any more.  So the server, which
  * alone knows that there is no room, asks the kernel to end a program, as an administrator
  * would with sysrq-f: the kernel chooses it.
+ *
+ * The same where the server waits for memory to store a page that is swapped out, and memory for
+ * that page to be stored.  Pages that do not compress may bring a machine there: each takes a
+ * little more than it gives, out of what the kernel keeps free.  At half of that all who want
+ * memory are made to wait for it to be freed, the server among them.
  */
 #ifndef RAMZSWAP_OOM_CALL_H
 #define RAMZSWAP_OOM_CALL_H
@@ -20,6 +25,9 @@
 /* So long must it last. */
 #define OOM_CALL_MS 10000u
 
+/* The same in looks: they stop where the server is stopped, and nothing can go on. */
+#define OOM_CALL_LOOKS 20u
+
 struct oom_call {
 	bool prepared;
 	int trigger;		 /* /proc/sysrq-trigger, or -1 */
@@ -27,7 +35,8 @@ struct oom_call {
 	uint64_t since_ms;	 /* the machine has been stuck since then; 0: it is not */
 	uint64_t stuck_ms;	 /* when it was seen to be last */
 	uint64_t writes, failed; /* write requests at since_ms */
-	uint64_t writes_seen, failed_seen; /* at the last look */
+	uint64_t writes_seen, failed_seen, ended_seen; /* at the last look */
+	unsigned int standing; /* looks in a row at which nothing had gone on */
 };
 
 /* What is to be judged. */
@@ -35,6 +44,8 @@ struct oom_call_view {
 	uint64_t now_ms;
 	uint64_t writes; /* requests since the start, and of these failed for want of room */
 	uint64_t failed;
+	uint64_t ended; /* requests of any kind */
+	bool under_way; /* one has begun and not ended, and waits for no disk */
 	struct machine_memory memory;
 };
 
@@ -49,8 +60,9 @@ void oom_call_finish(struct oom_call *oom_call);
 
 /*
  * To be called about every half second.  Whether it is time: for OOM_CALL_MS the machine has had
- * no memory left, and most writes have been failing, or, after one has, none came to an end.
- * Begins to wait anew then.
+ * no memory left, and most writes have been failing, or, after one has, none came to an end.  Or
+ * for OOM_CALL_LOOKS calls it had none left, and nothing that was under way went on.  Begins to
+ * wait anew then.
  */
 bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view);
 

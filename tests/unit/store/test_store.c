@@ -219,6 +219,22 @@ static void what_is_written_is_counted_however_often(void **state)
 	store_done(store);
 }
 
+static void requests_that_have_ended_are_counted_and_leave_none_under_way(void **state)
+{
+	struct store *store = store_of(8 * PAGE, STORE_NO_LIMIT);
+	unsigned char page[PAGE] = { 1 };
+	bool under_way = true;
+	uint64_t before = store_count_ended(store, &under_way);
+
+	assert_false(under_way);
+	must_write(store, page, PAGE, 0);
+	assert_int_equal(store_count_ended(store, &under_way), before + 1);
+	assert_int_equal(store_read(store, page, PAGE, 0), 0);
+	assert_int_equal(store_count_ended(store, &under_way), before + 2);
+	assert_false(under_way);
+	store_done(store);
+}
+
 static void pages_of_every_compressibility_come_back(void **state)
 {
 	const size_t step = 16, pages = PAGE / step + 1;
@@ -519,6 +535,7 @@ int main(void)
 		cmocka_unit_test(incompressible_pages_are_stored_raw),
 		cmocka_unit_test(compressible_pages_take_what_the_codec_makes_of_them),
 		cmocka_unit_test(what_is_written_is_counted_however_often),
+		cmocka_unit_test(requests_that_have_ended_are_counted_and_leave_none_under_way),
 		cmocka_unit_test(pages_of_every_compressibility_come_back),
 		cmocka_unit_test(every_kind_of_page_replaces_every_other),
 		cmocka_unit_test(writes_of_any_offset_and_length_change_just_their_range),

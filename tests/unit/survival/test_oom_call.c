@@ -100,9 +100,66 @@ static void test_a_machine_that_is_quiet_after_a_failure_is_left_alone(void **st
 {
 	assert_int_equal(due(5, 0, 1000), 0);
 	assert_int_equal(due(100, 0, 0), 0);
-	/* Nor is one in which no write has failed. */
+	/* Nor is one in which no write has failed and none is under way. */
 	view.memory.writeback = 12 * MIB;
 	assert_int_equal(due(100, 0, 0), 0);
+}
+
+/* Looks at a request that began and does not end. */
+static unsigned int due_while_waiting(unsigned int seconds, unsigned int ended)
+{
+	unsigned int count = 0;
+
+	view.under_way = true;
+	for (unsigned int ms = 0; ms < seconds * 1000; ms += LOOK_MS) {
+		view.now_ms += LOOK_MS;
+		view.ended += ended;
+		view.writes += ended;
+		count += oom_call_is_due(&oom_call, &view);
+	}
+	return count;
+}
+
+static void test_a_server_that_waits_for_the_memory_it_is_to_free_is_relieved(void **state)
+{
+	view.memory.writeback = MIB / 2;
+	view.ended = 1000;
+	assert_int_equal(due_while_waiting(10, 0), 0);
+	assert_int_equal(due_while_waiting(1, 0), 1);
+	/* And again, if that was of no use; also where a request ends now and then. */
+	assert_int_equal(due_while_waiting(10, 0), 1);
+	assert_int_equal(due_while_waiting(20, 1), 2);
+}
+
+static void test_a_server_that_is_slow_is_left_alone(void **state)
+{
+	view.memory.writeback = MIB / 2;
+	assert_int_equal(due_while_waiting(100, 2), 0);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(due_while_waiting(9, 0), 0);
+		assert_int_equal(due_while_waiting(1, 100), 0);
+	}
+}
+
+static void test_a_request_that_waits_for_something_else_is_no_reason(void **state)
+{
+	/* Nothing is being swapped out. */
+	assert_int_equal(due_while_waiting(100, 0), 0);
+	view.memory.writeback = MIB / 2;
+	view.memory.available = 33 * MIB;
+	assert_int_equal(due_while_waiting(100, 0), 0);
+	/* No request, or one that waits for a disk. */
+	view.memory.available = 5 * MIB;
+	view.under_way = false;
+	assert_int_equal(due(100, 0, 0), 0);
+}
+
+static void test_a_server_that_was_stopped_is_no_reason(void **state)
+{
+	view.memory.writeback = MIB / 2;
+	assert_int_equal(due_while_waiting(1, 0), 0);
+	view.now_ms += 60000;
+	assert_int_equal(due_while_waiting(5, 0), 0);
 }
 
 static void test_the_call_writes_what_the_kernel_expects(void **state)
@@ -134,6 +191,12 @@ int main(void)
 				       begin),
 		cmocka_unit_test_setup(test_a_machine_that_is_quiet_after_a_failure_is_left_alone,
 				       begin),
+		cmocka_unit_test_setup(
+			test_a_server_that_waits_for_the_memory_it_is_to_free_is_relieved, begin),
+		cmocka_unit_test_setup(test_a_server_that_is_slow_is_left_alone, begin),
+		cmocka_unit_test_setup(test_a_request_that_waits_for_something_else_is_no_reason,
+				       begin),
+		cmocka_unit_test_setup(test_a_server_that_was_stopped_is_no_reason, begin),
 		cmocka_unit_test_setup(test_the_call_writes_what_the_kernel_expects, begin),
 	};
 
