@@ -76,7 +76,7 @@ nothing_is_left()
 	[ "$(cat /proc/sys/vm/min_free_kbytes)" = "$default_min_free" ] &&
 		[ "$(cat /proc/sys/vm/watermark_boost_factor)" = "$default_boost" ] &&
 		[ "$(cat $lists)" = "$default_lists" ] &&
-		! pgrep 'nbdkit|ramzswap-guard' >/dev/null && [ ! -e /sys/block/nbd0/pid ] &&
+		! pgrep 'nbdkit|ramzswap-g' >/dev/null 2>&1 && [ ! -e /sys/block/nbd0/pid ] &&
 		[ -z "$(sed 1d /proc/swaps)" ] && [ ! -e /run/ramzswap/state ]
 }
 

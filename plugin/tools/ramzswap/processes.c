@@ -47,7 +47,7 @@ pid_t waker_process(const struct host *host)
 	return process_of(host, "waker", "ramzswap-ctl");
 }
 
-bool server_is_served(const struct host *host)
+static bool somebody_listens(const struct host *host)
 {
 	char path[PATH_MAX], line[512], wanted[PATH_MAX];
 	size_t length, tail = (size_t)snprintf(wanted, sizeof(wanted), " %s/socket\n", host->run);
@@ -65,6 +65,16 @@ bool server_is_served(const struct host *host)
 	}
 	fclose(sockets);
 	return found;
+}
+
+static bool nobody_listens(struct host *host, void *about)
+{
+	return !somebody_listens(host);
+}
+
+bool server_is_served(struct host *host)
+{
+	return !host_wait(host, nobody_listens, NULL);
 }
 
 static bool server_has_ended(struct host *host, void *about)

@@ -16,8 +16,11 @@ pid_t guard_process(const struct host *host);
 /* The same of RUN/waker, which lets programs go that were stopped for sleep. */
 pid_t waker_process(const struct host *host);
 
-/* Whether anybody listens on the server's socket. */
-bool server_is_served(const struct host *host);
+/*
+ * Whether anybody listens on the server's socket, and goes on with it: of a server that was killed
+ * the last thread may be at its end still when the first has gone.  Waits for that.
+ */
+bool server_is_served(struct host *host);
 
 /* Asks the server to end, waits for that, and removes its files.  Warns if it does not end. */
 void server_end(struct host *host);

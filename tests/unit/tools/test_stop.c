@@ -298,6 +298,18 @@ static void die(struct fake_host *fake)
 	fake_put(fake, "/proc/net/unix", "Num RefCount\n00: 2 0 10 1 1 77 /run/ramzswap/socket2");
 }
 
+/* Its first thread has gone, and the last is at its end. */
+static void a_server_that_is_just_dying_is_waited_for(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_put(fake, "/proc/101/status", "Name:\t@nbdkit\nState:\tZ (zombie)");
+	fake->at_rest = die;
+	assert_int_equal(stop_disk(&fake->host, false), 0);
+	complained(fake, "ramzswap: warning: the server is dead");
+	everything_is_gone(fake);
+}
+
 static void a_dead_server_is_buried(void **state)
 {
 	struct fake_host *fake = *state;
@@ -497,6 +509,7 @@ int main(void)
 		ON_A_HOST(somebody_else_at_swapoff_is_as_good),
 		ON_A_HOST(swap_that_is_off_already_takes_no_swapoff),
 		ON_A_HOST(a_server_that_is_not_named_is_left_alone),
+		ON_A_HOST(a_server_that_is_just_dying_is_waited_for),
 		ON_A_HOST(a_dead_server_is_buried),
 		ON_A_HOST(a_server_that_has_ended_unseen_is_dead),
 		ON_A_HOST(a_kernel_that_marks_nothing_keeps_the_swap_of_a_dead_server),

@@ -171,6 +171,16 @@ static void a_socket_that_is_served_is_in_use(void **state)
 	assert_true(fake_exists(fake, "/run/ramzswap/pid"));
 }
 
+static void a_socket_whose_server_is_just_dying_is_none(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_remove(fake, "/run/ramzswap/state");
+	fake->at_rest = nobody_serves;
+	assert_int_equal(undo_leftovers(&fake->host), 0);
+	assert_false(fake_exists(fake, "/run/ramzswap/pid"));
+}
+
 static void a_clean_place_has_no_leftovers(void **state)
 {
 	struct fake_host *fake = *state;
@@ -207,6 +217,7 @@ int main(void)
 		ON_A_HOST(swap_on_a_dead_server_is_for_stop),
 		ON_A_HOST(what_a_server_that_died_left_is_removed),
 		ON_A_HOST(a_socket_that_is_served_is_in_use),
+		ON_A_HOST(a_socket_whose_server_is_just_dying_is_none),
 		ON_A_HOST(a_clean_place_has_no_leftovers),
 		ON_A_HOST(a_damaged_state_is_for_its_owner),
 	};
