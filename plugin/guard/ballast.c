@@ -16,6 +16,10 @@
 #include "guard/log.h"
 #include "guard/settle.h"
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17 */
+#endif
+
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21 /* Linux 5.4 */
 #endif
@@ -29,6 +33,10 @@
 
 /* At a look: then it is time to see what has changed. */
 #define STEPS 64
+
+/* What a page of entries maps, and how much of that is worth a system call. */
+#define TABLE ((size_t)2 << 20)
+#define TABLES_WORTH (4 * TABLE)
 
 #define IDLE_LOOK_MS 1000
 
@@ -60,6 +68,44 @@ static bool is_resident(const struct ballast *ballast, const char *step)
 	return true;
 }
 
+/* So that it is page by page, and in no child; see ballast_init. */
+static void advise(char *memory, size_t size)
+{
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	madvise(memory, size, MADV_DONTFORK);
+}
+
+/* Where addresses were given up with what was held there: TABLE of them more. */
+static bool map_more(struct ballast *ballast)
+{
+	char *end = ballast->memory + ballast->mapped, *got;
+	size_t more = ballast->size - ballast->mapped;
+
+	if (more > TABLE)
+		more = TABLE;
+	got = mmap(end, more, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (got != end)
+		return false;
+	advise(end, more);
+	ballast->mapped += more;
+	return true;
+}
+
+/*
+ * What was given back has left tables of pages behind, a page for each TABLE, which the kernel frees
+ * with the addresses only.  The slots are free by then: should this wait, nobody waits for it.
+ */
+static void give_up_tables(struct ballast *ballast)
+{
+	size_t end = (ballast->held + TABLE - 1) / TABLE * TABLE;
+
+	if (end + TABLES_WORTH > ballast->mapped)
+		return;
+	if (munmap(ballast->memory + end, ballast->mapped - end) == 0)
+		ballast->mapped = end;
+}
+
 /*
  * One step more.  False if it did not reach the area: another one with a higher
  * priority took the pages, or the area is full.
@@ -70,6 +116,7 @@ static bool take_step(struct ballast *ballast)
 	char *step = ballast->memory + ballast->held;
 
 	if (ballast->held + STEP > ballast->size ||
+	    (ballast->held + STEP > ballast->mapped && !map_more(ballast)) ||
 	    !machine_swap_area(ballast->swaps, ballast->device, &size, &before))
 		return false;
 	memset(step, ballast->word, STEP);
@@ -89,6 +136,7 @@ static void give_back(struct ballast *ballast, size_t held)
 	ballast->held = held;
 	if (ballast->settled > held)
 		ballast->settled = held;
+	give_up_tables(ballast);
 }
 
 /*
@@ -205,10 +253,10 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 		return -errno;
 	/*
 	 * Page by page also where the kernel would take larger folios (from Linux 6.8 of any size):
-	 * a folio that a step ends in would be split, or stay in memory for its other part.
+	 * a folio that a step ends in would be split, or stay in memory for its other part.  And no
+	 * child is to be had here at the price of a copy of its page tables.
 	 */
-	madvise(ballast->memory, ballast->size, MADV_NOHUGEPAGE);
-	/* No child is to be had here at the price of a copy of its page tables. */
-	madvise(ballast->memory, ballast->size, MADV_DONTFORK);
+	advise(ballast->memory, ballast->size);
+	ballast->mapped = ballast->size;
 	return 0;
 }

@@ -22,6 +22,7 @@ struct ballast {
 	int swaps, meminfo, pagemap, lists; /* of /proc */
 	char *memory; /* of the area's size; bytes [0, held) are swapped out */
 	size_t size;
+	size_t mapped; /* the addresses that there are; those behind were given up */
 	size_t held;
 	size_t settled; /* of it, the first that take no memory any more */
 	int word;	/* that each of its bytes is */
