@@ -17,12 +17,12 @@
 #define SIZE_DEFAULT_SHIFT 2
 
 /*
- * The reserve of a swap disk: 1/2^5 of it, 1/48 of the RAM at most, within bounds.  The kernel has
+ * The reserve of a swap disk: 1/2^5 of it, 1/96 of the RAM at most, within bounds.  The kernel has
  * at most 128 requests of REQUEST_BYTES under way on a device, 16 MiB, which take 4 to 6 MiB
  * compressed; the background begins to refill when a quarter is gone.
  */
 #define RESERVE_SWAP_SHIFT 5
-#define RESERVE_RAM_SHARE 48
+#define RESERVE_RAM_SHARE 96
 #define RESERVE_SWAP_MIN (2 * MIB)
 #define RESERVE_SWAP_MAX (4 * MIB)
 #define RESERVE_DISK (MIB / 2)

@@ -10,8 +10,15 @@
 #include "survival/survival.h"
 #include "server/worker.h"
 
-/* Enough for the dense encoders; small because all of it may be locked. */
+/*
+ * Small because all of it may be locked: the dense encoders were seen to touch 24 KiB.  Sanitizers
+ * need far more.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WORKER_STACK (256 * 1024)
+#else
+#define WORKER_STACK (128 * 1024)
+#endif
 
 struct worker {
 	pthread_t thread;
