@@ -27,8 +27,8 @@
  * more than 512.  It is what is free at once when the OOM killer ends one.  That one's slots come
  * back to the pool by and by, and a kernel that finds nothing free until then ends all the
  * others too.  Nor does it find the first part, which goes to the processors' own lists: at most
- * its low watermark, 5/4 of vm.min_free_kbytes, which is 16 MiB where ramzswap(8) sets it.  In
- * a small machine that is 1/16 of the memory, and 32 MiB would be all that its programs have.
+ * its low watermark, 5/4 of vm.min_free_kbytes, which is 16 MiB at most where ramzswap(8) sets it.
+ * In a small machine that is 1/16 of the memory, and 32 MiB would be all that its programs have.
  */
 #define LEFT_MIN (UINT64_C(32) << 20)
 #define LEFT_MAX (UINT64_C(512) << 20)
@@ -37,10 +37,12 @@
 #define LOW_WATERMARK (UINT64_C(20) << 20)
 
 /*
- * Where these lists are kept short so much less is left, and the kernel still finds as much as
- * before: at least 1/16 of the memory, or 16 MiB.
+ * Where these lists are kept short so much less is left, but what vm.min_free_kbytes is: 1/16 of
+ * the memory, 12 MiB, or 1/32 of a larger one, up to 16.  When the OOM killer comes half of that is
+ * free, or more; so the kernel finds twice what is missing.
  */
-#define FOUND_MIN (UINT64_C(16) << 20)
+#define FOUND_SMALL (UINT64_C(12) << 20)
+#define FOUND_MOST (UINT64_C(16) << 20)
 
 static uint64_t least(uint64_t one, uint64_t other)
 {
@@ -65,7 +67,8 @@ static uint64_t left_to_programs(const struct ballast_view *view)
 
 	if (view->lists >= LOW_WATERMARK)
 		return left;
-	found = least(view->memory.total / 16, FOUND_MIN);
+	found = most(least(view->memory.total / 16, FOUND_SMALL),
+		     least(view->memory.total / 32, FOUND_MOST));
 	if (left > LOW_WATERMARK + found)
 		found = left - LOW_WATERMARK;
 	return least(found + view->lists, left);
