@@ -96,12 +96,12 @@ struct line {
 
 static const struct line disk[] = {
 	LINE(disksize, ALWAYS),	     LINE(memlimit, OR_NONE),	   LINE(reserve, OR_NONE),
-	LINE(reserve_ready, IF_ANY), LINE(group_limit, IF_ANY),	   LINE(connections, ALWAYS),
+	LINE(reserve_ready, IF_ANY), LINE(group_limit, IF_ANY),	   LINE(connections, OR_NONE),
 	LINE(request_bytes, IF_ANY), LINE(uptime_seconds, ALWAYS), END,
 };
 static const struct line requests[] = {
-	LINE(num_reads, ALWAYS),
-	LINE(num_writes, ALWAYS),
+	LINE(num_reads, OR_NONE),
+	LINE(num_writes, OR_NONE),
 	LINE(notify_free, IF_ANY),
 	LINE(misaligned_writes, IF_ANY),
 	LINE(misaligned_trims, IF_ANY),
@@ -113,9 +113,15 @@ static const struct line requests[] = {
 	END,
 };
 static const struct line pages[] = {
-	LINE(pages_stored, ALWAYS),   LINE(good_compress_pages, IF_ANY), LINE(pages_expand, IF_ANY),
-	LINE(huge_pages, IF_ANY),     LINE(same_pages, IF_ANY),		 LINE(pages_zero, IF_ANY),
-	LINE(orig_data_size, ALWAYS), LINE(compr_data_size, ALWAYS),	 END,
+	LINE(pages_stored, OR_NONE),
+	LINE(good_compress_pages, IF_ANY),
+	LINE(pages_expand, IF_ANY),
+	LINE(huge_pages, IF_ANY),
+	LINE(same_pages, IF_ANY),
+	LINE(pages_zero, IF_ANY),
+	LINE(orig_data_size, OR_NONE),
+	LINE(compr_data_size, OR_NONE),
+	END,
 };
 static const struct line memory[] = {
 	LINE(mem_used_total, ALWAYS), LINE(mem_used_max, ALWAYS), LINE(pool_free, IF_ANY),

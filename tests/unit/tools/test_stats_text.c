@@ -270,9 +270,9 @@ static void every_line_has_a_group(void **state)
 
 static void groups_leave_out_what_is_not_in_use(void **state)
 {
-	struct ramzswap_stats stats = { .disksize = 1 << 30,
-					.mem_used_total = 4 << 20,
-					.locked = 1 };
+	struct ramzswap_stats stats = {
+		.disksize = 1 << 30, .mem_used_total = 4 << 20, .mem_used_max = 4 << 20, .locked = 1
+	};
 	char *text = written(groups_of_a_swap_disk, &stats);
 
 	assert_non_null(strstr(text, "[Server]\nVersion: "));
@@ -280,6 +280,12 @@ static void groups_leave_out_what_is_not_in_use(void **state)
 	assert_non_null(strstr(text, "\nDiskSize:             1048576 kB\n"));
 	assert_non_null(strstr(text, "\nMemLimit:                none\n"));
 	assert_non_null(strstr(text, "\nRatio:                   none\n"));
+	assert_non_null(strstr(text, "\nNumReads:                none\n"));
+	assert_non_null(strstr(text, "\nPagesStored:             none\n"));
+	assert_non_null(strstr(text, "\nOrigDataSize:            none\n"));
+	/* Time alone begins with 0. */
+	assert_null(strstr(text, " 0 kB\n"));
+	assert_int_equal(count_of(text, " 0\n"), 1);
 	assert_non_null(strstr(text, "\nLocked:                   yes\n"));
 	assert_non_null(strstr(text, "\nIOFlusher:                 no\n"));
 	assert_null(strstr(text, "[Backing store]"));
