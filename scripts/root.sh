@@ -4,6 +4,13 @@
 # Roots of other releases of Debian, made by debootstrap.  Sourced by bash, under set -eu, after
 # tests/kernel/suite.sh, by a process whose mounts are its own.
 
+# root_suite WORD: the suite that it means, if debootstrap, where it is, knows it
+root_suite()
+{
+	local name known=/usr/share/debootstrap/scripts
+	name=$(suite_name "$1") && { [ ! -d $known ] || [ -e "$known/${name%-backports}" ]; } && echo "$name"
+}
+
 # root_make SUITE DIRECTORY: makes DIRECTORY/root, of what every Debian has
 root_make()
 {

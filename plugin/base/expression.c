@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/expression.h"
 #include "base/size.h"
@@ -50,6 +51,11 @@ static bool next_is(struct reader *reader, char c)
 	return true;
 }
 
+static const char *rest_of(const struct reader *reader)
+{
+	return *reader->at ? reader->at : "the end";
+}
+
 /* How many characters of text belong to one word or number. */
 static size_t term_length(const char *text)
 {
@@ -71,7 +77,7 @@ static long double read_choice(struct reader *reader, bool largest)
 			value = other;
 	}
 	if (!reader->err && !next_is(reader, ')'))
-		return refuse(reader, -EINVAL, reader->at, "is where a ) is due");
+		return refuse(reader, -EINVAL, rest_of(reader), "is where a ) is due");
 	return value;
 }
 
@@ -89,7 +95,7 @@ static long double read_term(struct reader *reader)
 	memcpy(term, reader->at, length);
 	term[length] = '\0';
 	reader->at += length;
-	if (strcmp(term, "ram") == 0)
+	if (strcasecmp(term, "ram") == 0)
 		return (long double)reader->ram;
 	if (strcmp(term, "min") == 0 || strcmp(term, "max") == 0)
 		return read_choice(reader, term[1] == 'a');
@@ -122,7 +128,7 @@ static long double read_value(struct reader *reader)
 	if (next_is(reader, '(')) {
 		value = read_sum(reader);
 		if (!reader->err && !next_is(reader, ')'))
-			refuse(reader, -EINVAL, reader->at, "is where a ) is due");
+			refuse(reader, -EINVAL, rest_of(reader), "is where a ) is due");
 	} else {
 		value = read_term(reader);
 	}
@@ -166,6 +172,17 @@ static long double read_sum(struct reader *reader)
 	return value;
 }
 
+static void refuse_rest(struct reader *reader)
+{
+	const char *due = "is where an operator is due: + - * or /";
+
+	if (*reader->at == '#')
+		due = "is no comment here: one has a line of its own";
+	else if (*reader->at == '%' || size_is_unit(reader->at))
+		due = "stands behind a blank: a size is one word, such as 512M or 25%";
+	refuse(reader, -EINVAL, reader->at, due);
+}
+
 int expression_parse(const char *text, uint64_t ram, uint64_t *bytes, char *why, size_t why_size)
 {
 	struct reader reader = { .at = text, .ram = ram, .why = why, .why_size = why_size };
@@ -173,12 +190,12 @@ int expression_parse(const char *text, uint64_t ram, uint64_t *bytes, char *why,
 
 	skip_blanks(&reader);
 	/* One size alone: its own messages are better. */
-	if (reader.at[term_length(reader.at)] == '\0' && strcmp(reader.at, "ram") != 0)
+	if (reader.at[term_length(reader.at)] == '\0' && strcasecmp(reader.at, "ram") != 0)
 		return size_parse(reader.at, ram, bytes, why, why_size);
 	value = read_sum(&reader);
 	skip_blanks(&reader);
 	if (!reader.err && *reader.at)
-		refuse(&reader, -EINVAL, reader.at, "is where an operator is due: + - * or /");
+		refuse_rest(&reader);
 	if (!reader.err && !(value >= 1)) /* nor what is no number */
 		refuse(&reader, -ERANGE, text, "is less than one byte: a size is more than 0");
 	if (!reader.err && !(value <= (long double)SIZE_MAX_BYTES))

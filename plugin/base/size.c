@@ -115,6 +115,12 @@ static uint64_t unit_bytes(const char *suffix)
 	return UINT64_C(1) << (10 * (power - powers + 1));
 }
 
+bool size_is_unit(const char *word)
+{
+	return *word && (unit_bytes(word) != 0 || (word[1] && !word[2] && lower(word[1]) == 'b' &&
+						   strchr("kmgtpe", lower(*word))));
+}
+
 /* number * scale, rounded down.  128 bits hold the product of any two of 64. */
 static uint128 scaled(const struct decimal *number, uint64_t scale)
 {

@@ -5,6 +5,7 @@
 #ifndef RAMZSWAP_SIZE_H
 #define RAMZSWAP_SIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,9 @@
  * NULL.  No allocation, no locale, any thread.
  */
 int size_parse(const char *text, uint64_t ram, uint64_t *bytes, char *why, size_t why_size);
+
+/* Whether the word is what stands behind the number of a size: K, MiB, GB, ... */
+bool size_is_unit(const char *word);
 
 /*
  * The memory of this machine in bytes, to take shares of: no more than its control groups leave

@@ -106,6 +106,11 @@ static void run_memlimit(const struct control_ops *ops, void *opaque,
 	char why[CONTROL_WHY_MAX] = "";
 	int error = 0;
 
+	if (strcmp(argument, "off") == 0 || strcmp(argument, "unlimited") == 0) {
+		snprintf(why, sizeof(why), "\"%s\" is no size: give none for no limit", argument);
+		answer_failure(reply, -EINVAL, why);
+		return;
+	}
 	/* Files are opened for a share only: this must answer when there is no memory. */
 	if (strcmp(argument, "none") != 0)
 		error = size_parse(argument, strchr(argument, '%') ? size_of_ram() : UINT64_MAX,

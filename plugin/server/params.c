@@ -129,6 +129,10 @@ static int set_reserve(struct params *params, const char *key, const char *value
 		params->reserve = 0;
 		return 0;
 	}
+	if (strcmp(value, "none") == 0 || strcmp(value, "off") == 0) {
+		snprintf(why, why_size, "reserve: '%s' is no size: give 0 for none", value);
+		return -EINVAL;
+	}
 	return set_size(&params->reserve, key, value, params->ram, why, why_size);
 }
 
@@ -138,6 +142,10 @@ static int set_memlimit(struct params *params, const char *key, const char *valu
 	if (strcmp(value, "none") == 0) {
 		params->memlimit = STORE_NO_LIMIT;
 		return 0;
+	}
+	if (strcmp(value, "off") == 0 || strcmp(value, "unlimited") == 0) {
+		snprintf(why, why_size, "memlimit: '%s' is no size: give none for no limit", value);
+		return -EINVAL;
 	}
 	return set_size(&params->memlimit, key, value, params->ram, why, why_size);
 }
@@ -151,6 +159,11 @@ static int set_codec(const struct codec **codecp, const char *key, const char *v
 	if (codec) {
 		*codecp = codec;
 		return 0;
+	}
+	if (strncmp(value, "zstd:", 5) == 0 && codec_find("zstd")) {
+		snprintf(why, why_size,
+			 "%s: there is no '%s'; there is zstd, and zstd:1 to zstd:12", key, value);
+		return -EINVAL;
 	}
 	at = snprintf(why, why_size, "%s: there is no '%s'; there is", key, value);
 	for (size_t i = 0; codecs[i] && at > 0 && (size_t)at < why_size; i++)
@@ -292,6 +305,23 @@ static int set_backing(struct params *params, const char *key, const char *value
 	return 0;
 }
 
+static int set_backing_size(struct params *params, const char *key, const char *value, char *why,
+			    size_t why_size)
+{
+	uint64_t size;
+	int err = set_size(&size, key, value, 0, why, why_size);
+
+	if (err)
+		return err;
+	if (size < STORE_PAGE_SIZE) {
+		snprintf(why, why_size, "%s: %llu bytes hold nothing: give megabytes, such as 512M",
+			 key, (unsigned long long)size);
+		return -EINVAL;
+	}
+	params->backing_size = size;
+	return 0;
+}
+
 /* Those that need no function of their own. */
 #define SET(name, how)                                                                   \
 	static int set_##name(struct params *params, const char *key, const char *value, \
@@ -302,7 +332,6 @@ static int set_backing(struct params *params, const char *key, const char *value
 SET(algorithm, set_codec(&params->codec, key, value, why, why_size))
 SET(recompress_cpu,
     set_number(&params->recompress_percent, 100, '%', key, value, "25%", why, why_size))
-SET(backing_size, set_size(&params->backing_size, key, value, 0, why, why_size))
 SET(backing_budget, set_allowance(&params->backing_budget, key, value, why, why_size))
 SET(backing_rate, set_allowance(&params->backing_rate, key, value, why, why_size))
 SET(backing_timeout, set_number(&params->backing_timeout, BACKING_TIMEOUT_MAX, 's', key, value,

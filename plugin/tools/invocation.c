@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/size.h"
 #include "control/control.h"
 #include "tools/invocation.h"
 
@@ -110,6 +111,23 @@ static const char *command_names(char text[CONTROL_NAMES_MAX + 64])
 	return text;
 }
 
+/* What another program does, or nothing. */
+static void explain_others_command(const char *name)
+{
+	static const char *const swaps[] = { "start", "stop",	  "reload",
+					     "set",   "settings", "estimate" };
+
+	for (size_t i = 0; i < sizeof(swaps) / sizeof(swaps[0]); i++)
+		if (!strcmp(name, swaps[i]))
+			fail("unknown command %s: 'ramzswap %s' does that", name, name);
+	if (!strcmp(name, "help") || !strcmp(name, "version"))
+		fail("unknown command %s: did you mean --%s?", name, name);
+	if (!strcmp(name, "size") || !strcmp(name, "resize") || !strcmp(name, "disksize"))
+		fail("unknown command %s: a disk keeps its size until it is started anew, by "
+		     "'ramzswap start --size SIZE' or nbdkit; memlimit changes",
+		     name);
+}
+
 static const struct command *find_command(const char *name)
 {
 	char names[CONTROL_NAMES_MAX + 64];
@@ -120,6 +138,7 @@ static const struct command *find_command(const char *name)
 			return &commands[i];
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		all[i] = commands[i].name;
+	explain_others_command(name);
 	if (strchr(name, '/'))
 		fail("unknown command %s: a socket is named with -c %s", name, name);
 	if (strchr(name, '='))
@@ -346,6 +365,20 @@ static void parse_watch(int count, char **words, struct invocation *invocation)
 	invocation->count = count > 1 ? parse_number(words[1], "a count of looks") : 0;
 }
 
+/* What one word too many was meant for, if that can be told. */
+static void explain_word(const struct command *command, const char *word)
+{
+	if (strchr(word, '/'))
+		fail("%s does not take \"%s\": a socket is named with -c %s", command->name, word,
+		     word);
+	if (strcmp(command->name, "memlimit") == 0 && size_is_unit(word))
+		fail("memlimit does not take \"%s\": a size is one word, such as 512M", word);
+	if (strcmp(command->name, "recompress") == 0)
+		fail("recompress does not take \"%s\": how long pages are idle first, and the "
+		     "codec, are said at the start, as recompress=600:zstd",
+		     word);
+}
+
 void invocation_parse(struct invocation *invocation, int argc, char **argv)
 {
 	const struct command *command = NULL;
@@ -365,6 +398,8 @@ void invocation_parse(struct invocation *invocation, int argc, char **argv)
 	invocation->words = argv + optind;
 	invocation->word_count = argc - optind;
 	check_options(invocation, command);
+	if (invocation->word_count > command->words)
+		explain_word(command, invocation->words[command->words]);
 	if (invocation->word_count > command->words)
 		fail("%s does not take \"%s\"", command->name, invocation->words[command->words]);
 	if (command->task == TASK_ORDER)

@@ -70,6 +70,11 @@ mistakes_of_a_disk() {
 	disk 'not both size=64M and disksize=64M' 64M disksize=64M
 	disk 'not both swap=off and swap=auto' 64M swap=auto
 	disk 'not both memlimit=8M and memlimit=none' 64M memlimit=8M memlimit=none
+	disk 'give 0 for none' 64M reserve=none
+	disk 'give none for no limit' 64M memlimit=unlimited
+	disk 'zstd:1 to zstd:12' 64M algorithm=zstd:99
+	disk 'give nbd://localhost:10809 for a server' 64M backing=localhost:10809
+	disk 'give megabytes, such as 512M' 64M backing=file backing-size=2K
 	disk 'No such file or directory' 64M control="$dir/missing/control"
 }
 
@@ -94,12 +99,24 @@ mistakes_with_rzscontrol() {
 	control 'or one file, not both' metrics -o "$dir/a" -o "$dir/b"
 	control 'use NAME, DISKSIZE' list --output=
 	control 'stats does not take "stats"' stats stats
+	control "'ramzswap stop' does that" stop
+	control 'did you mean --version?' version
+	control "by 'ramzswap start --size SIZE'" resize 2G
+	control "a socket is named with -c $dir/control" stats "$dir/control"
+	control 'a size is one word, such as 512M' memlimit 1 G
+	control 'give none for no limit' memlimit unlimited
+	control 'as recompress=600:zstd' recompress 600
 	control 'leave the second out' metrics "$dir/control" "$dir/control"
 	told 'it has 1 to 107' "$RZSCONTROL" --control= stats
 	told 'one socket, not both' "$RZSCONTROL" -c "$dir/control" -c "$dir/other" stats
 	control '1 client is connected and would lose its data: disconnect it first' reset
 	told 'or name its socket with -c' "$RZSCONTROL" -c "$dir/nowhere" stats
 	told 'is no' "$RZSCONTROL" -c "$dir/other" stats
+}
+
+settings_are() {
+	mkdir -p "$dir/etc"
+	echo "$1" >"$dir/etc/ramzswap.conf"
 }
 
 mistakes_with_ramzswap() {
@@ -142,6 +159,23 @@ mistakes_with_ramzswap() {
 	swap 'settings check takes no arguments' settings check cold
 	swap 'settings list takes no arguments' settings list cold
 	swap '--force and --if-on only' stop --now
+	swap 'such as: ramzswap start --size 50%' --size 50%
+	swap "'rzscontrol stats' does that" stats
+	swap 'did you mean --version?' version
+	swap 'must be more than 0' start --size 0
+	swap 'a size is one word, such as 50%' start --size 50 %
+	swap 'is --device /dev/nbd1 meant?' start /dev/nbd1
+	swap 'is size=50% meant?' start size:50%
+	swap 'give 50M for megabytes, or 50% of the memory' set size=50
+	settings_are 'size = 50'
+	swap 'give 50M for megabytes, or 50% of the memory' settings check
+	settings_are 'memlimit = 2 GB'
+	swap 'a size is one word' settings check
+	settings_are 'size = 50%  # half'
+	swap 'one has a line of its own' settings check
+	settings_are 'size = min(ram/2, 4G'
+	swap '"the end" is where a ) is due' settings check
+	rm -r "$dir/etc"
 }
 
 beside=${RAMZSWAP_PLUGIN%/*}

@@ -138,6 +138,14 @@ static bool number_fits(const struct key *key, const char *value)
 	return !errno && !*end && number >= key->min && number <= key->max;
 }
 
+/* Less than a page of a disk: the unit was forgotten. */
+static bool lacks_unit(const char *name, const char *value)
+{
+	return (strcmp(name, "size") == 0 || strcmp(name, "memlimit") == 0) &&
+	       strspn(value, "0123456789") == strlen(value) && strlen(value) <= 3 &&
+	       strspn(value, "0") < strlen(value);
+}
+
 /* A share is left as it is, for whoever reads it; what the plugin does not know is computed. */
 static bool size_fits(const char *value, uint64_t ram, char *out, char *why, size_t why_size)
 {
@@ -161,6 +169,12 @@ bool key_value(const struct key *key, const char *value, uint64_t ram, char *out
 
 	if (!*value) {
 		snprintf(why, why_size, "%s has no value", key->name);
+		return false;
+	}
+	if (!fits && lacks_unit(key->name, value)) {
+		snprintf(why, why_size,
+			 "%s = %s is %s bytes: give %sM for megabytes, or %s%% of the memory",
+			 key->name, value, value, value, value);
 		return false;
 	}
 	if (!fits && key->kind == KEY_SIZE)
