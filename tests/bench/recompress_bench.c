@@ -205,6 +205,51 @@ static unsigned int leave_alone(const struct disk *disk, const struct options *o
 	return last;
 }
 
+static void part(const char *name, int64_t bytes, uint64_t lzo1x_1)
+{
+	printf("  %-46s %12ld %7.4f\n", name, (long)bytes, (double)bytes / (double)lzo1x_1);
+}
+
+static uint64_t used_of(struct span_source *source)
+{
+	struct span_source_stats stats;
+
+	span_source_get_stats(source, &stats);
+	return stats.units_used * span_unit_size(source);
+}
+
+/* What all memory is taken by, part by part; the last one is what no other tells of. */
+static void say_where(const struct disk *disk, uint64_t lzo1x_1)
+{
+	struct store *store = disk->store;
+	struct ramzswap_stats stats = stats_of(disk);
+	uint64_t words = (uint64_t)store_counter(store, COUNT_SAME_OBJ) * sizeof(uint64_t);
+	uint64_t raw = stats.pages_expand * BENCH_PAGE_SIZE;
+	uint64_t table = used_of(store->table.source);
+	uint64_t work = store->recompress.workspace_size + store->recompress.readers_size +
+			store->encoders.memory_size + store->dense.workspace_size + sizeof(*store);
+	int64_t rest = (int64_t)stats.mem_used_total;
+	struct xv_stats pools;
+
+	pools_get_stats(&store->pools, &pools);
+	printf("where it is:%38s %12s %7s\n", "", "bytes", "of sum");
+	part("payloads", (int64_t)(stats.compr_data_size - raw), lzo1x_1);
+	part("raw pages", (int64_t)raw, lzo1x_1);
+	part("words of same-filled pages", (int64_t)words, lzo1x_1);
+	part("objects' headers, and rounding", (int64_t)(pools.used - pools.requested), lzo1x_1);
+	part("free pieces between objects", (int64_t)pools.free, lzo1x_1);
+	part("the pools' own", (int64_t)pools.metadata, lzo1x_1);
+	part("the table", (int64_t)table, lzo1x_1);
+	part("dictionaries", (int64_t)stats.dictionary_bytes, lzo1x_1);
+	part("workspaces, encoders, readers, and the store", (int64_t)work, lzo1x_1);
+	part("memory held ready", (int64_t)stats.reserve_ready, lzo1x_1);
+	rest -= (int64_t)(stats.compr_data_size + words + pools.used - pools.requested +
+			  pools.free + pools.metadata + table + stats.dictionary_bytes + work +
+			  stats.reserve_ready);
+	part("directory, counters of memory, and the like", rest, lzo1x_1);
+	part("all memory", (int64_t)stats.mem_used_total, lzo1x_1);
+}
+
 /* All that the background would do on an idle machine, at once. */
 static void do_it_now(const struct disk *disk, const struct options *options, uint64_t lzo1x_1)
 {
@@ -235,6 +280,7 @@ static void do_it_now(const struct disk *disk, const struct options *options, ui
 	       store->idle_codec->name, (double)stats.compr_data_size / lzo1x_1,
 	       (double)stats.mem_used_total / lzo1x_1, (unsigned long)stats.dictionary_bytes >> 10,
 	       us, (unsigned long)stats.pages_dictionary, (unsigned long)stats.pages_expand);
+	say_where(disk, lzo1x_1);
 }
 
 static bool choose(struct options *options, const char *codec, const char *dictionary)
