@@ -18,7 +18,7 @@
 #define PAGES_IN_MEMORY 1600u
 
 /* One at least is made while all goes on, and one in so many seconds. */
-#define SECONDS_PER_DICTIONARY 10u
+#define SECONDS_PER_DICTIONARY 60u
 
 static atomic_bool over;
 static atomic_uint trained, refused;
