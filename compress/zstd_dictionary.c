@@ -3,6 +3,10 @@
  * Zstandard with a dictionary.  A reader is a ZSTD_DDict, a writer a context and a ZSTD_CDict,
  * all in the caller's memory.
  *
+ * A payload is the content of the one block that a page's frame has, and a checksum of the page:
+ * what the frame says beside is the same of all.  A page that libzstd does not make smaller is
+ * spelled out before its checksum, and told by its length.
+ *
  * The parameters were measured on pages of programs (docs/BENCHMARKS.md): the optimal parser
  * with matches of 3 bytes and more is what makes a dictionary pay, and tables with one place
  * for each of its bytes suffice.
@@ -10,9 +14,11 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #define ZDICT_STATIC_LINKING_ONLY
 #include <errno.h>
+#include <string.h>
 #include <zdict.h>
 #include <zstd.h>
 
+#include "page_sum.h"
 #include "zstd_dictionary.h"
 #include "zstd_literals.h"
 #include "zstd_reader.h"
@@ -145,32 +151,81 @@ static int writer_make(void *memory, const void *dictionary, size_t size)
 	writer->context = ZSTD_initStaticCCtx(context, CONTEXT_SIZE);
 	if (!writer->context || set(writer->context, ZSTD_c_contentSizeFlag, 0) ||
 	    set(writer->context, ZSTD_c_dictIDFlag, 0) ||
-	    set(writer->context, ZSTD_c_checksumFlag, 1) ||
 	    set(writer->context, ZSTD_c_format, ZSTD_f_zstd1_magicless) ||
 	    ZSTD_isError(ZSTD_CCtx_refCDict(writer->context, writer->dictionary)))
 		return -ENOMEM;
 	return 0;
 }
 
+/* Frames and blocks: RFC 8878, 3.1.1. */
+#define FRAME_HEADER 2u /* descriptor and window, for there is nothing else */
+#define BLOCK_HEADER 3u
+#define BLOCK_LAST 1u
+#define BLOCK_COMPRESSED 2u
+
+/* Leaves of a frame what its only block has compressed.  How many bytes; 0: it has not. */
+static size_t take_block(unsigned char *frame, size_t len)
+{
+	const unsigned char *header = frame + FRAME_HEADER;
+	size_t block;
+
+	if (len <= FRAME_HEADER + BLOCK_HEADER)
+		return 0;
+	block = header[0] | (size_t)header[1] << 8 | (size_t)header[2] << 16;
+	len -= FRAME_HEADER + BLOCK_HEADER;
+	if (block != (len << 3 | BLOCK_COMPRESSED << 1 | BLOCK_LAST) || len >= CODEC_PAGE_SIZE)
+		return 0;
+	memmove(frame, header + BLOCK_HEADER, len);
+	return len;
+}
+
 static int compress(void *memory, const void *page, void *out)
 {
 	struct writer *writer = memory;
 	size_t len = zstd_compress_for_reading(writer->context, page, out);
+	uint32_t sum = page_sum(page);
 
-	return ZSTD_isError(len) ? -EIO : (int)len;
+	if (ZSTD_isError(len))
+		return -EIO;
+	len = take_block(out, len);
+	if (len == 0) {
+		len = CODEC_PAGE_SIZE;
+		memcpy(out, page, len);
+	}
+	memcpy((unsigned char *)out + len, &sum, PAGE_SUM_SIZE);
+	return (int)(len + PAGE_SUM_SIZE);
 }
+
+/* Later versions of libzstd would have whole frames: there is no other way to do without. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static size_t read_block(ZSTD_DCtx *context, const ZSTD_DDict *dictionary, const void *block,
+			 size_t len, void *page)
+{
+	if (ZSTD_isError(ZSTD_decompressBegin_usingDDict(context, dictionary)))
+		return 0;
+	return ZSTD_decompressBlock(context, page, CODEC_PAGE_SIZE, block, len);
+}
+#pragma GCC diagnostic pop
 
 static int decompress(const void *reader, const void *payload, size_t len, void *page, size_t slack)
 {
+	size_t made = CODEC_PAGE_SIZE, block = len - PAGE_SUM_SIZE;
 	unsigned int which;
-	ZSTD_DCtx *context = zstd_reader_take(&which);
-	size_t made = 0;
+	ZSTD_DCtx *context;
+	uint32_t sum;
 
-	if (context)
-		made = ZSTD_decompress_usingDDict(context, page, CODEC_PAGE_SIZE, payload, len,
-						  reader);
-	zstd_reader_return(which);
-	return made == CODEC_PAGE_SIZE ? 0 : -EBADMSG;
+	if (len <= PAGE_SUM_SIZE || block > CODEC_PAGE_SIZE)
+		return -EBADMSG;
+	if (block == CODEC_PAGE_SIZE) {
+		memcpy(page, payload, CODEC_PAGE_SIZE);
+	} else {
+		context = zstd_reader_take(&which);
+		made = context ? read_block(context, reader, payload, block, page) : 0;
+		zstd_reader_return(which);
+	}
+	memcpy(&sum, (const unsigned char *)payload + block, PAGE_SUM_SIZE);
+	return made == CODEC_PAGE_SIZE && sum == page_sum(page) ? 0 : -EBADMSG;
 }
 
 const struct codec_dictionary zstd_dictionary = {

@@ -293,6 +293,42 @@ static void training_takes_no_more_memory_than_it_says(void **state)
 	for_each(allocates_what_it_says);
 }
 
+/* Of a page that is spelled out, behind which its checksum is. */
+static void notices_two_bits(const struct codec *codec)
+{
+	const struct codec_dictionary *with = codec->dictionary;
+	unsigned char page[CODEC_PAGE_SIZE], payload[CODEC_BOUND_MAX], back[CODEC_PAGE_SIZE];
+	uint64_t random = 9;
+	struct made made;
+	int len;
+
+	made_for(&made, with, 1);
+	for (unsigned int i = 0; i < CODEC_PAGE_SIZE; i++)
+		page[i] = (unsigned char)next(&random);
+	len = with->compress(made.writer, page, payload);
+	assert_uint_in_range(len, CODEC_PAGE_SIZE, CODEC_BOUND_MAX);
+	assert_int_equal(with->decompress(made.reader, payload, (size_t)len, back, 0), 0);
+	assert_memory_equal(back, page, CODEC_PAGE_SIZE);
+	/* What is copied twice from damaged memory differs in the same bit of both. */
+	for (unsigned int bit = 0; bit < (CODEC_PAGE_SIZE - 256) * 8; bit += 3) {
+		unsigned int other = bit + (bit % 4 + 1) * 8 * 32;
+
+		payload[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		payload[other / 8] ^= (unsigned char)(1 << bit % 8);
+		assert_int_equal(with->decompress(made.reader, payload, (size_t)len, back, 0),
+				 -EBADMSG);
+		payload[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		payload[other / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+	assert_int_equal(with->decompress(made.reader, payload, (size_t)len, back, 0), 0);
+	done(&made);
+}
+
+static void the_same_bit_of_two_words_is_noticed(void **state)
+{
+	for_each(notices_two_bits);
+}
+
 static void refuses_to_train(const struct codec *codec)
 {
 	unsigned char *noise = memory((size_t)TRAIN_PAGES * CODEC_PAGE_SIZE);
@@ -429,6 +465,7 @@ int main(void)
 		cmocka_unit_test(what_a_code_wins_little_of_is_spelled_out),
 		cmocka_unit_test(only_training_allocates),
 		cmocka_unit_test(training_takes_no_more_memory_than_it_says),
+		cmocka_unit_test(the_same_bit_of_two_words_is_noticed),
 		cmocka_unit_test(too_few_pages_make_no_dictionary),
 		cmocka_unit_test(a_damaged_or_foreign_payload_is_refused),
 		cmocka_unit_test(a_flipped_bit_of_the_dictionary_never_gives_another_page),
