@@ -104,6 +104,9 @@ static int call_swapoff(struct host *host, const char *device)
 		return -errno;
 	if (child == 0) {
 		become_ordinary(host);
+		/* It may have come before it could end this process. */
+		if (user_signal)
+			_exit(EINTR);
 		_exit(swapoff(device) == 0 ? 0 : errno);
 	}
 	swapoff_process = child;

@@ -111,7 +111,7 @@ static void another_server_refuses(struct fake_host *fake, const char *ours)
 		 "Filename Type Size Used Priority\n%s"
 		 "/dev/nbd1 partition 500000 0 5\n/swap file 500000 0 -2",
 		 ours);
-	fake_put(fake, "/proc/swaps", swaps);
+	fake_put(fake, "/proc/swaps", "%s", swaps);
 	assert_int_equal(sleep_before_hibernation(&fake->host, false), 1);
 	said("another nbd or ublk device, too, whose server would be stopped: take that off first",
 	     fake_complained(fake));

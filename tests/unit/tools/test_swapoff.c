@@ -23,6 +23,7 @@
 #define USED_KB 131072
 #define STEP_KB 4096
 #define STEP_MS 100
+#define SEEN_MAX 8192
 
 static struct fake_host *machine;
 
@@ -68,6 +69,8 @@ static pid_t begin_stop(struct fake_host *fake, int *terminal)
 	calls.swapoff = real.calls->swapoff;
 	calls.commit = real.calls->commit;
 	calls.interrupted = real.calls->interrupted;
+	calls.rest = real.calls->rest;
+	calls.now_ms = real.calls->now_ms;
 	machine = fake;
 	child = forkpty(terminal, NULL, NULL, &size);
 	assert_true(child >= 0);
@@ -84,13 +87,13 @@ static pid_t begin_stop(struct fake_host *fake, int *terminal)
 }
 
 /* Adds what is shown to seen, until it holds text, or to the end. */
-static void see(int terminal, char seen[4096], const char *text)
+static void see(int terminal, char seen[SEEN_MAX], const char *text)
 {
 	size_t used = strlen(seen);
 	ssize_t got;
 
 	while (!text || !strstr(seen, text)) {
-		got = read(terminal, seen + used, 4095 - used);
+		got = read(terminal, seen + used, SEEN_MAX - 1 - used);
 		if (got <= 0)
 			break;
 		used += (size_t)got;
@@ -124,7 +127,7 @@ static void swap_stays_on(struct fake_host *fake, const char *seen)
 static void ctrl_c_at_a_terminal_ends_it_and_leaves_swap_on(void **state)
 {
 	struct fake_host *fake = *state;
-	char seen[4096] = "";
+	char seen[SEEN_MAX] = "";
 	int terminal;
 	pid_t child = begin_stop(fake, &terminal);
 
@@ -137,10 +140,33 @@ static void ctrl_c_at_a_terminal_ends_it_and_leaves_swap_on(void **state)
 	close(terminal);
 }
 
+static void who_waits_for_room_sees_it_and_may_leave(void **state)
+{
+	struct fake_host *fake = *state;
+	char seen[SEEN_MAX] = "";
+	int terminal;
+	pid_t child;
+
+	fake_meminfo(fake, 1000, 0);
+	child = begin_stop(fake, &terminal);
+	see(terminal, seen, "\rwaiting for room in memory: ");
+	see(terminal, seen, "about ");
+	assert_int_equal(write(terminal, "\003", 1), 1);
+	see(terminal, seen, NULL);
+	assert_int_equal(status_of(child), 1);
+	if (!strstr(seen, "\r\033[Kramzswap: interrupted: swap on /dev/nbd0 goes on, with 128 MB "
+			  "swapped out"))
+		fail_msg("it is not said: %s", seen);
+	/* Nothing was begun, and the guard is as it was. */
+	assert_non_null(strstr(seen, "calls: \r\n"));
+	assert_true(fake_exists(fake, "/proc/102"));
+	close(terminal);
+}
+
 static void a_signal_to_it_alone_does_so_too(void **state)
 {
 	struct fake_host *fake = *state;
-	char seen[4096] = "";
+	char seen[SEEN_MAX] = "";
 	int terminal;
 	pid_t child = begin_stop(fake, &terminal);
 
@@ -155,7 +181,7 @@ static void a_signal_to_it_alone_does_so_too(void **state)
 static void who_is_not_to_hear_of_the_terminals_end_goes_on(void **state)
 {
 	struct fake_host *fake = *state;
-	char seen[4096] = "";
+	char seen[SEEN_MAX] = "";
 	int terminal;
 	pid_t child = begin_stop(fake, &terminal);
 
@@ -175,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_A_HOST(ctrl_c_at_a_terminal_ends_it_and_leaves_swap_on),
+		ON_A_HOST(who_waits_for_room_sees_it_and_may_leave),
 		ON_A_HOST(a_signal_to_it_alone_does_so_too),
 		ON_A_HOST(who_is_not_to_hear_of_the_terminals_end_goes_on),
 	};
