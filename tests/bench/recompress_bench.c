@@ -8,6 +8,8 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +34,8 @@
 #define REPORT_SECONDS 5u
 /* After so long without a page made smaller it is done: longer than it waits for quiet. */
 #define STILL_SECONDS 25u
+#define CURVE_MAX 65536u
+#define CURVE_STEP_US 20000u
 
 struct options {
 	const char *file;
@@ -250,11 +254,75 @@ static void say_where(const struct disk *disk, uint64_t lzo1x_1)
 	part("all memory", (int64_t)stats.mem_used_total, lzo1x_1);
 }
 
+/* What was won after how much processor time, by a thread that looks now and then. */
+struct curve {
+	const struct disk *disk;
+	clockid_t clock; /* of the thread that recompresses */
+	atomic_bool over;
+	unsigned int count;
+	struct {
+		double seconds;
+		uint64_t payloads;
+	} at[CURVE_MAX];
+};
+
+static void *draw(void *opaque)
+{
+	struct curve *curve = opaque;
+
+	while (curve->count < CURVE_MAX && !atomic_load(&curve->over)) {
+		curve->at[curve->count].seconds = (double)bench_clock(curve->clock) / 1e9;
+		curve->at[curve->count++].payloads = stats_of(curve->disk).compr_data_size;
+		usleep(CURVE_STEP_US);
+	}
+	return NULL;
+}
+
+static void say_curve(const struct curve *curve, uint64_t lzo1x_1)
+{
+	static const unsigned int percents[] = { 5, 10, 25, 50, 75 };
+	double begin = curve->at[0].seconds, all = curve->at[curve->count - 1].seconds - begin;
+	unsigned int i = 0;
+
+	printf("payloads of the sum after a part of the processor time:");
+	for (size_t p = 0; p < sizeof(percents) / sizeof(*percents); p++) {
+		while (i + 1 < curve->count &&
+		       curve->at[i].seconds - begin < all * percents[p] / 100)
+			i++;
+		printf(" %u %%: %.4f;", percents[p],
+		       (double)curve->at[i].payloads / (double)lzo1x_1);
+	}
+	printf(" all of %.1f s: %.4f\n", all,
+	       (double)curve->at[curve->count - 1].payloads / (double)lzo1x_1);
+}
+
+/* Recompresses all pages, and tells of the way there. */
+static void recompress(const struct disk *disk, uint64_t lzo1x_1)
+{
+	static struct curve curve;
+	pthread_t thread;
+	uint64_t won;
+	int err;
+
+	curve.disk = disk;
+	if (pthread_getcpuclockid(pthread_self(), &curve.clock) != 0 ||
+	    pthread_create(&thread, NULL, draw, &curve) != 0)
+		fail("a thread", EAGAIN);
+	err = recompress_all(disk->store, CODEC_MAX, &won, NULL);
+	/* It looks at the end once more. */
+	usleep(2 * CURVE_STEP_US);
+	atomic_store(&curve.over, true);
+	pthread_join(thread, NULL);
+	if (err)
+		fail("recompression", ENOMEM);
+	say_curve(&curve, lzo1x_1);
+}
+
 /* All that the background would do on an idle machine, at once. */
 static void do_it_now(const struct disk *disk, const struct options *options, uint64_t lzo1x_1)
 {
 	struct store *store = disk->store;
-	uint64_t won, start = bench_clock(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t start = bench_clock(CLOCK_THREAD_CPUTIME_ID);
 	struct ramzswap_stats stats;
 	double us;
 
@@ -266,8 +334,7 @@ static void do_it_now(const struct disk *disk, const struct options *options, ui
 		printf("dictionary: %s, %.2f s of processor time\n", err ? strerror(-err) : "made",
 		       (double)(bench_clock(CLOCK_THREAD_CPUTIME_ID) - start) / 1e9);
 	}
-	if (recompress_all(store, CODEC_MAX, &won, NULL) != 0)
-		fail("recompression", ENOMEM);
+	recompress(disk, lzo1x_1);
 	us = (double)(bench_clock(CLOCK_THREAD_CPUTIME_ID) - start) / 1e3 / disk->pages;
 	/* As after a minute without work. */
 	pthread_mutex_lock(&store->recompress.lock);
