@@ -26,16 +26,18 @@ static inline uint64_t page_sum_step(uint64_t sum, uint64_t word)
 /* Of the CODEC_PAGE_SIZE bytes at page, whatever its alignment. */
 static inline uint32_t page_sum(const void *page)
 {
-	uint64_t lane[4] = { 1, 2, 3, 4 }, word[4], sum = CODEC_PAGE_SIZE;
+	uint64_t a = 1, b = 2, c = 3, d = 4, word[4], sum;
 	const unsigned char *bytes = page;
 
+	/* Four side by side: each waits for its product. */
 	for (size_t at = 0; at < CODEC_PAGE_SIZE; at += sizeof(word)) {
 		memcpy(word, bytes + at, sizeof(word));
-		for (unsigned int i = 0; i < 4; i++)
-			lane[i] = page_sum_step(lane[i], word[i]);
+		a = page_sum_step(a, word[0]);
+		b = page_sum_step(b, word[1]);
+		c = page_sum_step(c, word[2]);
+		d = page_sum_step(d, word[3]);
 	}
-	for (unsigned int i = 0; i < 4; i++)
-		sum = page_sum_step(sum, lane[i]);
+	sum = page_sum_step(page_sum_step(page_sum_step(a, b), c), d);
 	sum ^= sum >> 32;
 	sum *= UINT64_C(0x9e3779b97f4a7c15);
 	return (uint32_t)(sum >> 32);

@@ -188,7 +188,8 @@ void dictionary_publish(struct store *store, int which)
 	atomic_store(&all->born, generation->born_ms);
 	atomic_fetch_add(&all->made, 1);
 	begin_anew(store);
-	store->recompress.cursor = 0;
+	store->recompress.cursor[CODEC_MAX] = 0;
+	store->recompress.little = false;
 }
 
 bool dictionary_ready(struct store *store)

@@ -4,6 +4,10 @@
  * more time, by a codec of their own (coding.h).  Pages stored raw are tried too: what is
  * too much for a fast codec, like ascending numbers, need not be for a dense one.
  *
+ * In order of what is won for the time: all idle pages are encoded densely first, which wins
+ * two thirds or more in a tenth of the time; then with all the time that the codec can spend,
+ * the pages with much left to win before the others.
+ *
  * A page is copied out under its lock and encoded without it; ENTRY_BUSY, which no
  * write leaves standing, tells afterwards whether the copy is still the page.
  */
@@ -16,6 +20,7 @@
 #include "store/age.h"
 #include "store/coding.h"
 #include "store/dictionary.h"
+#include "store/effort.h"
 #include "store/object.h"
 #include "store/page.h"
 #include "store/recompress.h"
@@ -28,22 +33,13 @@
 /* A dictionary that wins less than one part in so many: see what is won without. */
 #define WON_LITTLE 8u
 
+/* A page of fewer bytes than this waits until the larger ones have had their turn. */
+#define SIZE_LITTLE 1024u
+
 /* One step encodes for about so long, then rests by the share of processor time. */
 #define STEP_NS (4 * 1000 * 1000)
 #define REST_LOADED_MS 50
 #define REST_DONE_MS 1000
-
-/*
- * With no request for so long, and the processors as little used as this (load per
- * processor), pages get all the time that the codec can spend on them.
- */
-#define QUIET_MS 10000
-#define QUIET_LOAD 0.5
-/* The load is an average over about so long.  What we add to it ourselves does not count. */
-#define LOAD_MS 60000
-
-/* More requests than this since the last step: the disk is at work, not idle. */
-#define LOADED_REQUESTS 16
 
 /* Reading is what requests do: so many at once as there are processors, and one that is preempted. */
 static int prepare_readers(struct store *store)
@@ -130,13 +126,22 @@ static bool wanted(const struct store *store, uint64_t entry, unsigned int ticks
 	       age_of(store, entry) >= ticks;
 }
 
+/* Whether pages that have so little to win are dealt with now.  The entry is locked. */
+static bool has_its_turn(const struct store *store, uint64_t entry)
+{
+	const struct recompression *re = &store->recompress;
+
+	return re->effort != CODEC_MAX || re->little || dictionary_is_old(store, entry) ||
+	       object_size(store, entry) >= SIZE_LITTLE;
+}
+
 /* Copies the page out.  Its size as it is stored now, or 0 if it is not wanted any more. */
 static size_t copy_out(struct store *store, uint64_t number, table_entry *entry, unsigned int ticks)
 {
 	uint64_t old = entry_lock(entry);
 	size_t size = 0;
 
-	if (wanted(store, old, ticks) &&
+	if (wanted(store, old, ticks) && has_its_turn(store, old) &&
 	    page_decode(store, number, old, store->recompress.page, 0) == 0) {
 		size = object_size(store, old);
 		old |= ENTRY_BUSY;
@@ -226,10 +231,10 @@ static size_t encode_plain(struct store *store, unsigned char *payload)
 }
 
 /*
- * Encodes the page with a dictionary or without, whichever is smaller: tried both ways where
- * the first wins little.  Its length, or SIZE_MAX.
+ * Encodes the page with a dictionary; without, too, if that makes it no smaller than what is
+ * enough, and takes the smaller.  Its length, or SIZE_MAX.
  */
-static size_t encode_smaller(struct store *store, size_t had)
+static size_t encode_smaller(struct store *store, size_t enough)
 {
 	struct recompression *re = &store->recompress;
 	size_t with, without;
@@ -240,7 +245,7 @@ static size_t encode_smaller(struct store *store, size_t had)
 		return encode_plain(store, re->payload);
 	with = length_of(dictionary_encode(store, re->page, re->payload));
 	compares = dictionary_compares(store);
-	if (with < had - had / WON_LITTLE && !compares) {
+	if (with < enough && !compares) {
 		re->coding = CODING_DICTIONARY + (unsigned int)store->dictionary.current;
 		return with;
 	}
@@ -270,10 +275,10 @@ static bool decodes(struct store *store, size_t len)
  * The page as it is to be stored, if that takes fewer than so many bytes.  How many, or 0 if it
  * stays as it is.
  */
-static size_t encode(struct store *store, size_t had, size_t less_than)
+static size_t encode(struct store *store, size_t enough, size_t less_than)
 {
 	struct recompression *re = &store->recompress;
-	size_t len = encode_smaller(store, had);
+	size_t len = encode_smaller(store, enough);
 
 	re->kind = KIND_PAYLOAD;
 	if (len < less_than && decodes(store, len))
@@ -292,16 +297,21 @@ static void recompress_page(struct request *req, uint64_t number, table_entry *e
 {
 	struct store *store = req->store;
 	struct recompression *re = &store->recompress;
-	bool leaves_dictionary = dictionary_is_old(store, atomic_load(entry));
-	size_t had = copy_out(store, number, entry, ticks), len;
+	uint64_t seen = atomic_load(entry);
+	bool leaves_dictionary = dictionary_is_old(store, seen);
+	size_t had = copy_out(store, number, entry, ticks), less_than, len;
 
 	if (had == 0)
 		return;
+	less_than = had > GAIN_MIN ? had - GAIN_MIN : 0;
 	if (leaves_dictionary)
 		/* About as much as it had is what is to be expected of another. */
-		len = encode(store, had + had / 4, SIZE_MAX);
+		len = encode(store, had + had / 4 - had / WON_LITTLE, SIZE_MAX);
+	else if (seen & ENTRY_DENSE)
+		/* It has a payload without one: another takes long, and is hardly smaller. */
+		len = encode(store, SIZE_MAX, less_than);
 	else
-		len = encode(store, had, had > GAIN_MIN ? had - GAIN_MIN : 0);
+		len = encode(store, had - had / WON_LITTLE, less_than);
 	if (len == 0) {
 		mark_dense(store, entry);
 		return;
@@ -361,31 +371,73 @@ static unsigned int recompress_table_page(struct store *store, struct table_ref 
 	return i;
 }
 
+/* At the end of the table: back to its start.  Whether all pages have had their turn. */
+static bool turn_back(struct recompression *re)
+{
+	re->cursor[re->effort] = 0;
+	if (re->effort == CODEC_MAX)
+		re->little = !re->little;
+	return re->effort != CODEC_MAX || !re->little;
+}
+
 /* Walks on from the cursor until it is over.  Whether the whole table is done. */
 static bool walk(struct store *store, unsigned int ticks, uint64_t ns)
 {
 	struct recompression *re = &store->recompress;
 	uint64_t start = clock_thread_ns(), until = ns == UINT64_MAX ? ns : start + ns;
+	uint64_t *cursor = &re->cursor[re->effort];
 	bool done = false;
 
 	while (!done && !is_over(store, until)) {
 		unsigned int from = 0;
 		struct table_ref ref;
 
-		if (!table_pin_next(&store->table, re->cursor / TABLE_PAGE_ENTRIES, &ref)) {
-			re->cursor = 0;
-			done = true;
-			break;
+		if (!table_pin_next(&store->table, *cursor / TABLE_PAGE_ENTRIES, &ref)) {
+			done = turn_back(re);
+			continue;
 		}
-		if (ref.index == re->cursor / TABLE_PAGE_ENTRIES)
-			from = (unsigned int)(re->cursor % TABLE_PAGE_ENTRIES);
-		re->cursor = ref.index * TABLE_PAGE_ENTRIES +
-			     recompress_table_page(store, &ref, from, ticks, until);
+		if (ref.index == *cursor / TABLE_PAGE_ENTRIES)
+			from = (unsigned int)(*cursor % TABLE_PAGE_ENTRIES);
+		*cursor = ref.index * TABLE_PAGE_ENTRIES +
+			  recompress_table_page(store, &ref, from, ticks, until);
 		table_unpin(&store->table, &ref);
 		work_advance(re->work, TABLE_PAGE_ENTRIES);
 	}
 	atomic_fetch_add_explicit(&re->ns, clock_thread_ns() - start, memory_order_relaxed);
 	return done;
+}
+
+/* Walks from the start, all of the table but for an end that was asked for. */
+static void walk_all(struct store *store, enum codec_effort effort)
+{
+	struct recompression *re = &store->recompress;
+
+	re->effort = effort;
+	re->cursor[effort] = 0;
+	re->little = false;
+	while (!walk(store, 0, UINT64_MAX) && !store_is_to_end(store, re->work))
+		;
+}
+
+/*
+ * Walks on for one step, at this effort, but first at less wherever pages have become idle since
+ * that was done last.  Whether there is nothing left to do.
+ */
+static bool walk_in_order(struct store *store, enum codec_effort effort)
+{
+	struct recompression *re = &store->recompress;
+	unsigned int ticks = age_ticks(store, re->idle_seconds);
+	unsigned int age = atomic_load_explicit(&store->age, memory_order_relaxed);
+
+	re->effort = CODEC_DENSE;
+	if (effort == CODEC_DENSE || !re->dense || re->dense_age != age) {
+		re->dense = walk(store, ticks, STEP_NS);
+		re->dense_age = age;
+		if (effort == CODEC_DENSE || !re->dense)
+			return re->dense;
+	}
+	re->effort = CODEC_MAX;
+	return walk(store, ticks, STEP_NS);
 }
 
 int recompress_all(struct store *store, enum codec_effort effort, uint64_t *bytes,
@@ -399,12 +451,11 @@ int recompress_all(struct store *store, enum codec_effort effort, uint64_t *byte
 	err = prepare(store);
 	if (!err) {
 		before = re->bytes;
-		re->cursor = 0;
-		re->effort = effort;
 		re->work = work;
-		work_round(work, store_walk_length(store));
-		while (!walk(store, 0, UINT64_MAX) && !store_is_to_end(store, work))
-			;
+		work_round(work, store_walk_length(store) * (effort == CODEC_MAX ? 3 : 1));
+		walk_all(store, CODEC_DENSE);
+		if (effort == CODEC_MAX)
+			walk_all(store, CODEC_MAX);
 		re->work = NULL;
 		*bytes = re->bytes - before;
 	}
@@ -416,48 +467,6 @@ int recompress_all(struct store *store, enum codec_effort effort, uint64_t *byte
 int store_recompress(struct store *store, uint64_t *bytes, struct work *work)
 {
 	return recompress_all(store, CODEC_DENSE, bytes, work);
-}
-
-static bool loaded(struct store *store, uint64_t now)
-{
-	struct recompression *re = &store->recompress;
-	uint64_t requests = store_requests(store), since = requests - re->requests_seen;
-
-	re->requests_seen = requests;
-	if (since > 0)
-		re->quiet_since = now;
-	return since > LOADED_REQUESTS;
-}
-
-double recompress_own_load(double before, uint64_t ms, uint64_t busy_ns)
-{
-	double share = ms ? (double)busy_ns / 1e6 / (double)ms : 0;
-	double weight = ms < LOAD_MS ? (double)ms / LOAD_MS : 1;
-
-	return before + (share - before) * weight;
-}
-
-bool recompress_may_take_long(double load, double own, long processors)
-{
-	return load - own < QUIET_LOAD * (double)processors;
-}
-
-/* How much time a page may take now. */
-static enum codec_effort present_effort(struct store *store, uint64_t now)
-{
-	struct recompression *re = &store->recompress;
-	uint64_t ns = atomic_load_explicit(&re->ns, memory_order_relaxed);
-	double load;
-
-	re->own_load = recompress_own_load(re->own_load, now - re->own_ms,
-					   ns > re->own_ns ? ns - re->own_ns : 0);
-	re->own_ms = now;
-	re->own_ns = ns;
-	if (now - re->quiet_since < QUIET_MS || getloadavg(&load, 1) != 1)
-		return CODEC_DENSE;
-	return recompress_may_take_long(load, re->own_load, sysconf(_SC_NPROCESSORS_ONLN))
-		       ? CODEC_MAX
-		       : CODEC_DENSE;
 }
 
 unsigned int recompress_step(struct store *store)
@@ -472,18 +481,17 @@ unsigned int recompress_step(struct store *store)
 		return REST_LOADED_MS;
 	if (now < re->rest_until) {
 		rest = (unsigned int)(re->rest_until - now);
-	} else if (loaded(store, now)) {
+	} else if (effort_loaded(store, now)) {
 		rest = REST_LOADED_MS;
 	} else {
+		enum codec_effort effort = effort_present(store, now);
 		uint64_t start = clock_thread_ns();
 
-		re->effort = present_effort(store, now);
-		dictionary_tend(store, re->effort == CODEC_MAX);
+		dictionary_tend(store, effort == CODEC_MAX);
 		/* Done once with what is coming, rather than twice. */
 		if (dictionary_is_coming(store))
-			re->effort = CODEC_DENSE;
-		rest = walk(store, age_ticks(store, re->idle_seconds), STEP_NS) ? store->tick_ms
-										: 1;
+			effort = CODEC_DENSE;
+		rest = walk_in_order(store, effort) ? store->tick_ms : 1;
 		rest += (unsigned int)((clock_thread_ns() - start) / 1000000 *
 				       (100 - re->cpu_percent) / re->cpu_percent);
 		re->rest_until = now + rest;

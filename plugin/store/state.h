@@ -128,8 +128,11 @@ struct recompression {
 	unsigned int idle_seconds;	/* 0: only when asked to */
 	unsigned int cpu_percent;	/* of one processor */
 	uint64_t rest_until;		/* milliseconds of clock_ms */
-	uint64_t cursor;		/* the next page of the disk */
 	enum codec_effort effort;	/* of the walk */
+	uint64_t cursor[CODEC_EFFORTS]; /* of the walk at each effort: the next page of the disk */
+	bool little;			/* the walk takes pages of which little is to be won, too */
+	bool dense;			/* at dense_age all idle pages were encoded densely */
+	unsigned int dense_age;
 	struct work *work;		/* of a walk that was asked for and is watched, or NULL */
 	uint64_t quiet_since;		/* milliseconds: no request since then */
 	double own_load;		/* what of the load average is our own work */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How much of the machine recompression may have now.  Under recompress.lock. */
+#ifndef RAMZSWAP_STORE_EFFORT_H
+#define RAMZSWAP_STORE_EFFORT_H
+
+#include "store/state.h"
+
+/* Whether requests keep the disk at work.  now is of clock_ms; to be asked at every step. */
+bool effort_loaded(struct store *store, uint64_t now);
+
+/* How much time a page may take: the most only where disk and machine have nothing to do. */
+enum codec_effort effort_present(struct store *store, uint64_t now);
+
+#endif
