@@ -6,6 +6,7 @@
 
 #include "codec.h"
 #include "server/params.h"
+#include "base/dictionary_size.h"
 #include "base/nearest.h"
 #include "base/size.h"
 #include "store/store.h"
@@ -44,8 +45,6 @@
 
 /* To make a dictionary takes some 12 MB for a second, which below this limit would be missed. */
 #define DICTIONARY_LIMIT_MIN (64 * MIB)
-/* The most: one is as large as suits what is stored. */
-#define DICTIONARY_DEFAULT (UINT64_C(448) << 10)
 
 #define BACKING_TIMEOUT_DEFAULT 30
 #define BACKING_TIMEOUT_MAX 3600

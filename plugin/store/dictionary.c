@@ -3,15 +3,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/dictionary_size.h"
 #include "base/machine.h"
 #include "store/dictionary.h"
 #include "urgent.h"
-
-/* Of the memory of payloads a dictionary may take one part in so many. */
-#define SHARE 128u
-
-/* Less is not worth a dictionary. */
-#define PAGES_LEAST 1000u
 
 /* A dictionary is made anew when one that is so many times as large would suit... */
 #define OUTGROWN 4u
@@ -250,20 +245,13 @@ bool dictionary_is_old(const struct store *store, uint64_t entry)
 size_t dictionary_suits(struct store *store)
 {
 	const struct dictionaries *all = &store->dictionary;
-	uint64_t payloads = store_counter(store, COUNT_STORED) - store_counter(store, COUNT_RAW) -
-			    store_counter(store, COUNT_BACKED);
+	int64_t payloads = store_counter(store, COUNT_STORED) - store_counter(store, COUNT_RAW) -
+			   store_counter(store, COUNT_BACKED);
 	struct xv_stats pools;
-	uint64_t size;
 
-	if ((int64_t)payloads < PAGES_LEAST)
-		return 0;
 	pools_get_stats(&store->pools, &pools);
-	size = pools.requested / SHARE;
-	if (size > all->size_max)
-		size = all->size_max;
-	if (size < store->idle_codec->dictionary->size_min)
-		size = store->idle_codec->dictionary->size_min;
-	return size;
+	return dictionary_size(payloads > 0 ? (uint64_t)payloads : 0, pools.requested,
+			       store->idle_codec->dictionary->size_min, all->size_max);
 }
 
 /* Whether there is reason to make one now. */

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dictionary_size.h"
 #include "base/size.h"
 #include "codec.h"
 
@@ -28,8 +29,6 @@
 #define PAYLOAD_MAX (PAGE - PAGE / 16)
 #define OBJECT_OVERHEAD 4u
 #define ENTRY 8u
-
-#define DICTIONARY_SIZE (112u << 10)
 
 /* Of /proc/PID/pagemap. */
 #define PM_PRESENT (UINT64_C(1) << 63)
@@ -238,12 +237,16 @@ static double mean_of(const struct codec *codec, enum codec_effort effort,
 	return count ? sum / count : 0;
 }
 
-/* The same with a dictionary made of the other half; 0 if there is none to be made. */
-static double mean_with_dictionary(const struct codec *codec, const struct sample *sample)
+/*
+ * The same with a dictionary of this size, made of the other half, which is counted over so many
+ * pages; 0 if there is none to be made.
+ */
+static double mean_with_dictionary(const struct codec *codec, const struct sample *sample,
+				   size_t size, uint64_t pages)
 {
 	const struct codec_dictionary *with = codec->dictionary;
 	unsigned char *training = must(malloc((size_t)SAMPLE * PAGE));
-	unsigned char *dictionary = must(malloc(DICTIONARY_SIZE));
+	unsigned char *dictionary = must(malloc(size));
 	unsigned char payload[CODEC_BOUND_MAX];
 	unsigned int half = 0, count = 0;
 	unsigned char *writer;
@@ -252,16 +255,18 @@ static double mean_with_dictionary(const struct codec *codec, const struct sampl
 
 	for (unsigned int i = 0; i < sample->count; i += 2)
 		memcpy(training + (size_t)half++ * PAGE, page_of(sample, i), PAGE);
-	len = with->train(training, half, dictionary, DICTIONARY_SIZE);
-	writer = workspace_of(with->writer_size(DICTIONARY_SIZE));
+	len = with->train(training, half, dictionary, size);
+	writer = workspace_of(with->writer_size(size));
 	if (len > 0 && with->writer_make(writer, dictionary, (size_t)len) == 0) {
 		for (unsigned int i = 1; i < sample->count; i += 2, count++)
 			sum += stored(with->compress(writer, page_of(sample, i), payload));
 	}
+	explicit_bzero(training, (size_t)SAMPLE * PAGE);
+	explicit_bzero(dictionary, size);
 	free(writer);
 	free(dictionary);
 	free(training);
-	return count ? sum / count : 0;
+	return count ? sum / count + (double)size / (double)pages : 0;
 }
 
 static void row(const char *name, double page, const struct found *found,
@@ -290,6 +295,23 @@ static void suggest(double page)
 	       (double)ram / (1 << 20));
 }
 
+/* What a disk would keep idle pages as. */
+static void idle_rows(const struct codec *zstd, double written, const struct found *found,
+		      const struct sample *sample)
+{
+	uint64_t pages = found->pages * sample->count / (sample->count + sample->same);
+	double payloads = (double)pages * (written - OBJECT_OVERHEAD - ENTRY);
+	size_t size = dictionary_size(pages, (uint64_t)payloads, zstd->dictionary->size_min,
+				      DICTIONARY_DEFAULT);
+	double with = size ? mean_with_dictionary(zstd, sample, size, pages) : 0;
+	char name[64];
+
+	row("idle, zstd", mean_of(zstd, CODEC_MAX, sample, 2), found, sample);
+	snprintf(name, sizeof(name), "idle, zstd, dictionary %zuK", size >> 10);
+	if (with > 0)
+		row(name, with, found, sample);
+}
+
 static void report(const struct found *found, const struct sample *sample)
 {
 	const struct codec *zstd = codec_find("zstd"), *lzo = codec_find("lzo");
@@ -311,13 +333,8 @@ static void report(const struct found *found, const struct sample *sample)
 		row(name, mean_of(codecs[c], CODEC_FAST, sample, 1), found, sample);
 	}
 	row("idle, lzo", mean_of(lzo, CODEC_MAX, sample, 2), found, sample);
-	if (zstd) {
-		double with = mean_with_dictionary(zstd, sample);
-
-		row("idle, zstd", mean_of(zstd, CODEC_MAX, sample, 2), found, sample);
-		if (with > 0)
-			row("idle, zstd and dictionary", with, found, sample);
-	}
+	if (zstd)
+		idle_rows(zstd, written, found, sample);
 	suggest(written);
 }
 
