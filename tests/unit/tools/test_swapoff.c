@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,6 +56,17 @@ int __wrap_swapoff(const char *device)
 	return 0;
 }
 
+/* At Ctrl-C a terminal sends the signal, and then drops what was not read: also what it led to. */
+static void drop_nothing(void)
+{
+	struct termios mode;
+
+	if (tcgetattr(STDIN_FILENO, &mode) == 0) {
+		mode.c_lflag |= NOFLSH;
+		tcsetattr(STDIN_FILENO, TCSANOW, &mode);
+	}
+}
+
 /* A process that stops the disk, at a terminal of its own, whose other end is *terminal. */
 static pid_t begin_stop(struct fake_host *fake, int *terminal)
 {
@@ -76,10 +88,14 @@ static pid_t begin_stop(struct fake_host *fake, int *terminal)
 	assert_true(child >= 0);
 	if (child > 0)
 		return child;
+	drop_nothing();
 	fake->host.calls = &calls;
 	fake->host.out = stdout;
 	fake->host.err = stderr;
 	signal(SIGHUP, SIG_IGN);
+	/* Tests in the background of a shell ignore it. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	status = stop_disk(&fake->host, false);
 	printf("calls: %s\n", fake->log);
 	fflush(stdout);
