@@ -76,10 +76,7 @@ uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal)
 
 bool xv_draining(const struct xv_pool *pool, uint32_t handle)
 {
-	uint32_t span = handle_span(handle);
-
-	return span < atomic_load_explicit(&pool->spans_top, memory_order_relaxed) &&
-	       xv_span_state(pool, span) == SPAN_DRAINING;
+	return xv_handle_state(pool, handle) == SPAN_DRAINING;
 }
 
 static void stop_draining(struct xv_pool *pool, uint32_t span)

@@ -220,6 +220,16 @@ static inline enum span_state xv_span_state(const struct xv_pool *pool, uint32_t
 	return atomic_load_explicit(&pool->spans[span].state, memory_order_relaxed);
 }
 
+/* Of the span that any handle names; absent beyond those that there ever were. */
+static inline enum span_state xv_handle_state(const struct xv_pool *pool, uint32_t handle)
+{
+	uint32_t span = handle_span(handle);
+
+	return span < atomic_load_explicit(&pool->spans_top, memory_order_relaxed)
+		       ? xv_span_state(pool, span)
+		       : SPAN_ABSENT;
+}
+
 /*
  * Takes a span's free blocks off the lists (SPAN_DRAINING) or puts them back (SPAN_HELD), and
  * sets its state.

@@ -454,10 +454,7 @@ void *xv_map(const struct xv_pool *pool, uint32_t handle)
 
 bool xv_held(const struct xv_pool *pool, uint32_t handle)
 {
-	uint32_t span = handle_span(handle);
-
-	return span < atomic_load_explicit(&pool->spans_top, memory_order_relaxed) &&
-	       xv_span_state(pool, span) != SPAN_ABSENT;
+	return xv_handle_state(pool, handle) != SPAN_ABSENT;
 }
 
 bool xv_plausible(const struct xv_pool *pool, uint32_t handle)

@@ -11,11 +11,9 @@
 /* Bytes of a checksum, which lies behind the payload if the store has them. */
 #define OBJECT_TRAILER 4u
 
-/*
- * Whether the entry names something that may be an object: what has not been damaged does, and
- * only of a store with checksums it is looked at.
- */
-static inline bool object_is_plausible(const struct store *store, uint64_t entry)
+/* Whether the entry names an object; of a store with checksums, whether it looks like one, too. */
+static inline bool object_looks(const struct store *store, uint64_t entry,
+				bool (*like_one)(const struct xv_pool *pool, uint32_t handle))
 {
 	if (!entry_has_object(entry))
 		return false;
@@ -23,7 +21,16 @@ static inline bool object_is_plausible(const struct store *store, uint64_t entry
 		return true;
 	return entry_pool(entry) <
 		       atomic_load_explicit(&store->pools.count, memory_order_acquire) &&
-	       xv_plausible(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+	       like_one(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+}
+
+/*
+ * Whether the entry names something that may be an object: what has not been damaged does, and
+ * only of a store with checksums it is looked at.
+ */
+static inline bool object_is_plausible(const struct store *store, uint64_t entry)
+{
+	return object_looks(store, entry, xv_plausible);
 }
 
 /*
@@ -32,13 +39,7 @@ static inline bool object_is_plausible(const struct store *store, uint64_t entry
  */
 static inline bool object_may_be_there(const struct store *store, uint64_t entry)
 {
-	if (!entry_has_object(entry))
-		return false;
-	if (!store->trailer)
-		return true;
-	return entry_pool(entry) <
-		       atomic_load_explicit(&store->pools.count, memory_order_acquire) &&
-	       xv_held(pools_get(&store->pools, entry_pool(entry)), entry_handle(entry));
+	return object_looks(store, entry, xv_held);
 }
 
 /* As object_is_plausible, of a page behind the pool. */

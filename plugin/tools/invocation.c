@@ -365,8 +365,8 @@ static void parse_watch(int count, char **words, struct invocation *invocation)
 	invocation->count = count > 1 ? parse_number(words[1], "a count of looks") : 0;
 }
 
-/* What one word too many was meant for, if that can be told. */
-static void explain_word(const struct command *command, const char *word)
+/* Of one word too many: what it was meant for, if that can be told. */
+static void refuse_word(const struct command *command, const char *word)
 {
 	if (strchr(word, '/'))
 		fail("%s does not take \"%s\": a socket is named with -c %s", command->name, word,
@@ -377,6 +377,7 @@ static void explain_word(const struct command *command, const char *word)
 		fail("recompress does not take \"%s\": how long pages are idle first, and the "
 		     "codec, are said at the start, as recompress=600:zstd",
 		     word);
+	fail("%s does not take \"%s\"", command->name, word);
 }
 
 void invocation_parse(struct invocation *invocation, int argc, char **argv)
@@ -399,9 +400,7 @@ void invocation_parse(struct invocation *invocation, int argc, char **argv)
 	invocation->word_count = argc - optind;
 	check_options(invocation, command);
 	if (invocation->word_count > command->words)
-		explain_word(command, invocation->words[command->words]);
-	if (invocation->word_count > command->words)
-		fail("%s does not take \"%s\"", command->name, invocation->words[command->words]);
+		refuse_word(command, invocation->words[command->words]);
 	if (command->task == TASK_ORDER)
 		join_words(invocation->word_count, invocation->words, invocation);
 	if (command->task == TASK_LIST || command->task == TASK_METRICS)
