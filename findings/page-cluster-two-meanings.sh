@@ -55,11 +55,8 @@ END
 chmod +x "$root/usr/bin/before" "$root/usr/bin/after"
 got=$(kernel 320 <<'END'
 module loop
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/group
-truncate -s 64M /tmp/area
-losetup /dev/loop0 /tmp/area
-mkswap /dev/loop0 >/dev/null 2>&1
+group
+area /tmp/area 64
 swapon /dev/loop0
 for cluster in 3 5 8; do
 	echo $cluster >/proc/sys/vm/page-cluster && echo "page-cluster $(cat /proc/sys/vm/page-cluster)"

@@ -15,19 +15,15 @@ unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-de
 program out <<'END'
 #include "noise.h"
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
 /* Pages out 16 MiB of noise, reads and then writes all of it, and runs a command after each. */
 int main(int argc, char **argv)
 {
 	size_t size = 16 << 20, count = size / sizeof(long);
-	volatile unsigned long *words = mmap(NULL, size, PROT_READ | PROT_WRITE,
-					     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile unsigned long *words = noise_paged_out(size);
 	unsigned long sum = 0;
 
-	make_noise(words, count);
-	if (madvise((void *)words, size, 21 /* MADV_PAGEOUT */) != 0 || system("tell out"))
+	if (system("tell out"))
 		return 1;
 	for (size_t i = 0; i < count; i += 512)
 		sum += words[i];
@@ -51,12 +47,9 @@ END
 chmod +x "$root/usr/bin/tell"
 got=$(kernel 320 <<'END'
 module loop
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/group
+group
 for size in 64 24; do
-	truncate -s ${size}M /tmp/area$size
-	losetup /dev/loop0 /tmp/area$size
-	mkswap /dev/loop0 >/dev/null 2>&1
+	area /tmp/area$size $size
 	swapon /dev/loop0
 	echo "an area of $size MiB"
 	bash -c 'echo $$ >/sys/fs/cgroup/group/cgroup.procs; exec out'

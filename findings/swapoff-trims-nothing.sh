@@ -14,28 +14,17 @@ unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-de
 
 program out <<'END'
 #include "noise.h"
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* Pages out 16 MiB of noise, and stays. */
 int main(void)
 {
-	size_t size = 16 << 20;
-	unsigned long *words = mmap(NULL, size, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	make_noise(words, size / sizeof(*words));
-	if (madvise(words, size, 21 /* MADV_PAGEOUT */) != 0)
-		return 1;
+	noise_paged_out(16 << 20);
 	return pause();
 }
 END
 got=$(kernel 320 <<'END'
 module loop
-truncate -s 64M /tmp/area
-losetup /dev/loop0 /tmp/area
-mkswap /dev/loop0 >/dev/null 2>&1
+area /tmp/area 64
 tell()
 {
 	sync

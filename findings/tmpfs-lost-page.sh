@@ -14,11 +14,8 @@ unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep coreutils
 
 got=$(kernel 320 <<'END'
 module loop
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/group
-truncate -s 64M /tmp/area
-losetup /dev/loop0 /tmp/area
-mkswap /dev/loop0 >/dev/null 2>&1
+group
+area /tmp/area 64
 swapon /dev/loop0
 mkdir -p /tmp/files
 mount -t tmpfs files /tmp/files

@@ -17,20 +17,11 @@ unpack forky user-mode-linux=7.2um1 kmod util-linux mount mawk grep gcc libc6-de
 program out <<'END'
 #include "noise.h"
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* Pages out 16 MiB of noise and runs a command meanwhile. */
 int main(int argc, char **argv)
 {
-	size_t size = 16 << 20;
-	unsigned long *words = mmap(NULL, size, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	make_noise(words, size / sizeof(*words));
-	if (madvise(words, size, 21 /* MADV_PAGEOUT */) != 0)
-		return 1;
+	noise_paged_out(16 << 20);
 	return system(argv[1]) != 0;
 }
 END
