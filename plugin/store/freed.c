@@ -102,7 +102,7 @@ static unsigned int walk(struct store *store, uint64_t *words)
 	unsigned int pages = 0;
 	struct request req;
 
-	request_begin(&req, store);
+	request_begin_background(&req, store);
 	for (; *words > 0 && pages < STEP_PAGES; (*words)--) {
 		if (freed->cursor >= count)
 			freed->cursor = 0;

@@ -105,7 +105,7 @@ static void for_each_record(struct store *store,
 	struct table_ref ref = { 0 };
 	struct request req;
 
-	request_begin(&req, store);
+	request_begin_background(&req, store);
 	for (uint32_t i = backing_records(backing); i-- > 0;) {
 		const struct backing_record *record = backing_record(backing, i);
 		uint64_t index = record->page / TABLE_PAGE_ENTRIES;

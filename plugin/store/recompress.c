@@ -354,7 +354,7 @@ static unsigned int recompress_table_page(struct store *store, struct table_ref 
 	struct request req;
 	unsigned int i = from;
 
-	request_begin(&req, store);
+	request_begin_background(&req, store);
 	for (; i < TABLE_PAGE_ENTRIES; i++) {
 		uint64_t seen = atomic_load_explicit(&ref->entries[i], memory_order_relaxed);
 

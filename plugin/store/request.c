@@ -120,16 +120,26 @@ static __attribute__((noinline, cold)) void measure(const struct request *req)
 			      HISTOGRAM_write_nanoseconds, took);
 }
 
-void request_begin(struct request *req, struct store *store)
+static inline void begin(struct request *req, struct store *store, unsigned int stripe)
 {
 	memset(req, 0, sizeof(*req));
 	req->store = store;
-	req->stripe = &store->stripe[stripe_of_thread()];
+	req->stripe = &store->stripe[stripe];
 	req->turn = next_turn();
 	req->room_seen = atomic_load(&store->room_made);
 	if (is_measured(req->turn))
 		req->measured_from = measure_from();
 	atomic_fetch_add_explicit(&req->stripe->begun, 1, memory_order_seq_cst);
+}
+
+void request_begin(struct request *req, struct store *store)
+{
+	begin(req, store, stripe_of_thread());
+}
+
+void request_begin_background(struct request *req, struct store *store)
+{
+	begin(req, store, STRIPE_OF_BACKGROUND);
 }
 
 static void return_encoder(struct encoders *encoders, struct encoder *encoder)
@@ -222,7 +232,7 @@ uint64_t store_counter(const struct store *store, enum store_counter which)
 {
 	int64_t sum = 0;
 
-	for (unsigned int i = 0; i < STRIPES; i++)
+	for (unsigned int i = 0; i < STRIPES_IN_ALL; i++)
 		sum += atomic_load_explicit(&store->stripe[i].count[which], memory_order_acquire);
 	/* Stripes are read one after the other: a sum may be caught below zero. */
 	return sum < 0 ? 0 : (uint64_t)sum;
@@ -233,22 +243,28 @@ uint64_t store_requests(const struct store *store)
 	return store_counter(store, COUNT_READS) + store_counter(store, COUNT_WRITES);
 }
 
-uint64_t store_count_ended(const struct store *store, bool *under_way)
+/* Of the first so many stripes. */
+static uint64_t count_ended(const struct store *store, unsigned int stripes, bool *under_way)
 {
 	uint64_t ended = 0, begun = 0;
 
-	for (unsigned int i = 0; i < STRIPES; i++)
+	for (unsigned int i = 0; i < stripes; i++)
 		ended += atomic_load(&store->stripe[i].ended);
-	for (unsigned int i = 0; i < STRIPES; i++)
+	for (unsigned int i = 0; i < stripes; i++)
 		begun += atomic_load(&store->stripe[i].begun);
 	*under_way = begun != ended;
 	return ended;
 }
 
+uint64_t store_count_ended(const struct store *store, bool *under_way)
+{
+	return count_ended(store, STRIPE_OF_BACKGROUND, under_way);
+}
+
 uint64_t requests_if_quiet(const struct store *store)
 {
 	bool under_way;
-	uint64_t ended = store_count_ended(store, &under_way);
+	uint64_t ended = count_ended(store, STRIPES_IN_ALL, &under_way);
 
 	return under_way ? UINT64_MAX : ended;
 }
@@ -268,7 +284,7 @@ void counters_reset(struct store *store)
 		COUNT_ZERO_WRITES,
 	};
 
-	for (unsigned int i = 0; i < STRIPES; i++)
+	for (unsigned int i = 0; i < STRIPES_IN_ALL; i++)
 		for (size_t j = 0; j < sizeof(of_the_past) / sizeof(*of_the_past); j++)
 			atomic_store(&store->stripe[i].count[of_the_past[j]], 0);
 	for (unsigned int i = 0; i < HISTOGRAM_KINDS; i++)

@@ -33,6 +33,9 @@ void dense_fini(struct dense *dense);
 
 void request_begin(struct request *req, struct store *store);
 
+/* The same for a step of work that no client asked for: see store_count_ended. */
+void request_begin_background(struct request *req, struct store *store);
+
 /* Gives back what the request has, and adds what it counted to the store's counters. */
 void request_end(struct request *req);
 

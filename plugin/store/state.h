@@ -47,6 +47,10 @@
 /* Threads are spread over so many sets of counters, and over the pools alike. */
 #define STRIPES 32u
 
+/* One more set, of what no client asked for. */
+#define STRIPE_OF_BACKGROUND STRIPES
+#define STRIPES_IN_ALL (STRIPES + 1)
+
 enum store_counter {
 	/* Those that most requests count stand side by side: see request_end. */
 	COUNT_READS,
@@ -257,7 +261,7 @@ struct store {
 	void (*kick)(void *opaque);
 	void *kick_opaque;
 	struct histogram histogram[HISTOGRAM_KINDS]; /* of one request in HISTOGRAM_SAMPLE */
-	struct stripe stripe[STRIPES];
+	struct stripe stripe[STRIPES_IN_ALL];
 };
 
 /* Whether work that takes long is to end early. */

@@ -225,8 +225,9 @@ int store_check(struct store *store, struct work *work, char *why, size_t why_si
 void store_count_writes(const struct store *store, uint64_t *writes, uint64_t *failed);
 
 /*
- * Requests, and steps of work in the background, that have ended since the start; sets under_way
- * where one has begun and not ended.  Takes no lock; for who must not wait.
+ * Requests of clients that have ended since the start; sets under_way where one has begun and not
+ * ended.  What the background does is none: it goes on where clients wait.  Takes no lock; for who
+ * must not wait.
  */
 uint64_t store_count_ended(const struct store *store, bool *under_way);
 

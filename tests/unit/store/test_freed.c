@@ -194,6 +194,25 @@ static void test_the_background_forgets_without_being_asked(void **state)
 	store_done(store);
 }
 
+/* Or a server that waits for memory would be taken for one that goes on: see oom_call.h. */
+static void test_the_background_counts_as_no_request(void **state)
+{
+	bool under_way = true;
+	uint64_t ended, won;
+
+	start_heeding(PAGES, STORE_NO_LIMIT);
+	put(1, 1);
+	put(2, 1);
+	ended = store_count_ended(store, &under_way);
+	set_bit(1);
+	while (stats_of(store).pages_stored > 1)
+		(void)store_work(store);
+	assert_int_equal(store_recompress(store, &won, NULL), 0);
+	assert_int_equal(store_count_ended(store, &under_way), ended);
+	assert_false(under_way);
+	store_done(store);
+}
+
 static void test_a_full_store_takes_the_room_of_freed_pages(void **state)
 {
 	unsigned char page[PAGE];
@@ -283,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_a_page_that_somebody_holds_is_left_for_the_next_time),
 		cmocka_unit_test(test_nothing_is_forgotten_once_notices_are_not_heeded),
 		cmocka_unit_test(test_the_background_forgets_without_being_asked),
+		cmocka_unit_test(test_the_background_counts_as_no_request),
 		cmocka_unit_test(test_a_full_store_takes_the_room_of_freed_pages),
 		cmocka_unit_test(test_the_bits_count_as_memory_of_the_disk),
 		cmocka_unit_test(test_pages_behind_the_pool_are_forgotten),
