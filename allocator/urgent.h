@@ -5,8 +5,8 @@
  * A server that holds the swap of its own machine is asked to store pages when there is no
  * memory: at the kernel's minimum (vm.min_free_kbytes) all who want some wait until pages have
  * been swapped out, which is until the server has answered.  What it needs to answer it
- * cannot wait for.  A task of a real-time class may take a quarter of that minimum
- * (mm/page_alloc.c, ALLOC_HARDER; half of it as ALLOC_MIN_RESERVE in later kernels), so
+ * cannot wait for.  A task of a real-time class may take half of that minimum (mm/page_alloc.c,
+ * ALLOC_MIN_RESERVE; a quarter before Linux 6.3, 6.1.116 and 5.15.171, as ALLOC_HARDER), so
  * a thread is of one for as long as a system call lasts in which memory is needed: to make
  * memory resident, to send, to use a disk directly.  Not for longer, as it would keep
  * other programs from the processor.
