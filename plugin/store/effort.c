@@ -18,6 +18,14 @@
 /* More requests than this since the last step: the disk is at work, not idle. */
 #define LOADED_REQUESTS 16
 
+/*
+ * While requests come, and so long after the last one, no more of a processor than this: who
+ * swaps a program in again by one fault after the other leaves short pauses in which nothing is
+ * asked for, and on a machine of one processor it must not find that in use each time.
+ */
+#define ATTENDED_MS 1000
+#define ATTENDED_PERCENT 20
+
 bool effort_loaded(struct store *store, uint64_t now)
 {
 	struct recompression *re = &store->recompress;
@@ -27,6 +35,20 @@ bool effort_loaded(struct store *store, uint64_t now)
 	if (since > 0)
 		re->quiet_since = now;
 	return since > LOADED_REQUESTS;
+}
+
+unsigned int effort_rest_ms(const struct store *store, uint64_t now, uint64_t busy_ns)
+{
+	const struct recompression *re = &store->recompress;
+	bool attended = store_requests(store) != re->requests_seen ||
+			now - re->quiet_since < ATTENDED_MS;
+	unsigned int percent = re->cpu_percent;
+	uint64_t ns;
+
+	if (attended && percent > ATTENDED_PERCENT)
+		percent = ATTENDED_PERCENT;
+	ns = busy_ns * (100 - percent) / percent;
+	return (unsigned int)((ns + 999999) / 1000000);
 }
 
 double recompress_own_load(double before, uint64_t ms, uint64_t busy_ns)

@@ -492,8 +492,7 @@ unsigned int recompress_step(struct store *store)
 		if (dictionary_is_coming(store))
 			effort = CODEC_DENSE;
 		rest = walk_in_order(store, effort) ? store->tick_ms : 1;
-		rest += (unsigned int)((clock_thread_ns() - start) / 1000000 *
-				       (100 - re->cpu_percent) / re->cpu_percent);
+		rest += effort_rest_ms(store, now, clock_thread_ns() - start);
 		re->rest_until = now + rest;
 	}
 	if (rest > store->tick_ms)

@@ -15,6 +15,7 @@
 #include "base/machine.h"
 #include "store/age.h"
 #include "store/dictionary.h"
+#include "store/effort.h"
 #include "store/page.h"
 #include "store/train.h"
 
@@ -340,7 +341,7 @@ unsigned int store_train_work(struct store *store)
 	took = clock_thread_ns() - start;
 	atomic_fetch_add_explicit(&re->ns, took, memory_order_relaxed);
 	pthread_mutex_lock(&re->lock);
-	re->rest_until = clock_ms() + took / 1000000 * (100 - re->cpu_percent) / re->cpu_percent;
+	re->rest_until = clock_ms() + effort_rest_ms(store, clock_ms(), took);
 	pthread_mutex_unlock(&re->lock);
 	return REST_MS;
 }

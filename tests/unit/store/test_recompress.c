@@ -158,68 +158,6 @@ static void the_background_stops_when_a_request_comes(void **state)
 	store_done(read_meanwhile);
 }
 
-static struct {
-	unsigned int count[CODEC_EFFORTS];
-	unsigned int small, dense_late, large_late;
-} order;
-
-/* A codec that wins nothing, and sees in which order pages come: their first byte tells. */
-static int compress_in_order(enum codec_effort effort, void *workspace, const void *page, void *out)
-{
-	bool small = *(const unsigned char *)page == 's';
-
-	(void)workspace;
-	order.count[effort]++;
-	order.dense_late += effort == CODEC_DENSE && order.count[CODEC_MAX] > 0;
-	if (effort == CODEC_MAX) {
-		order.small += small;
-		order.large_late += !small && order.small > 0;
-	}
-	memcpy(out, page, PAGE);
-	return CODEC_PAGE_SIZE;
-}
-
-/* Noise and then nothing: with much of it, much may be left to win. */
-static void write_small_and_large(struct store *store)
-{
-	struct rng rng = { 7 };
-
-	for (unsigned int i = 0; i < PAGES; i++) {
-		unsigned char page[PAGE];
-
-		data_fill(&rng, DATA_RANDOM, page, PAGE);
-		page[0] = i % 2 ? 's' : 'l';
-		memset(page + (i % 2 ? 300 : 2500), 0, PAGE - (i % 2 ? 300 : 2500));
-		must_write(store, page, PAGE, (uint64_t)i * PAGE);
-	}
-}
-
-static void what_wins_most_for_its_time_comes_first(void **state)
-{
-	const struct codec ordered = { .name = "ordered", .compress = compress_in_order };
-	struct store_config config = {
-		.size = PAGES * PAGE,
-		.memlimit = STORE_NO_LIMIT,
-		.idle_codec = &ordered,
-	};
-	struct store *store;
-	uint64_t won;
-
-	assert_int_equal(store_create(&store, &config), 0);
-	write_small_and_large(store);
-	memset(&order, 0, sizeof(order));
-	assert_int_equal(recompress_all(store, CODEC_MAX, &won, NULL), 0);
-	assert_int_equal(order.count[CODEC_DENSE], PAGES);
-	assert_int_equal(order.count[CODEC_MAX], PAGES);
-	assert_int_equal(order.small, PAGES / 2);
-	assert_int_equal(order.dense_late, 0);
-	assert_int_equal(order.large_late, 0);
-	/* And once is enough. */
-	assert_int_equal(recompress_all(store, CODEC_MAX, &won, NULL), 0);
-	assert_int_equal(order.count[CODEC_DENSE] + order.count[CODEC_MAX], 2 * PAGES);
-	store_done(store);
-}
-
 static void young_pages_are_left_alone(void **state)
 {
 	struct store *store = store_of(PAGES * PAGE, STORE_NO_LIMIT);
@@ -230,26 +168,6 @@ static void young_pages_are_left_alone(void **state)
 	assert_int_equal(stats_of(store).pages_recompressed, 0);
 	free(data);
 	store_done(store);
-}
-
-/* Else a minute of the densest encoding would end it, on an idle machine. */
-static void its_own_work_does_not_make_the_machine_busy(void **state)
-{
-	double own = 0;
-
-	for (unsigned int step = 0; step < 5 * 60 * 10; step++)
-		own = recompress_own_load(own, 100, 100 * 1000000);
-	assert_true(own > 0.95 && own < 1.01);
-	assert_true(recompress_may_take_long(1.2, own, 1));
-	assert_false(recompress_may_take_long(1.7, own, 1));
-	for (unsigned int step = 0; step < 5 * 60; step++)
-		own = recompress_own_load(own, 1000, 0);
-	assert_true(own < 0.05);
-	assert_false(recompress_may_take_long(1.2, own, 1));
-	assert_true(recompress_may_take_long(0.9, own, 2));
-	/* Whoever was not asked for an hour knows nothing but the last hour. */
-	assert_true(recompress_own_load(1, 3600 * 1000, 0) < 0.01);
-	assert_true(recompress_own_load(0.25, 0, 0) == 0.25);
 }
 
 struct race {
@@ -369,9 +287,7 @@ int main(void)
 		cmocka_unit_test(pages_that_gain_nothing_stay_as_they_are),
 		cmocka_unit_test(idle_pages_are_found_by_themselves),
 		cmocka_unit_test(the_background_stops_when_a_request_comes),
-		cmocka_unit_test(what_wins_most_for_its_time_comes_first),
 		cmocka_unit_test(young_pages_are_left_alone),
-		cmocka_unit_test(its_own_work_does_not_make_the_machine_busy),
 		cmocka_unit_test(a_page_written_meanwhile_keeps_what_was_written),
 		cmocka_unit_test(a_page_written_meanwhile_with_any_one_word_keeps_it),
 		cmocka_unit_test(an_interrupt_ends_it_early),
