@@ -33,14 +33,16 @@ static int fake_start(struct medium *medium)
 static int fake_read(struct medium *medium, void *buf, size_t len, uint64_t offset)
 {
 	struct fake_medium *fake = (struct fake_medium *)medium;
+	int error;
 
 	arrive(fake, buf, len, offset);
 	atomic_fetch_add(&fake->reads, 1);
 	atomic_fetch_add(&fake->bytes_read, len);
 	if (offset < fake->bad_read_to && offset + len > fake->bad_read_from)
 		return -EIO;
-	if (fake->read_error)
-		return -fake->read_error;
+	error = fake->read_error;
+	if (error)
+		return -error;
 	for (size_t i = 0; i < len; i += fake->medium.block)
 		memcpy((char *)buf + i, fake->bytes + (offset + i) % fake->real_size,
 		       fake->medium.block);
@@ -50,15 +52,18 @@ static int fake_read(struct medium *medium, void *buf, size_t len, uint64_t offs
 static int fake_write(struct medium *medium, const void *buf, size_t len, uint64_t offset)
 {
 	struct fake_medium *fake = (struct fake_medium *)medium;
+	int error;
 
 	arrive(fake, buf, len, offset);
 	atomic_fetch_add(&fake->writes, 1);
 	if (offset < fake->bad_to && offset + len > fake->bad_from)
 		return -EIO;
-	if (fake->write_error && fake->write_fails != 0) {
+	/* Looked at once: whoever takes it back meanwhile must not make a success of it. */
+	error = fake->write_error;
+	if (error && fake->write_fails != 0) {
 		if (fake->write_fails > 0)
 			atomic_fetch_sub(&fake->write_fails, 1);
-		return -fake->write_error;
+		return -error;
 	}
 	for (size_t i = 0; i < len; i += fake->medium.block)
 		memcpy(fake->bytes + (offset + i) % fake->real_size, (const char *)buf + i,
