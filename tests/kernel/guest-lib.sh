@@ -84,6 +84,11 @@ start_ramzswap()
 	esac
 	start_flags=$FLAGS
 	[ "$SWAP" != bare ] || start_flags="allocator=zstd $FLAGS"
+	# Not what the kernel may have besides.
+	case $FLAGS in
+	*--door* | *--device*) ;;
+	*) start_flags="--door nbd $start_flags" ;;
+	esac
 	# shellcheck disable=SC2086
 	LD_PRELOAD=$preload ${drop:+setpriv --bounding-set=-$drop --inh-caps=-$drop} \
 		"$tool" start --size "$((SIZE / DISKS))M" $start_flags \
