@@ -37,7 +37,7 @@ for _name, _mkfs, _trims in (("ext4", "mkfs.ext4 -q", "discard"), ("xfs", "mkfs.
                f"-o {_trims}", before=f"load {_name}", door="offer 1G", where=LATER, boot="ublk", recipe=True,
                group=UBLK, advice="recommended")
 swap("ublk-swap", "ublk: swapon --discard; 32 MiB go out and are freed", "as on nbd: all comes back", door="offer 256M",
-     where=LATER, boot="ublk", group=UBLK, advice="recommended: ramzswap start --door ublk does it; see swap-discard")
+     where=LATER, boot="ublk", group=UBLK, advice="recommended: ramzswap start does it; see swap-discard")
 
 filesystem("bcachefs", "bcachefs, mount -o discard", "trims some seconds after delete: all comes back",
            "bcachefs format -q --discard", "-t bcachefs -o discard", before="load bcachefs", where=TRIXIE, boot="bcachefs",
