@@ -399,6 +399,20 @@ static void the_other_door_goes_with_its_server(void **state)
 	everything_is_gone(fake);
 }
 
+/* Requests of a device that nobody answers for wait without end, and the machine with them. */
+static void a_swapoff_that_fails_leaves_who_answers_for_a_dead_server(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_host_use_ublk(fake);
+	die(fake);
+	fake->bury_error = EBUSY;
+	fake->swapoff_error = EINTR;
+	assert_int_equal(stop_disk(&fake->host, false), 1);
+	assert_non_null(strstr(fake->log, "swapoff /dev/ublkb0; "));
+	assert_null(strstr(fake->log, "end 102; "));
+}
+
 static void what_a_dead_server_left_of_the_other_door_is_buried(void **state)
 {
 	struct fake_host *fake = *state;
@@ -516,6 +530,7 @@ int main(void)
 		ON_A_HOST(a_device_that_somebody_else_has_taken_is_left_alone),
 		ON_A_HOST(a_device_that_stays_attached_is_warned_of),
 		ON_A_HOST(the_other_door_goes_with_its_server),
+		ON_A_HOST(a_swapoff_that_fails_leaves_who_answers_for_a_dead_server),
 		ON_A_HOST(what_a_dead_server_left_of_the_other_door_is_buried),
 		ON_A_HOST(a_damaged_state_changes_nothing),
 		ON_A_HOST(settings_that_another_disk_wants_stay),
