@@ -328,7 +328,7 @@ int train(struct store *store, unsigned int ticks)
 unsigned int store_train_work(struct store *store)
 {
 	struct recompression *re = &store->recompress;
-	uint64_t start = clock_thread_ns(), took;
+	uint64_t start = clock_thread_ns(), took, now;
 	bool wanted;
 
 	if (!store->dictionary.size_max)
@@ -341,7 +341,8 @@ unsigned int store_train_work(struct store *store)
 	took = clock_thread_ns() - start;
 	atomic_fetch_add_explicit(&re->ns, took, memory_order_relaxed);
 	pthread_mutex_lock(&re->lock);
-	re->rest_until = clock_ms() + effort_rest_ms(store, clock_ms(), took);
+	now = clock_ms();
+	re->rest_until = now + effort_rest_ms(store, now, took);
 	pthread_mutex_unlock(&re->lock);
 	return REST_MS;
 }

@@ -26,6 +26,12 @@ vmstat_of()
 	awk -v name="$1" '$1 == name { print $2 }' /proc/vmstat
 }
 
+# Of all processors, in ticks: busy, idle.  Idle is what a sleep in reclaim costs.
+processors()
+{
+	awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8, $5 + $6 }' /proc/stat
+}
+
 # Minor and major faults of the server, all its threads together.
 faults_of()
 {

@@ -53,32 +53,6 @@ static void write_small_and_large(struct store *store)
 	}
 }
 
-static void what_wins_most_for_its_time_comes_first(void **state)
-{
-	const struct codec ordered = { .name = "ordered", .compress = compress_in_order };
-	struct store_config config = {
-		.size = PAGES * PAGE,
-		.memlimit = STORE_NO_LIMIT,
-		.idle_codec = &ordered,
-	};
-	struct store *store;
-	uint64_t won;
-
-	assert_int_equal(store_create(&store, &config), 0);
-	write_small_and_large(store);
-	memset(&order, 0, sizeof(order));
-	assert_int_equal(recompress_all(store, CODEC_MAX, &won, NULL), 0);
-	assert_int_equal(order.count[CODEC_DENSE], PAGES);
-	assert_int_equal(order.count[CODEC_MAX], PAGES);
-	assert_int_equal(order.small, PAGES / 2);
-	assert_int_equal(order.dense_late, 0);
-	assert_int_equal(order.large_late, 0);
-	/* And once is enough. */
-	assert_int_equal(recompress_all(store, CODEC_MAX, &won, NULL), 0);
-	assert_int_equal(order.count[CODEC_DENSE] + order.count[CODEC_MAX], 2 * PAGES);
-	store_done(store);
-}
-
 static struct store *store_with(const struct codec *idle_codec, unsigned int percent)
 {
 	struct store_config config = {
@@ -100,22 +74,58 @@ static void let_time_pass(struct store *store)
 	atomic_fetch_add(&store->age, 100);
 	store->recompress.requests_seen = store_requests(store);
 	store->recompress.quiet_since = 0;
+}
+
+/* A step, whenever the last one was.  How long it is to rest, in milliseconds. */
+static unsigned int step(struct store *store)
+{
 	store->recompress.rest_until = 0;
+	return recompress_step(store);
 }
 
 static void work_until(struct store *store, unsigned int tried)
 {
-	for (unsigned int step = 0; step < 100000; step++) {
-		(void)recompress_step(store);
-		store->recompress.rest_until = 0;
+	for (unsigned int i = 0; i < 100000; i++) {
+		(void)step(store);
 		if (order.count[CODEC_DENSE] + order.count[CODEC_MAX] >= tried)
 			break;
 	}
 	/* And no more. */
-	for (unsigned int step = 0; step < 10; step++) {
-		(void)recompress_step(store);
-		store->recompress.rest_until = 0;
-	}
+	for (unsigned int i = 0; i < 10; i++)
+		(void)step(store);
+}
+
+/* All pages are written anew, idle, and nothing was seen of them. */
+static void begin(struct store *store)
+{
+	write_small_and_large(store);
+	let_time_pass(store);
+	memset(&order, 0, sizeof(order));
+}
+
+/* Each page has had both its turns, small ones the second after all others. */
+static void assert_order(void)
+{
+	assert_int_equal(order.count[CODEC_DENSE], PAGES);
+	assert_int_equal(order.count[CODEC_MAX], PAGES);
+	assert_int_equal(order.small, PAGES / 2);
+	assert_int_equal(order.dense_late, 0);
+	assert_int_equal(order.large_late, 0);
+}
+
+static void what_wins_most_for_its_time_comes_first(void **state)
+{
+	const struct codec ordered = { .name = "ordered", .compress = compress_in_order };
+	struct store *store = store_with(&ordered, 100);
+	uint64_t won;
+
+	begin(store);
+	assert_int_equal(recompress_all(store, CODEC_MAX, &won, NULL), 0);
+	assert_order();
+	/* And once is enough. */
+	assert_int_equal(recompress_all(store, CODEC_MAX, &won, NULL), 0);
+	assert_int_equal(order.count[CODEC_DENSE] + order.count[CODEC_MAX], 2 * PAGES);
+	store_done(store);
 }
 
 static void and_in_the_background(void **state)
@@ -123,15 +133,9 @@ static void and_in_the_background(void **state)
 	const struct codec ordered = { .name = "ordered", .compress = compress_in_order };
 	struct store *store = store_with(&ordered, 100);
 
-	write_small_and_large(store);
-	let_time_pass(store);
-	memset(&order, 0, sizeof(order));
+	begin(store);
 	work_until(store, 2 * PAGES);
-	assert_int_equal(order.count[CODEC_DENSE], PAGES);
-	assert_int_equal(order.count[CODEC_MAX], PAGES);
-	assert_int_equal(order.dense_late, 0);
-	assert_int_equal(order.small, PAGES / 2);
-	assert_int_equal(order.large_late, 0);
+	assert_order();
 	store_done(store);
 }
 
@@ -141,16 +145,10 @@ static void what_becomes_idle_meanwhile_is_encoded_densely_first(void **state)
 	const struct codec ordered = { .name = "ordered", .compress = compress_in_order };
 	struct store *store = store_with(&ordered, 100);
 
-	write_small_and_large(store);
-	let_time_pass(store);
-	memset(&order, 0, sizeof(order));
-	while (order.count[CODEC_MAX] == 0) {
-		(void)recompress_step(store);
-		store->recompress.rest_until = 0;
-	}
-	write_small_and_large(store);
-	let_time_pass(store);
-	memset(&order, 0, sizeof(order));
+	begin(store);
+	while (order.count[CODEC_MAX] == 0)
+		(void)step(store);
+	begin(store);
 	work_until(store, 2 * PAGES);
 	assert_int_equal(order.count[CODEC_DENSE], PAGES);
 	assert_int_equal(order.dense_late, 0);
@@ -180,8 +178,7 @@ static unsigned int rest_after_a_step(struct store *store)
 {
 	unsigned int before = slow_tried, rest;
 
-	store->recompress.rest_until = 0;
-	rest = recompress_step(store);
+	rest = step(store);
 	assert_true(slow_tried > before);
 	return rest;
 }
