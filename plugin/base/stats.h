@@ -117,6 +117,8 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(real_time, "RealTime", FLAG, GAUGE, "Whether the server may be a real-time task")        \
 	X(oom_calls, "OOMCalls", COUNT, COUNTER,                                                   \
 	  "Times that the OOM killer was called for want of room")                                 \
+	X(oom_kills, "OOMKills", COUNT, COUNTER,                                                   \
+	  "Programs that the server ended itself, as the OOM killer did not come")                 \
 	X(minor_faults, "MinorFaults", COUNT, COUNTER, "Minor page faults of the server")          \
 	X(major_faults, "MajorFaults", COUNT, COUNTER, "Major page faults of the server")          \
 	X(request_faults, "RequestFaults", COUNT, COUNTER,                                         \

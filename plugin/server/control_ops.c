@@ -36,6 +36,7 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 	stats->oom_protected = server->protection.oom_protected;
 	stats->real_time = server->protection.real_time;
 	stats->oom_calls = atomic_load(&server->oom_calls);
+	stats->oom_kills = atomic_load(&server->oom_kills);
 }
 
 static void get_histograms(void *opaque, struct histogram_state states[HISTOGRAM_KINDS])

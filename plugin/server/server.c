@@ -65,6 +65,7 @@ static int get_protections(struct server *server, char *why, size_t why_size)
 	if (params->swap == SWAP_OFF)
 		return 0;
 	oom_call_prepare(&server->oom_call);
+	(void)oom_victims_prepare(&server->victims);
 	protection_prepare(&server->protection, server_memory_at_most(params));
 	err = check_protections(server, "", text, sizeof(text));
 	if (err)
@@ -226,6 +227,24 @@ static unsigned int write_back(void *opaque)
 	return store_writeback_work(server->store);
 }
 
+/* What has not been told yet stays to be told. */
+static void give_relief(struct server *server, enum relief relief)
+{
+	bool asks = relief == RELIEF_ASK_KERNEL, told = atomic_load(&server->relief) == RELIEF_NONE;
+	struct oom_victim ended;
+	int err = asks ? oom_call_make(&server->oom_call)
+		       : oom_victims_end(&server->victims, &ended);
+
+	if (!err)
+		atomic_fetch_add(asks ? &server->oom_calls : &server->oom_kills, 1);
+	if (!told)
+		return;
+	server->relief_error = err;
+	if (!asks && !err)
+		server->ended = ended;
+	atomic_store(&server->relief, relief);
+}
+
 /*
  * Where swap is on and writes find no room for long, or the server itself no memory to go on, the
  * kernel must end a program.  Takes no lock and no memory, in a thread of its own: the others may
@@ -235,7 +254,7 @@ static unsigned int relieve(void *opaque)
 {
 	struct server *server = opaque;
 	struct oom_call_view view;
-	int err;
+	enum relief relief;
 
 	view.now_ms = clock_ms();
 	store_count_writes(server->store, &view.writes, &view.failed);
@@ -247,12 +266,9 @@ static unsigned int relieve(void *opaque)
 			      oom_call_swap_is_on(&server->oom_call) ||
 				      swap_watch_sees_any(&server->swap),
 			      memory_order_relaxed);
-	if (oom_call_is_due(&server->oom_call, &view) && server->swap_is_on) {
-		err = oom_call_make(&server->oom_call);
-		if (!err)
-			atomic_fetch_add(&server->oom_calls, 1);
-		atomic_store(&server->relieved, err ? err : 1);
-	}
+	relief = oom_call_judge(&server->oom_call, &view);
+	if (relief != RELIEF_NONE && server->swap_is_on)
+		give_relief(server, relief);
 	return FULLNESS_MS;
 }
 
@@ -468,6 +484,7 @@ void server_stop(struct server *server)
 	backing_destroy(server->backing);
 	server->backing = NULL;
 	oom_call_finish(&server->oom_call);
+	oom_victims_finish(&server->victims);
 	swap_watch_close(&server->swap);
 	/* Zeroed if it was never opened. */
 	if (server->meminfo > 0)

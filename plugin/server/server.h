@@ -38,6 +38,7 @@ struct server {
 				  server_start */
 	struct protection protection;
 	struct oom_call oom_call;
+	struct oom_victims victims;
 	struct store *store;
 	struct backing *backing; /* NULL without backing= */
 	struct worker *worker;
@@ -49,7 +50,11 @@ struct server {
 	struct worker *writeback_worker; /* NULL without backing= */
 	struct worker *oom_call_worker;	 /* NULL with swap=off */
 	atomic_uint oom_calls;		 /* of oom_call, that the kernel took */
-	atomic_int relieved;		 /* and not told yet: 1, or why not, a negative errno */
+	atomic_uint oom_kills;		 /* programs that were ended without it */
+	unsigned int victims_age;	 /* looks of the teller since it looked for them */
+	struct oom_victim ended;	 /* the last of them; before relief */
+	int relief_error;		 /* why not, a negative errno; before relief */
+	atomic_uint relief;		 /* enum relief: not told yet */
 	struct control *control;	 /* NULL without control= */
 	struct ublk_door *ublk;		 /* NULL with ublk=off */
 	struct clients clients;

@@ -11,21 +11,48 @@
 #include "server/teller.h"
 #include "store/store.h"
 
+/* Looks between two for programs that may be ended: 2 seconds. */
+#define VICTIMS_LOOKS 4u
+
+/*
+ * Who else may wait for memory may also be the one who looks for whom to end, when there is hardly
+ * any left.  While there is much nobody has to know.
+ */
+static void watch_victims(struct server *server, const struct machine_memory *memory)
+{
+	if (!server->swap_is_on || memory->available >= memory->total / 4 ||
+	    ++server->victims_age < VICTIMS_LOOKS)
+		return;
+	server->victims_age = 0;
+	oom_victims_look(&server->victims);
+}
+
 /* The log may need memory: what is done without any is told by another thread. */
 static void tell_of_relief(struct server *server)
 {
-	int result = atomic_exchange(&server->relieved, 0);
-	char line[FULLNESS_LINE_MAX];
+	enum relief relief = atomic_load(&server->relief);
+	char line[FULLNESS_LINE_MAX], what[FULLNESS_LINE_MAX / 2];
+	int err;
 
-	if (result == 0)
+	if (relief == RELIEF_NONE)
 		return;
+	err = server->relief_error;
+	if (relief == RELIEF_ASK_KERNEL)
+		snprintf(what, sizeof(what), "%s%s",
+			 err ? "the kernel cannot be asked to end a program: "
+			     : "asked the kernel to end a program (OOM killer)",
+			 err ? strerror(-err) : "");
+	else if (err)
+		snprintf(what, sizeof(what),
+			 "the OOM killer did not come, and no program can be ended: %s",
+			 strerror(-err));
+	else
+		snprintf(what, sizeof(what), "the OOM killer did not come: ended %s (%d)",
+			 server->ended.name, (int)server->ended.number);
 	snprintf(line, sizeof(line),
-		 "writes have found no room for %u seconds and this machine has no memory left: "
-		 "%s%s",
-		 OOM_CALL_MS / 1000,
-		 result < 0 ? "the kernel cannot be asked to end a program: "
-			    : "asked the kernel to end a program (OOM killer)",
-		 result < 0 ? strerror(-result) : "");
+		 "writes have found no room for %u seconds and this machine has no memory left: %s",
+		 OOM_CALL_MS / 1000, what);
+	atomic_store(&server->relief, RELIEF_NONE);
 	server->log(line);
 }
 
@@ -66,6 +93,7 @@ static void tell_what_changed(struct server *server)
 	stats.group_limit = group_limit_of_groups(&server->group);
 	machine_memory(server->meminfo, &memory);
 	room = machine_room(&memory, server->swap_is_on);
+	watch_victims(server, &memory);
 	tell_of_relief(server);
 	if (fullness_look(&server->fullness, &stats, room, line, sizeof(line)))
 		server->log(line);

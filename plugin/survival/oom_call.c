@@ -53,16 +53,20 @@ static bool is_short(const struct machine_memory *memory)
 }
 
 /* Where memory is waited for the kernel lets one try a second: one request may end by that. */
+static bool goes_on(const struct oom_call *oom_call, const struct oom_call_view *view)
+{
+	return view->ended - oom_call->ended_seen > 1;
+}
+
 static bool stands_still(struct oom_call *oom_call, const struct oom_call_view *view)
 {
-	bool goes_on = view->ended - oom_call->ended_seen > 1;
-
-	oom_call->ended_seen = view->ended;
-	if (goes_on || !view->under_way || view->memory.writeback == 0 || !is_short(&view->memory))
+	if (goes_on(oom_call, view) || !view->under_way || view->memory.writeback == 0 ||
+	    !is_short(&view->memory))
 		oom_call->standing = 0;
 	else
 		oom_call->standing++;
-	if (oom_call->standing < OOM_CALL_LOOKS)
+	oom_call->ended_seen = view->ended;
+	if (oom_call->standing < (oom_call->asked ? OOM_CALL_LOOKS_AGAIN : OOM_CALL_LOOKS))
 		return false;
 	oom_call->standing = 0;
 	return true;
@@ -94,11 +98,19 @@ static bool fails_on(struct oom_call *oom_call, const struct oom_call_view *view
 	       view->failed - oom_call->failed >= (view->writes - oom_call->writes) / 2;
 }
 
-bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view)
+enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view *view)
 {
-	bool still = stands_still(oom_call, view);
+	bool failing = view->failed > oom_call->failed_seen, still, failing_on;
 
-	return fails_on(oom_call, view) || still;
+	/* Of use, or of none any more: the kernel is asked anew. */
+	if (!is_short(&view->memory) || (goes_on(oom_call, view) && !failing))
+		oom_call->asked = false;
+	still = stands_still(oom_call, view);
+	failing_on = fails_on(oom_call, view);
+	if (!still && !failing_on)
+		return RELIEF_NONE;
+	oom_call->asked = !oom_call->asked;
+	return oom_call->asked ? RELIEF_ASK_KERNEL : RELIEF_END_ONE;
 }
 
 bool oom_call_swap_is_on(const struct oom_call *oom_call)

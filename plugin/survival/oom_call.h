@@ -12,7 +12,9 @@
  * The same where the server waits for memory to store a page that is swapped out, and memory for
  * that page to be stored.  Pages that do not compress may bring a machine there: each takes a
  * little more than it gives, out of what the kernel keeps free.  At half of that all who want
- * memory are made to wait for it to be freed, the server among them.
+ * memory are made to wait for it to be freed, the server among them.  The kernel leaves an OOM kill
+ * that is asked for to a thread of its own, which may wait for memory with all the others.  So
+ * where asking was of no use the server ends a program itself (oom_victims.h).
  */
 #ifndef RAMZSWAP_OOM_CALL_H
 #define RAMZSWAP_OOM_CALL_H
@@ -28,6 +30,9 @@
 /* The same in looks: they stop where the server is stopped, and nothing can go on. */
 #define OOM_CALL_LOOKS 20u
 
+/* And where the kernel has been asked, and still nothing goes on. */
+#define OOM_CALL_LOOKS_AGAIN 10u
+
 struct oom_call {
 	bool prepared;
 	int trigger;		 /* /proc/sysrq-trigger, or -1 */
@@ -37,6 +42,14 @@ struct oom_call {
 	uint64_t writes, failed; /* write requests at since_ms */
 	uint64_t writes_seen, failed_seen, ended_seen; /* at the last look */
 	unsigned int standing; /* looks in a row at which nothing had gone on */
+	bool asked; /* the kernel, and memory has been short, and nothing better, since */
+};
+
+/* What has to be done. */
+enum relief {
+	RELIEF_NONE,
+	RELIEF_ASK_KERNEL, /* oom_call_make */
+	RELIEF_END_ONE,	   /* oom_victims_end: asking was of no use */
 };
 
 /* What is to be judged. */
@@ -59,12 +72,13 @@ void oom_call_prepare(struct oom_call *oom_call);
 void oom_call_finish(struct oom_call *oom_call);
 
 /*
- * To be called about every half second.  Whether it is time: for OOM_CALL_MS the machine has had
- * no memory left, and most writes have been failing, or, after one has, none came to an end.  Or
- * for OOM_CALL_LOOKS calls it had none left, and nothing that was under way went on.  Begins to
- * wait anew then.
+ * To be called about every half second.  It is time for the kernel to be asked when for OOM_CALL_MS
+ * the machine has had no memory left, and most writes have been failing, or, after one has, none
+ * came to an end.  Or when for OOM_CALL_LOOKS calls it had none left, and nothing that was under
+ * way went on.  It is time to end a program when that goes on: for OOM_CALL_MS more, or
+ * OOM_CALL_LOOKS_AGAIN calls.  Begins to wait anew each time.
  */
-bool oom_call_is_due(struct oom_call *oom_call, const struct oom_call_view *view);
+enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view *view);
 
 /* Whether this machine swaps to an nbd or ublk device: perhaps to us. */
 bool oom_call_swap_is_on(const struct oom_call *oom_call);

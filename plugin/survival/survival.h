@@ -5,6 +5,7 @@
 
 #include "survival/heap.h"
 #include "survival/oom_call.h"
+#include "survival/oom_victims.h"
 #include "survival/protection.h"
 #include "survival/privileges.h"
 #include "survival/queue.h"

@@ -172,6 +172,7 @@ static const struct line trouble[] = {
 	LINE(bd_failed_writes, IF_ANY),
 	LINE(bd_segments_bad, IF_ANY),
 	LINE(oom_calls, IF_ANY),
+	LINE(oom_kills, IF_ANY),
 	LINE(links_lost, IF_ANY),
 	END,
 };

@@ -18,6 +18,9 @@
 static struct oom_call oom_call;
 static struct oom_call_view view;
 
+/* What was judged since begin. */
+static unsigned int asked, killed;
+
 static int begin(void **state)
 {
 	oom_call = (struct oom_call){ .trigger = -1, .meminfo = -1, .swaps = -1, .prepared = true };
@@ -25,7 +28,18 @@ static int begin(void **state)
 		.now_ms = 1000000,
 		.memory = { .total = 1024 * MIB, .available = 5 * MIB },
 	};
+	asked = killed = 0;
 	return 0;
+}
+
+/* One more look: whether anything is to be done. */
+static unsigned int look(void)
+{
+	enum relief relief = oom_call_judge(&oom_call, &view);
+
+	asked += relief == RELIEF_ASK_KERNEL;
+	killed += relief == RELIEF_END_ONE;
+	return relief != RELIEF_NONE;
 }
 
 /* How often it is due in so many seconds of so many writes at each look. */
@@ -37,7 +51,7 @@ static unsigned int due(unsigned int seconds, unsigned int good, unsigned int fa
 		view.now_ms += LOOK_MS;
 		view.writes += good + failing;
 		view.failed += failing;
-		count += oom_call_is_due(&oom_call, &view);
+		count += look();
 	}
 	return count;
 }
@@ -115,7 +129,7 @@ static unsigned int due_while_waiting(unsigned int seconds, unsigned int ended)
 		view.now_ms += LOOK_MS;
 		view.ended += ended;
 		view.writes += ended;
-		count += oom_call_is_due(&oom_call, &view);
+		count += look();
 	}
 	return count;
 }
@@ -126,9 +140,54 @@ static void test_a_server_that_waits_for_the_memory_it_is_to_free_is_relieved(vo
 	view.ended = 1000;
 	assert_int_equal(due_while_waiting(10, 0), 0);
 	assert_int_equal(due_while_waiting(1, 0), 1);
+	assert_int_equal(asked, 1);
 	/* And again, if that was of no use; also where a request ends now and then. */
+	assert_int_equal(due_while_waiting(5, 0), 1);
+	assert_int_equal(due_while_waiting(15, 1), 2);
+	assert_int_equal(asked, 2);
+	assert_int_equal(killed, 2);
+}
+
+static void test_a_program_is_ended_where_the_kernel_was_asked_in_vain(void **state)
+{
+	view.memory.writeback = MIB / 2;
 	assert_int_equal(due_while_waiting(10, 0), 1);
-	assert_int_equal(due_while_waiting(20, 1), 2);
+	assert_int_equal(due_while_waiting(4, 0), 0);
+	assert_int_equal(killed, 0);
+	assert_int_equal(due_while_waiting(1, 0), 1);
+	assert_int_equal(killed, 1);
+	/* Then the kernel has its turn again. */
+	assert_int_equal(due_while_waiting(10, 0), 1);
+	assert_int_equal(asked, 2);
+}
+
+static void test_a_program_is_ended_where_writes_go_on_failing(void **state)
+{
+	assert_int_equal(due(11, 10, 1000), 1);
+	assert_int_equal(asked, 1);
+	assert_int_equal(due(11, 10, 1000), 1);
+	assert_int_equal(killed, 1);
+}
+
+static void test_a_call_that_was_of_use_is_made_again_before_a_program_is_ended(void **state)
+{
+	view.memory.writeback = MIB / 2;
+	/* Requests end again, though memory is still short. */
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(due_while_waiting(10, 0), 1);
+		assert_int_equal(due_while_waiting(1, 2), 0);
+	}
+	view.under_way = false;
+	view.memory.writeback = 0;
+	/* Memory came back. */
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(due(11, 0, 1000), 1);
+		view.memory.available = 100 * MIB;
+		assert_int_equal(due(4, 0, 0), 0);
+		view.memory.available = 5 * MIB;
+	}
+	assert_int_equal(asked, 6);
+	assert_int_equal(killed, 0);
 }
 
 static void test_a_server_that_is_slow_is_left_alone(void **state)
@@ -193,6 +252,11 @@ int main(void)
 				       begin),
 		cmocka_unit_test_setup(
 			test_a_server_that_waits_for_the_memory_it_is_to_free_is_relieved, begin),
+		cmocka_unit_test_setup(test_a_program_is_ended_where_the_kernel_was_asked_in_vain,
+				       begin),
+		cmocka_unit_test_setup(test_a_program_is_ended_where_writes_go_on_failing, begin),
+		cmocka_unit_test_setup(
+			test_a_call_that_was_of_use_is_made_again_before_a_program_is_ended, begin),
 		cmocka_unit_test_setup(test_a_server_that_is_slow_is_left_alone, begin),
 		cmocka_unit_test_setup(test_a_request_that_waits_for_something_else_is_no_reason,
 				       begin),
