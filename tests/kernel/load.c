@@ -3,13 +3,14 @@
  * A load on memory that verifies what comes back from swap.
  *
  * usage: load touch|cycles|fork|work|hold [mem=SIZE] [seconds=N] [touches=N]
- *             [ratio=N.N] [write=PERCENT] [chunk=SIZE] [children=N] [seed=N]
+ *             [ratio=N.N] [write=PERCENT] [chunk=SIZE] [children=N] [seed=N] [times=1]
  *
  * Fills mem bytes of anonymous memory with pages that carry their own number and
  * version, then works on them, then verifies them all (mem=105%: a share of what memory this
  * machine's kernel has):
  *
- *   touch   pages at random: each is verified, and some are written anew
+ *   touch   pages at random: each is verified, and some are written anew; with times=1 it
+ *           tells how long a major fault takes, which costs two system calls a touch
  *   cycles  chunks at random: verified, given back to the kernel, filled anew, so
  *           that swap slots are freed by the cluster and discards come
  *   fork    children that verify and rewrite pages of their own copy
@@ -34,6 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fault_times.h"
 #include "filler.h"
 
 #define CHILDREN_MAX 64
@@ -49,6 +51,7 @@ struct load {
 	uint64_t touches_max; /* 0 for no bound */
 	unsigned int write_percent;
 	uint64_t chunk; /* pages */
+	uint64_t times; /* whether major faults of touch are timed */
 	unsigned int children;
 	uint64_t state; /* of the random numbers */
 	double start;
@@ -152,10 +155,19 @@ static bool is_over(const struct load *load)
 	return (load->touches_max && touches >= load->touches_max) || time_is_up(load);
 }
 
+static struct fault_times fault_times;
+
 static void run_touch(struct load *load)
 {
-	while (!is_over(load))
-		touch_page(load, random_below(load, load->pages));
+	while (!is_over(load)) {
+		uint64_t number = random_below(load, load->pages);
+
+		if (load->times)
+			fault_times_touch(&fault_times, page_at(load, number));
+		touch_page(load, number);
+	}
+	if (load->times)
+		fault_times_report(&fault_times);
 }
 
 /* Gives a chunk back in one of the two ways that programs do. */
@@ -397,10 +409,12 @@ static void parse_word(struct load *load, const char *word)
 		load->children = (unsigned int)parse_size(word, value);
 	else if (IS("seed"))
 		load->filler.seed = parse_size(word, value);
+	else if (IS("times"))
+		load->times = parse_size(word, value);
 	else {
 		fprintf(stderr,
 			"load: %s: unknown; known are mem= seconds= touches= ratio= "
-			"write= chunk= children= seed=\n",
+			"write= chunk= children= seed= times=\n",
 			word);
 		exit(2);
 	}
@@ -425,6 +439,8 @@ static void check_bounds(const struct load *load, const struct mode *mode)
 		wrong = "seconds= or touches= must be given";
 	else if (!load->seconds && mode->run == run_work)
 		wrong = "seconds= must be given for work";
+	else if (load->times && mode->run != run_touch)
+		wrong = "times= is of touch";
 	if (wrong) {
 		fprintf(stderr, "load: %s\n", wrong);
 		exit(2);
