@@ -98,3 +98,8 @@ swaps()
 {
 	grep -q "^$1 " /proc/swaps
 }
+
+not()
+{
+	! "$@"
+}

@@ -70,6 +70,7 @@ void undo_files(struct host *host)
 	host_remove(host, "%s/state", host->run);
 	host_remove(host, "%s/guard", host->run);
 	host_remove(host, "%s/guard-said", host->run);
+	host_remove(host, "%s/server-said", host->run);
 	host_remove(host, "%s/bin", host->run);
 	host_remove_empty(host, "%s", host->run);
 }
