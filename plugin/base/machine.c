@@ -72,6 +72,9 @@ int machine_swaps_open(void)
 
 #define SWAPS_MAX 4096
 
+/* Behind the path of a device that is gone. */
+#define DELETED "\\040(deleted)"
+
 /* The bytes read, 0 if none can be. */
 static size_t read_swaps(int swaps, char text[SWAPS_MAX])
 {
@@ -107,11 +110,22 @@ static bool is_served(const char *line)
 	return begins(line, "/dev/nbd") || begins(line, "/dev/ublkb");
 }
 
+/* Writes to an area whose device is gone fail. */
+static bool is_orphan(const char *line)
+{
+	size_t length = strcspn(line, " \t");
+
+	return begins(line, "/dev/ublkb") && length > strlen(DELETED) &&
+	       begins(line + length - strlen(DELETED), DELETED);
+}
+
 /* An area that is not the one that is looked for. */
 static void add_other(const char *line, const struct machine_swap *area, struct machine_swap *found)
 {
 	uint64_t left = area->size > area->used ? area->size - area->used : 0;
 
+	if (is_orphan(line))
+		left = 0;
 	found->elsewhere += left;
 	if (is_served(line))
 		found->other_server = true;
@@ -143,6 +157,15 @@ int machine_swap(int swaps, const char *device, struct machine_swap *swap)
 	}
 	*swap = found;
 	return err;
+}
+
+int machine_swap_orphan(int swaps, const char *device, struct machine_swap *swap)
+{
+	char name[64];
+
+	if ((size_t)snprintf(name, sizeof(name), "%s" DELETED, device) >= sizeof(name))
+		return -EINVAL;
+	return machine_swap(swaps, name, swap);
 }
 
 bool machine_swap_area(int swaps, const char *device, uint64_t *size, uint64_t *used)

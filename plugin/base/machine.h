@@ -50,7 +50,7 @@ int machine_swaps_open(void);
 struct machine_swap {
 	uint64_t size, used;
 	int priority;
-	uint64_t elsewhere; /* free in the other areas */
+	uint64_t elsewhere; /* free in the other areas that take pages */
 	uint64_t lasting;   /* of that, what lasts without power: not of zram, nbd and ublk */
 	bool other_server;  /* another area is that of an nbd or ublk device */
 };
@@ -61,6 +61,12 @@ struct machine_swap {
  * thread.
  */
 int machine_swap(int swaps, const char *device, struct machine_swap *swap);
+
+/*
+ * The same of the area on a device that was taken away while the kernel swapped there, which has
+ * that area for good: nobody can name it to swapoff.
+ */
+int machine_swap_orphan(int swaps, const char *device, struct machine_swap *swap);
 
 /*
  * Size of the swap area on a device and what is used of it, in bytes.  False, and both untouched,

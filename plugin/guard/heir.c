@@ -114,6 +114,16 @@ void heir_pass_time(struct heir *heir, unsigned int ms)
 		nanosleep(&rest, NULL);
 }
 
+/* Not to wait: of a device that somebody deleted while it was swap the kernel does not let go. */
+static int delete (struct heir *heir)
+{
+	int err = ublk_delete_later(&heir->control, heir->info.device);
+
+	if (err == -EOPNOTSUPP || err == -EINVAL)
+		err = ublk_delete(&heir->control, heir->info.device);
+	return err;
+}
+
 int heir_finish(struct heir *heir)
 {
 	int err;
@@ -122,7 +132,7 @@ int heir_finish(struct heir *heir)
 	ublk_queue_close(&heir->queue);
 	err = ublk_stop(&heir->control, heir->info.device);
 	if (!err || err == -ENODEV)
-		err = ublk_delete(&heir->control, heir->info.device);
+		err = delete (heir);
 	ublk_control_close(&heir->control);
 	free(heir);
 	return err == -ENODEV ? 0 : err;

@@ -136,6 +136,7 @@ static void ramzswap_unload(void)
 static void ramzswap_dump_plugin(void)
 {
 	char why[UBLK_WHY_MAX];
+	int number;
 
 	printf("ramzswap_page_size=%u\n", STORE_PAGE_SIZE);
 	printf("ramzswap_default_size=%llu\n", (unsigned long long)size_of_ram() / 4);
@@ -147,8 +148,10 @@ static void ramzswap_dump_plugin(void)
 	for (size_t i = 0; codecs[i]; i++)
 		printf("%s%s", i ? " " : "", codecs[i]->name);
 	printf("\n");
-	printf("ramzswap_ublk=%s\n",
-	       ublk_door_check(UBLK_ANY, why, sizeof(why)) == 0 ? "yes" : why);
+	if (ublk_door_find(&number, why, sizeof(why)) == 0)
+		printf("ramzswap_ublk=yes\nramzswap_ublk_number=%d\n", number);
+	else
+		printf("ramzswap_ublk=%s\n", why);
 	if (server.params.swap != SWAP_OFF) {
 		protection_prepare(&server.protection, server_memory_at_most(&server.params));
 		printf("ramzswap_locked=%d\n", server.protection.locked);

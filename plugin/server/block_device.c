@@ -23,6 +23,7 @@ int block_device_open(struct server *server, char *why, size_t why_size)
 		.number = server->params.ublk,
 		.poll_us = poll_us(),
 		.log = server->log,
+		.taken = &server->ublk_taken,
 	};
 	char line[UBLK_WHY_MAX];
 	int err;

@@ -255,12 +255,15 @@ static unsigned int relieve(void *opaque)
 	struct server *server = opaque;
 	struct oom_call_view view;
 	enum relief relief;
+	int taken;
 
 	view.now_ms = clock_ms();
 	store_count_writes(server->store, &view.writes, &view.failed);
 	view.ended = store_count_ended(server->store, &view.under_way);
 	/* There a request may wait for a slow disk: no program's end helps that. */
 	view.under_way = view.under_way && !server->backing;
+	taken = atomic_load(&server->ublk_taken);
+	view.lost = taken >= 0 && oom_call_is_lost(&server->oom_call, taken);
 	machine_memory(server->oom_call.meminfo, &view.memory);
 	atomic_store_explicit(&server->swap_is_on,
 			      oom_call_swap_is_on(&server->oom_call) ||
@@ -417,6 +420,7 @@ int server_start(struct server *server, char *why, size_t why_size)
 	int err;
 
 	server->started = clock_uptime_seconds();
+	atomic_store(&server->ublk_taken, -1);
 	/* Before threads are made, which have what this one has. */
 	if (may_drop_privileges(&server->params) && privileges_drop() < 0)
 		server->log("warning: privileges cannot be given up");

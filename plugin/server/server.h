@@ -57,6 +57,8 @@ struct server {
 	atomic_uint relief;		 /* enum relief: not told yet */
 	struct control *control;	 /* NULL without control= */
 	struct ublk_door *ublk;		 /* NULL with ublk=off */
+	atomic_int ublk_taken;		 /* the number of a device taken away by force, or -1 */
+	bool ublk_taken_seen;		 /* by the teller */
 	struct clients clients;
 	struct notices notices;
 	unsigned int clients_trimmed; /* of clients_have_gone, for the heap */

@@ -56,6 +56,15 @@ static void tell_of_relief(struct server *server)
 	server->log(line);
 }
 
+/* The door itself has said so. */
+static void watch_block_device(struct server *server)
+{
+	if (server->ublk_taken_seen || atomic_load(&server->ublk_taken) < 0)
+		return;
+	server->ublk_taken_seen = true;
+	atomic_fetch_add(&server->links_lost, 1);
+}
+
 static void watch_link(struct server *server)
 {
 	char line[FULLNESS_LINE_MAX];
@@ -120,8 +129,10 @@ unsigned int teller_step(void *opaque)
 	if (server->params.swap != SWAP_OFF)
 		swap_watch_look(&server->swap);
 	quit_if_wanted(server);
-	if (server->params.swap != SWAP_OFF)
+	if (server->params.swap != SWAP_OFF) {
 		watch_link(server);
+		watch_block_device(server);
+	}
 	tell_what_changed(server);
 	if (clients_have_gone(&server->clients, &server->clients_trimmed))
 		give_requests_back(server);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,7 +76,7 @@ static bool stands_still(struct oom_call *oom_call, const struct oom_call_view *
 /* Writes that fail without end, or that do not even fail any more. */
 static bool fails_on(struct oom_call *oom_call, const struct oom_call_view *view)
 {
-	bool failing = view->failed > oom_call->failed_seen;
+	bool failing = view->lost || view->failed > oom_call->failed_seen;
 	/* The server may be stuck itself, for want of the memory to answer. */
 	bool waiting = view->writes == oom_call->writes_seen && view->memory.writeback > 0;
 
@@ -95,7 +96,8 @@ static bool fails_on(struct oom_call *oom_call, const struct oom_call_view *view
 	/* Another one is judged by what comes next, unless nothing does. */
 	oom_call->since_ms = waiting ? view->now_ms : 0;
 	return is_short(&view->memory) &&
-	       view->failed - oom_call->failed >= (view->writes - oom_call->writes) / 2;
+	       (view->lost ||
+		view->failed - oom_call->failed >= (view->writes - oom_call->writes) / 2);
 }
 
 enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view *view)
@@ -111,6 +113,15 @@ enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view
 		return RELIEF_NONE;
 	oom_call->asked = !oom_call->asked;
 	return oom_call->asked ? RELIEF_ASK_KERNEL : RELIEF_END_ONE;
+}
+
+bool oom_call_is_lost(const struct oom_call *oom_call, int number)
+{
+	struct machine_swap swap;
+	char device[32];
+
+	snprintf(device, sizeof(device), "/dev/ublkb%d", number);
+	return machine_swap_orphan(oom_call->swaps, device, &swap) == 0 && swap.elsewhere == 0;
 }
 
 bool oom_call_swap_is_on(const struct oom_call *oom_call)

@@ -15,6 +15,9 @@
  * memory are made to wait for it to be freed, the server among them.  The kernel leaves an OOM kill
  * that is asked for to a thread of its own, which may wait for memory with all the others.  So
  * where asking was of no use the server ends a program itself (oom_victims.h).
+ *
+ * And where the kernel's device was taken away from the server by force: the kernel writes there
+ * for ever, too, and nobody can have it stop.
  */
 #ifndef RAMZSWAP_OOM_CALL_H
 #define RAMZSWAP_OOM_CALL_H
@@ -59,6 +62,7 @@ struct oom_call_view {
 	uint64_t failed;
 	uint64_t ended; /* requests of any kind */
 	bool under_way; /* one has begun and not ended, and waits for no disk */
+	bool lost; /* oom_call_is_lost of our device: no write comes to us any more, all fail */
 	struct machine_memory memory;
 };
 
@@ -74,11 +78,17 @@ void oom_call_finish(struct oom_call *oom_call);
 /*
  * To be called about every half second.  It is time for the kernel to be asked when for OOM_CALL_MS
  * the machine has had no memory left, and most writes have been failing, or, after one has, none
- * came to an end.  Or when for OOM_CALL_LOOKS calls it had none left, and nothing that was under
- * way went on.  It is time to end a program when that goes on: for OOM_CALL_MS more, or
- * OOM_CALL_LOOKS_AGAIN calls.  Begins to wait anew each time.
+ * came to an end, or they have nowhere to go.  Or when for OOM_CALL_LOOKS calls it had none left,
+ * and nothing that was under way went on.  It is time to end a program when that goes on: for
+ * OOM_CALL_MS more, or OOM_CALL_LOOKS_AGAIN calls.  Begins to wait anew each time.
  */
 enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view *view);
+
+/*
+ * Whether the ublk device of this number was taken away while the kernel swapped there, and there
+ * is no room in another area.  No allocation.
+ */
+bool oom_call_is_lost(const struct oom_call *oom_call, int number);
 
 /* Whether this machine swaps to an nbd or ublk device: perhaps to us. */
 bool oom_call_swap_is_on(const struct oom_call *oom_call);

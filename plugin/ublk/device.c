@@ -131,6 +131,11 @@ int ublk_delete(struct ublk_control *control, uint32_t device)
 	return command_of_device(control, UBLK_DELETE_DEVICE, device, NULL, 0, 0);
 }
 
+int ublk_delete_later(struct ublk_control *control, uint32_t device)
+{
+	return command_of_device(control, UBLK_DELETE_DEVICE_ASYNC, device, NULL, 0, 0);
+}
+
 int ublk_recovery_begin(struct ublk_control *control, uint32_t device)
 {
 	return command_of_device(control, UBLK_START_RECOVERY, device, NULL, 0, 0);

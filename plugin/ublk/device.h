@@ -52,8 +52,14 @@ int ublk_start(struct ublk_control *control, uint32_t device);
 /* Takes /dev/ublkbN away, and all tags with it; requests under way fail. */
 int ublk_stop(struct ublk_control *control, uint32_t device);
 
-/* Takes away what is left; waits until /dev/ublkcN is closed. */
+/* Takes away what is left; waits until nobody has /dev/ublkcN or /dev/ublkbN any more. */
 int ublk_delete(struct ublk_control *control, uint32_t device);
+
+/*
+ * The same without a wait: of a device that was taken away while the kernel swaps to it the kernel
+ * never lets go, and its number stays taken.  -EOPNOTSUPP or -EINVAL before Linux 6.9.
+ */
+int ublk_delete_later(struct ublk_control *control, uint32_t device);
 
 /*
  * A device made with UBLK_FEATURE_RECOVERY whose server has ended gets the calling process: after

@@ -11,6 +11,11 @@ int ublk_door_check(int number, char *why, size_t why_size)
 	return -EOPNOTSUPP;
 }
 
+int ublk_door_find(int *number, char *why, size_t why_size)
+{
+	return ublk_door_check(UBLK_ANY, why, why_size);
+}
+
 int ublk_door_open(struct ublk_door **door, const struct ublk_config *config, char *why,
 		   size_t why_size)
 {

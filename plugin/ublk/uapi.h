@@ -34,6 +34,7 @@ struct ublk_control_command {
 #define UBLK_END_RECOVERY _IOWR('u', 0x11, struct ublk_control_command)
 #define UBLK_GET_INFO _IOR('u', 0x02, struct ublk_control_command)
 #define UBLK_GET_FEATURES _IOR('u', 0x13, struct ublk_control_command)
+#define UBLK_DELETE_DEVICE_ASYNC _IOR('u', 0x14, struct ublk_control_command) /* Linux 6.9 */
 
 /* Features of a kernel, flags of a device. */
 #define UBLK_FEATURE_RECOVERY (UINT64_C(1) << 3)     /* outlives its server */

@@ -33,6 +33,7 @@ _Static_assert(UBLK_REQUEST_BYTES <= REQUEST_SWAP, "larger than what is ready");
 struct ublk_door {
 	struct store *store;
 	void (*log)(const char *line);
+	atomic_int *taken;
 	unsigned int poll_us;
 	struct ublk_control control;
 	struct ublk_device_info info;
@@ -102,20 +103,53 @@ static int say_taken(int number, char *why, size_t why_size)
 	return -EEXIST;
 }
 
-int ublk_door_check(int number, char *why, size_t why_size)
+static bool is_taken(struct ublk_control *control, int number)
 {
-	struct ublk_control control;
 	struct ublk_device_info info;
+
+	return ublk_info(control, (uint32_t)number, &info) == 0;
+}
+
+/* Opens control if a device could be made. */
+static int open_checked(struct ublk_control *control, char *why, size_t why_size)
+{
 	uint64_t features;
-	int err = open_control(&control, why, why_size);
+	int err = open_control(control, why, why_size);
 
 	if (err)
 		return err;
-	err = check_features(&control, &features, why, why_size);
-	if (!err && number != UBLK_ANY && ublk_info(&control, (uint32_t)number, &info) == 0)
+	err = check_features(control, &features, why, why_size);
+	if (err)
+		ublk_control_close(control);
+	return err;
+}
+
+int ublk_door_check(int number, char *why, size_t why_size)
+{
+	struct ublk_control control;
+	int err = open_checked(&control, why, why_size);
+
+	if (err)
+		return err;
+	if (number != UBLK_ANY && is_taken(&control, number))
 		err = say_taken(number, why, why_size);
 	ublk_control_close(&control);
 	return err;
+}
+
+int ublk_door_find(int *number, char *why, size_t why_size)
+{
+	struct ublk_control control;
+	int free = 0;
+	int err = open_checked(&control, why, why_size);
+
+	if (err)
+		return err;
+	while (free < UBLK_NUMBER_MAX && is_taken(&control, free))
+		free++;
+	ublk_control_close(&control);
+	*number = free;
+	return 0;
 }
 
 static int32_t answer(void *opaque, const struct ublk_descriptor *request, unsigned char *data)
@@ -163,6 +197,7 @@ static void tell_of_end(const struct ublk_door *door, int err)
 
 	if (atomic_load(&door->closing))
 		return;
+	atomic_store(door->taken, (int)door->info.device);
 	if (err)
 		snprintf(line, sizeof(line), "ublk: /dev/ublkb%u is served no more: %s",
 			 door->info.device, strerror(-err));
@@ -314,6 +349,7 @@ int ublk_door_open(struct ublk_door **doorp, const struct ublk_config *config, c
 		return say(-ENOMEM, why, why_size, "no memory");
 	door->store = config->store;
 	door->log = config->log;
+	door->taken = config->taken;
 	door->poll_us = config->poll_us;
 	door->claim = -1;
 	sem_init(&door->fetched, 0, 0);
@@ -333,7 +369,10 @@ void ublk_door_close(struct ublk_door *door)
 		return;
 	end_thread(door);
 	ublk_door_release(door);
-	(void)ublk_delete(&door->control, door->info.device);
+	if (atomic_load(door->taken) < 0)
+		(void)ublk_delete(&door->control, door->info.device);
+	else
+		(void)ublk_delete_later(&door->control, door->info.device);
 	ublk_control_close(&door->control);
 	sem_destroy(&door->fetched);
 	free(door);

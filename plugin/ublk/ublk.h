@@ -16,6 +16,7 @@
 #ifndef RAMZSWAP_UBLK_H
 #define RAMZSWAP_UBLK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +49,7 @@ struct ublk_config {
 	int number;	      /* of the device, or UBLK_ANY */
 	unsigned int poll_us; /* 0: never ask; with one processor nothing is asked for either */
 	void (*log)(const char *line); /* called by the thread when the device is lost */
+	atomic_int *taken; /* becomes the device's number when somebody has taken it away */
 };
 
 /*
@@ -55,6 +57,12 @@ struct ublk_config {
  * the fork, while somebody reads why it cannot be.  0, or a negative errno with one line of why.
  */
 int ublk_door_check(int number, char *why, size_t why_size);
+
+/*
+ * The same for any number, and *number is one that is free: somebody else may take it.  A device
+ * that the kernel cannot let go of has its number still, and is neither in /dev nor in /sys.
+ */
+int ublk_door_find(int *number, char *why, size_t why_size);
 
 /* Makes the device and serves it.  0, or a negative errno with why; *door is untouched then. */
 int ublk_door_open(struct ublk_door **door, const struct ublk_config *config, char *why,

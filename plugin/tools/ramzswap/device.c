@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/machine.h"
 #include "base/stats.h"
 #include "tools/ask.h"
 #include "tools/ramzswap/device.h"
@@ -38,6 +39,19 @@ bool device_is_lost(const struct host *host, const struct state *state)
 	       host_path(host, path, sizeof(path), "%s", state->control_socket) &&
 	       ask(path, "stats", ASK_TIMEOUT_S, answer, &body, why) == 0 &&
 	       stats_parse_plain(&stats, body) == 0 && stats.connections == 0;
+}
+
+bool device_is_removed(const struct host *host, const struct state *state)
+{
+	return state->ublk && !host_exists(host, "/sys/block/%s", state->name);
+}
+
+bool device_is_orphan(const struct host *host, const struct state *state)
+{
+	struct machine_swap swap;
+
+	return device_is_removed(host, state) &&
+	       machine_swap_orphan(host->swaps, state->device, &swap) == 0;
 }
 
 static bool is_let_go(struct host *host, void *about)

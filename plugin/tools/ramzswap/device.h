@@ -21,6 +21,12 @@ bool device_is_attached(const struct host *host, const struct state *state);
  */
 bool device_is_lost(const struct host *host, const struct state *state);
 
+/* Whether somebody took it away from a server that lives: of ublk, where nobody is attached. */
+bool device_is_removed(const struct host *host, const struct state *state);
+
+/* Whether the kernel has the swap area of a removed device still: then for good. */
+bool device_is_orphan(const struct host *host, const struct state *state);
+
 /* Lets go what is ours: disconnects nbd, deletes what a dead server left of ublk.  Warns. */
 void device_detach(struct host *host, const struct state *state);
 

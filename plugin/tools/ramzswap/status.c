@@ -104,12 +104,31 @@ static void show_notices(const struct host *host, const struct state *state)
 			 *state->no_notices ? state->no_notices : body + strlen(none));
 }
 
+static int tell_of_removal(const struct host *host, const struct state *state)
+{
+	if (device_is_orphan(host, state))
+		host_complain(host,
+			      "somebody took %s away while the kernel swapped there: what was "
+			      "swapped out is lost, and the kernel cannot let go of the area. "
+			      "'ramzswap stop' gives the server's memory back; restart the machine "
+			      "when it suits",
+			      state->device);
+	else
+		host_complain(host,
+			      "somebody took %s away: 'ramzswap stop' and 'start' bring it back",
+			      state->device);
+	return EXIT_FAILURE;
+}
+
 static int show(struct host *host, const struct state *state)
 {
-	bool on = show_area(host, state);
+	bool removed = device_is_removed(host, state) && server_process(host) != 0;
+	bool on = !removed && show_area(host, state);
 	pid_t server;
 
 	host_say(host, "door: %s (%s)", state->ublk ? "ublk" : "nbd", state->door_why);
+	if (removed)
+		return tell_of_removal(host, state);
 	show_guard(host, state);
 	server = server_process(host);
 	if (!server) {

@@ -177,6 +177,12 @@ int stop_disk(struct host *host, bool forced)
 		host_complain(host, "%s/state is damaged: nothing was changed", host->run);
 		return EXIT_FAILURE;
 	}
+	if (device_is_orphan(host, &state))
+		host_warn(host,
+			  "the kernel keeps the swap area of %s, which somebody took away, and "
+			  "cannot "
+			  "write there: restart the machine when it suits",
+			  state.device);
 	view = look(host, &state, forced);
 	verdict = stop_judge(&view);
 	if (verdict == STOP_NAMELESS) {

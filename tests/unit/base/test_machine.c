@@ -56,6 +56,27 @@ static void what_nobody_swaps_to_has_none_and_changes_nothing(void **state)
 	close(fd);
 }
 
+static void an_area_whose_device_was_taken_away_is_found_and_has_no_room(void **state)
+{
+	static const char orphan[] =
+		"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+		"/dev/ublkb0\\040(deleted)                partition\t262140\t\t100\t\t100\n"
+		"/swap\\040(deleted)                      file\t\t1000\t\t100\t\t-2\n";
+	struct machine_swap swap;
+	int fd = file_of(orphan), others = file_of(swaps);
+
+	assert_int_equal(machine_swap_orphan(fd, "/dev/ublkb0", &swap), 0);
+	assert_int_equal(swap.used, 100 << 10);
+	/* A swap file without a name is as good as another. */
+	assert_int_equal(swap.elsewhere, 900 << 10);
+	assert_int_equal(machine_swap(fd, "/dev/ublkb0", &swap), -ENOENT);
+	assert_int_equal(swap.elsewhere, 900 << 10);
+	assert_int_equal(machine_swap_orphan(fd, "/dev/ublkb", &swap), -ENOENT);
+	assert_int_equal(machine_swap_orphan(others, "/dev/nbd0", &swap), -ENOENT);
+	close(fd);
+	close(others);
+}
+
 static void what_is_free_elsewhere_is_counted(void **state)
 {
 	struct machine_swap swap = { .size = 1 };
@@ -191,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_area_of_a_device_is_found_by_its_whole_name),
 		cmocka_unit_test(what_nobody_swaps_to_has_none_and_changes_nothing),
+		cmocka_unit_test(an_area_whose_device_was_taken_away_is_found_and_has_no_room),
 		cmocka_unit_test(what_is_free_elsewhere_is_counted),
 		cmocka_unit_test(what_lasts_is_told_from_what_does_not),
 		cmocka_unit_test(areas_of_terabytes_are_told),

@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -221,6 +223,39 @@ static void test_a_server_that_was_stopped_is_no_reason(void **state)
 	assert_int_equal(due_while_waiting(5, 0), 0);
 }
 
+static void test_a_device_that_was_taken_away_is_a_reason_where_memory_is_short(void **state)
+{
+	view.lost = true;
+	assert_int_equal(due(9, 0, 0), 0);
+	assert_int_equal(due(2, 0, 0), 1);
+	assert_int_equal(due(11, 0, 0), 1);
+	view.memory.available = 33 * MIB;
+	assert_int_equal(due(100, 0, 0), 0);
+	/* Nor at once, when it gets short. */
+	view.memory.available = 5 * MIB;
+	assert_int_equal(due(9, 0, 0), 0);
+	assert_int_equal(due(2, 0, 0), 1);
+}
+
+static void test_another_area_that_takes_pages_will_do(void **state)
+{
+	static const char orphan[] = "/dev/ublkb3\\040(deleted) partition 262140 100 100\n";
+	static const char another[] = "/dev/zram0 partition 262140 100 100\n";
+	FILE *swaps = tmpfile();
+
+	assert_non_null(swaps);
+	oom_call.swaps = fileno(swaps);
+	assert_false(oom_call_is_lost(&oom_call, 3));
+	assert_int_equal(pwrite(oom_call.swaps, orphan, strlen(orphan), 0), strlen(orphan));
+	assert_true(oom_call_is_lost(&oom_call, 3));
+	assert_false(oom_call_is_lost(&oom_call, 0));
+	assert_int_equal(pwrite(oom_call.swaps, another, strlen(another), strlen(orphan)),
+			 strlen(another));
+	assert_false(oom_call_is_lost(&oom_call, 3));
+	fclose(swaps);
+	oom_call.swaps = -1;
+}
+
 static void test_the_call_writes_what_the_kernel_expects(void **state)
 {
 	int ends[2];
@@ -261,6 +296,9 @@ int main(void)
 		cmocka_unit_test_setup(test_a_request_that_waits_for_something_else_is_no_reason,
 				       begin),
 		cmocka_unit_test_setup(test_a_server_that_was_stopped_is_no_reason, begin),
+		cmocka_unit_test_setup(
+			test_a_device_that_was_taken_away_is_a_reason_where_memory_is_short, begin),
+		cmocka_unit_test_setup(test_another_area_that_takes_pages_will_do, begin),
 		cmocka_unit_test_setup(test_the_call_writes_what_the_kernel_expects, begin),
 	};
 

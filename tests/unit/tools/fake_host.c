@@ -326,6 +326,7 @@ void fake_host_use_ublk(struct fake_host *fake)
 		 "control_socket='/run/ramzswap/control'\n"
 		 "guard='/sbin/ramzswap-guard' guarded='/run/ramzswap/control 101'");
 	fake_put(fake, "/dev/ublkc0", "x");
+	fake_put(fake, "/sys/block/ublkb0/queue/scheduler", "[none]");
 	fake_swaps(fake, 262140, 131072);
 }
 

@@ -147,6 +147,36 @@ static void the_other_door_has_no_link(void **state)
 	said("ramzswap: door: ublk (asked for)\n", fake_said(fake));
 }
 
+static void a_device_that_was_taken_away_is_told(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_host_use_ublk(fake);
+	fake_remove(fake, "/sys/block/ublkb0");
+	fake_put(fake, "/proc/swaps",
+		 "Filename Type Size Used Priority\n"
+		 "/dev/ublkb0\\040(deleted) partition 262140 131072 100");
+	assert_int_equal(status_show_all(&fake->host), 1);
+	assert_string_equal(
+		fake_complained(fake),
+		"ramzswap: somebody took /dev/ublkb0 away while the kernel swapped there: what was "
+		"swapped out is lost, and the kernel cannot let go of the area. 'ramzswap stop' "
+		"gives the server's memory back; restart the machine when it suits\n");
+}
+
+static void one_that_nobody_swapped_to_is_told_otherwise(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_host_use_ublk(fake);
+	fake_remove(fake, "/sys/block/ublkb0");
+	fake_swaps(fake, 0, 0);
+	assert_int_equal(status_show(&fake->host), 1);
+	assert_string_equal(fake_complained(fake),
+			    "ramzswap: somebody took /dev/ublkb0 away: 'ramzswap stop' and 'start' "
+			    "bring it back\n");
+}
+
 /* As long as swap is on /sys has the device as attached. */
 static void a_server_that_has_lost_its_client_is_told(void **state)
 {
@@ -224,6 +254,8 @@ int main(void)
 		ON_A_HOST(a_server_that_does_not_run_has_lost_nothing_where_swap_is_off),
 		ON_A_HOST(a_link_that_is_cut_is_told),
 		ON_A_HOST(the_other_door_has_no_link),
+		ON_A_HOST(a_device_that_was_taken_away_is_told),
+		ON_A_HOST(one_that_nobody_swapped_to_is_told_otherwise),
 		ON_A_HOST(a_server_that_has_lost_its_client_is_told),
 		ON_A_HOST(a_server_tells_its_statistics),
 	};

@@ -399,6 +399,23 @@ static void the_other_door_goes_with_its_server(void **state)
 	everything_is_gone(fake);
 }
 
+static void a_device_that_was_taken_away_is_warned_of(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_host_use_ublk(fake);
+	fake_remove(fake, "/sys/block/ublkb0");
+	fake_put(fake, "/proc/swaps",
+		 "Filename Type Size Used Priority\n"
+		 "/dev/ublkb0\\040(deleted) partition 262140 131072 100");
+	assert_int_equal(stop_disk(&fake->host, false), 0);
+	assert_string_equal(fake->log, "commit; end 102; end 101; lock; unlock; ");
+	complained(fake, "ramzswap: warning: the kernel keeps the swap area of /dev/ublkb0, which "
+			 "somebody took away, and cannot write there: restart the machine when it "
+			 "suits\n");
+	everything_is_gone(fake);
+}
+
 /* Requests of a device that nobody answers for wait without end, and the machine with them. */
 static void a_swapoff_that_fails_leaves_who_answers_for_a_dead_server(void **state)
 {
@@ -530,6 +547,7 @@ int main(void)
 		ON_A_HOST(a_device_that_somebody_else_has_taken_is_left_alone),
 		ON_A_HOST(a_device_that_stays_attached_is_warned_of),
 		ON_A_HOST(the_other_door_goes_with_its_server),
+		ON_A_HOST(a_device_that_was_taken_away_is_warned_of),
 		ON_A_HOST(a_swapoff_that_fails_leaves_who_answers_for_a_dead_server),
 		ON_A_HOST(what_a_dead_server_left_of_the_other_door_is_buried),
 		ON_A_HOST(a_damaged_state_changes_nothing),
