@@ -90,11 +90,11 @@ static unsigned int find_best(const struct oom_victims *victims, struct candidat
 	while ((got = getdents64(victims->proc, entries, sizeof(entries))) > 0) {
 		for (ssize_t at = 0; at < got;) {
 			const struct dirent64 *entry = (const void *)(entries + at);
-			/* Other names than numbers are 0 by this. */
+			/* Other names than numbers are 0 by this; 1 may be a whole container. */
 			pid_t number = (pid_t)strtol(entry->d_name, NULL, 10);
 
 			at += entry->d_reclen;
-			if (number > 0 && number != getpid())
+			if (number > 1 && number != getpid())
 				insert(best, &count,
 				       (struct candidate){ number, score_of(victims, number) });
 		}

@@ -45,9 +45,9 @@ int oom_victims_prepare(struct oom_victims *victims);
 void oom_victims_finish(struct oom_victims *victims);
 
 /*
- * Looks for those with the highest scores, but for the calling process, in place of those that were
- * known.  Takes memory, and waits for it: not for the thread that calls oom_victims_end.  Some
- * three system calls a process.  One thread at a time.
+ * Looks for those with the highest scores, but for the calling process and the first one of this
+ * machine or container, in place of those that were known.  Takes memory, and waits for it: not for
+ * the thread that calls oom_victims_end.  Some three system calls a process.  One thread at a time.
  */
 void oom_victims_look(struct oom_victims *victims);
 
