@@ -118,7 +118,7 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(oom_calls, "OOMCalls", COUNT, COUNTER,                                                   \
 	  "Times that the OOM killer was called for want of room")                                 \
 	X(oom_kills, "OOMKills", COUNT, COUNTER,                                                   \
-	  "Programs that the server ended itself, as the OOM killer did not come")                 \
+	  "Programs that the server ended itself for want of memory")                              \
 	X(minor_faults, "MinorFaults", COUNT, COUNTER, "Minor page faults of the server")          \
 	X(major_faults, "MajorFaults", COUNT, COUNTER, "Major page faults of the server")          \
 	X(request_faults, "RequestFaults", COUNT, COUNTER,                                         \

@@ -230,17 +230,24 @@ static unsigned int write_back(void *opaque)
 /* What has not been told yet stays to be told. */
 static void give_relief(struct server *server, enum relief relief)
 {
-	bool asks = relief == RELIEF_ASK_KERNEL, told = atomic_load(&server->relief) == RELIEF_NONE;
+	bool told = atomic_load(&server->relief) == RELIEF_NONE;
 	struct oom_victim ended;
-	int err = asks ? oom_call_make(&server->oom_call)
-		       : oom_victims_end(&server->victims, &ended);
+	int err = -ESRCH;
 
-	if (!err)
-		atomic_fetch_add(asks ? &server->oom_calls : &server->oom_kills, 1);
+	if (relief == RELIEF_END_ONE)
+		err = oom_victims_end(&server->victims, &ended);
+	if (!err) {
+		atomic_fetch_add(&server->oom_kills, 1);
+	} else {
+		relief = RELIEF_ASK_KERNEL;
+		err = oom_call_make(&server->oom_call);
+		if (!err)
+			atomic_fetch_add(&server->oom_calls, 1);
+	}
 	if (!told)
 		return;
 	server->relief_error = err;
-	if (!asks && !err)
+	if (relief == RELIEF_END_ONE)
 		server->ended = ended;
 	atomic_store(&server->relief, relief);
 }

@@ -37,20 +37,16 @@ static void tell_of_relief(struct server *server)
 	if (relief == RELIEF_NONE)
 		return;
 	err = server->relief_error;
-	if (relief == RELIEF_ASK_KERNEL)
+	if (relief == RELIEF_END_ONE)
+		snprintf(what, sizeof(what), "ended %s (process %d)", server->ended.name,
+			 (int)server->ended.number);
+	else
 		snprintf(what, sizeof(what), "%s%s",
 			 err ? "the kernel cannot be asked to end a program: "
 			     : "asked the kernel to end a program (OOM killer)",
 			 err ? strerror(-err) : "");
-	else if (err)
-		snprintf(what, sizeof(what),
-			 "the OOM killer did not come, and no program can be ended: %s",
-			 strerror(-err));
-	else
-		snprintf(what, sizeof(what), "the OOM killer did not come: ended %s (%d)",
-			 server->ended.name, (int)server->ended.number);
 	snprintf(line, sizeof(line),
-		 "writes have found no room for %u seconds and this machine has no memory left: %s",
+		 "pages have found no room for %u seconds and this machine has no memory left: %s",
 		 OOM_CALL_MS / 1000, what);
 	atomic_store(&server->relief, RELIEF_NONE);
 	server->log(line);

@@ -67,7 +67,7 @@ static bool stands_still(struct oom_call *oom_call, const struct oom_call_view *
 	else
 		oom_call->standing++;
 	oom_call->ended_seen = view->ended;
-	if (oom_call->standing < (oom_call->asked ? OOM_CALL_LOOKS_AGAIN : OOM_CALL_LOOKS))
+	if (oom_call->standing < (oom_call->tried ? OOM_CALL_LOOKS_AGAIN : OOM_CALL_LOOKS))
 		return false;
 	oom_call->standing = 0;
 	return true;
@@ -100,19 +100,35 @@ static bool fails_on(struct oom_call *oom_call, const struct oom_call_view *view
 		view->failed - oom_call->failed >= (view->writes - oom_call->writes) / 2);
 }
 
+/*
+ * Where nothing goes on the kernel's threads wait for memory, too: one would do what it was asked
+ * when it is not needed any more, and a second program would end.
+ */
+static enum relief next(enum relief tried, bool still)
+{
+	switch (tried) {
+	case RELIEF_ASK_KERNEL:
+		return RELIEF_END_ONE;
+	case RELIEF_END_ONE:
+		return RELIEF_ASK_KERNEL;
+	default:
+		return still ? RELIEF_END_ONE : RELIEF_ASK_KERNEL;
+	}
+}
+
 enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view *view)
 {
 	bool failing = view->failed > oom_call->failed_seen, still, failing_on;
 
-	/* Of use, or of none any more: the kernel is asked anew. */
+	/* Of use, or of none any more. */
 	if (!is_short(&view->memory) || (goes_on(oom_call, view) && !failing))
-		oom_call->asked = false;
+		oom_call->tried = RELIEF_NONE;
 	still = stands_still(oom_call, view);
 	failing_on = fails_on(oom_call, view);
 	if (!still && !failing_on)
 		return RELIEF_NONE;
-	oom_call->asked = !oom_call->asked;
-	return oom_call->asked ? RELIEF_ASK_KERNEL : RELIEF_END_ONE;
+	oom_call->tried = next(oom_call->tried, still);
+	return oom_call->tried;
 }
 
 bool oom_call_is_lost(const struct oom_call *oom_call, int number)

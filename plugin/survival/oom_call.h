@@ -13,8 +13,8 @@
  * that page to be stored.  Pages that do not compress may bring a machine there: each takes a
  * little more than it gives, out of what the kernel keeps free.  At half of that all who want
  * memory are made to wait for it to be freed, the server among them.  The kernel leaves an OOM kill
- * that is asked for to a thread of its own, which may wait for memory with all the others.  So
- * where asking was of no use the server ends a program itself (oom_victims.h).
+ * that is asked for to a thread of its own, which may wait with all the others.  So there the
+ * server ends a program itself (oom_victims.h), and so it does where asking was of no use.
  *
  * And where the kernel's device was taken away from the server by force: the kernel writes there
  * for ever, too, and nobody can have it stop.
@@ -33,8 +33,15 @@
 /* The same in looks: they stop where the server is stopped, and nothing can go on. */
 #define OOM_CALL_LOOKS 20u
 
-/* And where the kernel has been asked, and still nothing goes on. */
+/* And where something has been done about it, and still nothing goes on. */
 #define OOM_CALL_LOOKS_AGAIN 10u
+
+/* What has to be done. */
+enum relief {
+	RELIEF_NONE,
+	RELIEF_ASK_KERNEL, /* oom_call_make */
+	RELIEF_END_ONE,	   /* oom_victims_end, or the former where that cannot be */
+};
 
 struct oom_call {
 	bool prepared;
@@ -45,14 +52,7 @@ struct oom_call {
 	uint64_t writes, failed; /* write requests at since_ms */
 	uint64_t writes_seen, failed_seen, ended_seen; /* at the last look */
 	unsigned int standing; /* looks in a row at which nothing had gone on */
-	bool asked; /* the kernel, and memory has been short, and nothing better, since */
-};
-
-/* What has to be done. */
-enum relief {
-	RELIEF_NONE,
-	RELIEF_ASK_KERNEL, /* oom_call_make */
-	RELIEF_END_ONE,	   /* oom_victims_end: asking was of no use */
+	enum relief tried;     /* and memory has been short since, and nothing better */
 };
 
 /* What is to be judged. */
@@ -76,11 +76,12 @@ void oom_call_prepare(struct oom_call *oom_call);
 void oom_call_finish(struct oom_call *oom_call);
 
 /*
- * To be called about every half second.  It is time for the kernel to be asked when for OOM_CALL_MS
- * the machine has had no memory left, and most writes have been failing, or, after one has, none
- * came to an end, or they have nowhere to go.  Or when for OOM_CALL_LOOKS calls it had none left,
- * and nothing that was under way went on.  It is time to end a program when that goes on: for
- * OOM_CALL_MS more, or OOM_CALL_LOOKS_AGAIN calls.  Begins to wait anew each time.
+ * To be called about every half second.  Something has to be done when for OOM_CALL_MS the machine
+ * has had no memory left, and most writes have been failing, or, after one has, none came to an
+ * end, or they have nowhere to go: the kernel is to be asked.  Or when for OOM_CALL_LOOKS calls it
+ * had none left, and nothing that was under way went on: a program is to be ended.  Where that goes
+ * on the other is due, for OOM_CALL_MS more, or OOM_CALL_LOOKS_AGAIN calls.  Begins to wait anew
+ * each time.
  */
 enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view *view);
 

@@ -156,7 +156,7 @@ static void write_trouble(const struct ramzswap_stats *stats, FILE *out)
 		{ stats->oom_calls, "call", "calls",
 		  "to the OOM killer for want of memory: give the pool more room" },
 		{ stats->oom_kills, "program", "programs",
-		  "ended by the server, as the OOM killer did not come: a smaller load" },
+		  "ended by the server for want of memory: give the machine less to do" },
 	};
 
 	for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++)
