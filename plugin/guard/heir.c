@@ -115,7 +115,7 @@ void heir_pass_time(struct heir *heir, unsigned int ms)
 }
 
 /* Not to wait: of a device that somebody deleted while it was swap the kernel does not let go. */
-static int delete (struct heir *heir)
+static int take_away(struct heir *heir)
 {
 	int err = ublk_delete_later(&heir->control, heir->info.device);
 
@@ -132,7 +132,7 @@ int heir_finish(struct heir *heir)
 	ublk_queue_close(&heir->queue);
 	err = ublk_stop(&heir->control, heir->info.device);
 	if (!err || err == -ENODEV)
-		err = delete (heir);
+		err = take_away(heir);
 	ublk_control_close(&heir->control);
 	free(heir);
 	return err == -ENODEV ? 0 : err;

@@ -14,7 +14,7 @@
 #include "server/server.h"
 #include "store/store.h"
 #include "server/block_device.h"
-#include "server/fullness.h"
+#include "server/relief.h"
 #include "server/teller.h"
 #include "server/worker.h"
 #include "ublk/ublk.h"
@@ -227,61 +227,6 @@ static unsigned int write_back(void *opaque)
 	return store_writeback_work(server->store);
 }
 
-/* What has not been told yet stays to be told. */
-static void give_relief(struct server *server, enum relief relief)
-{
-	bool told = atomic_load(&server->relief) == RELIEF_NONE;
-	struct oom_victim ended;
-	int err = -ESRCH;
-
-	if (relief == RELIEF_END_ONE)
-		err = oom_victims_end(&server->victims, &ended);
-	if (!err) {
-		atomic_fetch_add(&server->oom_kills, 1);
-	} else {
-		relief = RELIEF_ASK_KERNEL;
-		err = oom_call_make(&server->oom_call);
-		if (!err)
-			atomic_fetch_add(&server->oom_calls, 1);
-	}
-	if (!told)
-		return;
-	server->relief_error = err;
-	if (relief == RELIEF_END_ONE)
-		server->ended = ended;
-	atomic_store(&server->relief, relief);
-}
-
-/*
- * Where swap is on and writes find no room for long, or the server itself no memory to go on, the
- * kernel must end a program.  Takes no lock and no memory, in a thread of its own: the others may
- * be waiting for memory.
- */
-static unsigned int relieve(void *opaque)
-{
-	struct server *server = opaque;
-	struct oom_call_view view;
-	enum relief relief;
-	int taken;
-
-	view.now_ms = clock_ms();
-	store_count_writes(server->store, &view.writes, &view.failed);
-	view.ended = store_count_ended(server->store, &view.under_way);
-	/* There a request may wait for a slow disk: no program's end helps that. */
-	view.under_way = view.under_way && !server->backing;
-	taken = atomic_load(&server->ublk_taken);
-	view.lost = taken >= 0 && oom_call_is_lost(&server->oom_call, taken);
-	machine_memory(server->oom_call.meminfo, &view.memory);
-	atomic_store_explicit(&server->swap_is_on,
-			      oom_call_swap_is_on(&server->oom_call) ||
-				      swap_watch_sees_any(&server->swap),
-			      memory_order_relaxed);
-	relief = oom_call_judge(&server->oom_call, &view);
-	if (relief != RELIEF_NONE && server->swap_is_on)
-		give_relief(server, relief);
-	return FULLNESS_MS;
-}
-
 static void kick(void *opaque)
 {
 	worker_kick(opaque);
@@ -349,7 +294,7 @@ static int start_threads(struct server *server)
 		store_on_pressure(server->store, kick, server->writeback_worker);
 	}
 	if (server->oom_call.prepared) {
-		err = worker_start(&server->oom_call_worker, relieve, server);
+		err = worker_start(&server->oom_call_worker, relief_step, server);
 		if (err)
 			return err;
 	}

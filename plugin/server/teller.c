@@ -6,51 +6,11 @@
 #include "base/request.h"
 #include "server/fullness.h"
 #include "server/quit.h"
+#include "server/relief.h"
 #include "server/request_memory.h"
 #include "server/server.h"
 #include "server/teller.h"
 #include "store/store.h"
-
-/* Looks between two for programs that may be ended: 2 seconds. */
-#define VICTIMS_LOOKS 4u
-
-/*
- * Who else may wait for memory may also be the one who looks for whom to end, when there is hardly
- * any left.  While there is much nobody has to know.
- */
-static void watch_victims(struct server *server, const struct machine_memory *memory)
-{
-	if (!server->swap_is_on || memory->available >= memory->total / 4 ||
-	    ++server->victims_age < VICTIMS_LOOKS)
-		return;
-	server->victims_age = 0;
-	oom_victims_look(&server->victims);
-}
-
-/* The log may need memory: what is done without any is told by another thread. */
-static void tell_of_relief(struct server *server)
-{
-	enum relief relief = atomic_load(&server->relief);
-	char line[FULLNESS_LINE_MAX], what[FULLNESS_LINE_MAX / 2];
-	int err;
-
-	if (relief == RELIEF_NONE)
-		return;
-	err = server->relief_error;
-	if (relief == RELIEF_END_ONE)
-		snprintf(what, sizeof(what), "ended %s (process %d)", server->ended.name,
-			 (int)server->ended.number);
-	else
-		snprintf(what, sizeof(what), "%s%s",
-			 err ? "the kernel cannot be asked to end a program: "
-			     : "asked the kernel to end a program (OOM killer)",
-			 err ? strerror(-err) : "");
-	snprintf(line, sizeof(line),
-		 "pages have found no room for %u seconds and this machine has no memory left: %s",
-		 OOM_CALL_MS / 1000, what);
-	atomic_store(&server->relief, RELIEF_NONE);
-	server->log(line);
-}
 
 /* The door itself has said so. */
 static void watch_block_device(struct server *server)
@@ -98,8 +58,8 @@ static void tell_what_changed(struct server *server)
 	stats.group_limit = group_limit_of_groups(&server->group);
 	machine_memory(server->meminfo, &memory);
 	room = machine_room(&memory, server->swap_is_on);
-	watch_victims(server, &memory);
-	tell_of_relief(server);
+	relief_watch(server, &memory);
+	relief_tell(server);
 	if (fullness_look(&server->fullness, &stats, room, line, sizeof(line)))
 		server->log(line);
 	if (store_backing_news(server->store, line, sizeof(line)))

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/machine.h"
+#include "server/fullness.h"
+#include "server/relief.h"
+#include "server/server.h"
+#include "store/store.h"
+
+/* Looks between two for programs that may be ended: 2 seconds. */
+#define VICTIMS_LOOKS 4u
+
+void relief_watch(struct server *server, const struct machine_memory *memory)
+{
+	if (!server->swap_is_on || memory->available >= memory->total / 4 ||
+	    ++server->victims_age < VICTIMS_LOOKS)
+		return;
+	server->victims_age = 0;
+	oom_victims_look(&server->victims);
+}
+
+/* What has not been told yet stays to be told. */
+static void give_relief(struct server *server, enum relief relief)
+{
+	bool told = atomic_load(&server->relief) == RELIEF_NONE;
+	struct oom_victim ended;
+	int err = -ESRCH;
+
+	if (relief == RELIEF_END_ONE)
+		err = oom_victims_end(&server->victims, &ended);
+	if (!err) {
+		atomic_fetch_add(&server->oom_kills, 1);
+	} else {
+		relief = RELIEF_ASK_KERNEL;
+		err = oom_call_make(&server->oom_call);
+		if (!err)
+			atomic_fetch_add(&server->oom_calls, 1);
+	}
+	if (!told)
+		return;
+	server->relief_error = err;
+	if (relief == RELIEF_END_ONE)
+		server->ended = ended;
+	atomic_store(&server->relief, relief);
+}
+
+unsigned int relief_step(void *opaque)
+{
+	struct server *server = opaque;
+	struct oom_call_view view;
+	enum relief relief;
+	int taken;
+
+	view.now_ms = clock_ms();
+	store_count_writes(server->store, &view.writes, &view.failed);
+	view.ended = store_count_ended(server->store, &view.under_way);
+	/* There a request may wait for a slow disk: no program's end helps that. */
+	view.under_way = view.under_way && !server->backing;
+	taken = atomic_load(&server->ublk_taken);
+	view.lost = taken >= 0 && oom_call_is_lost(&server->oom_call, taken);
+	machine_memory(server->oom_call.meminfo, &view.memory);
+	atomic_store_explicit(&server->swap_is_on,
+			      oom_call_swap_is_on(&server->oom_call) ||
+				      swap_watch_sees_any(&server->swap),
+			      memory_order_relaxed);
+	relief = oom_call_judge(&server->oom_call, &view);
+	if (relief != RELIEF_NONE && server->swap_is_on)
+		give_relief(server, relief);
+	return FULLNESS_MS;
+}
+
+void relief_tell(struct server *server)
+{
+	enum relief relief = atomic_load(&server->relief);
+	char line[FULLNESS_LINE_MAX], what[FULLNESS_LINE_MAX / 2];
+	int err;
+
+	if (relief == RELIEF_NONE)
+		return;
+	err = server->relief_error;
+	if (relief == RELIEF_END_ONE)
+		snprintf(what, sizeof(what), "ended %s (process %d)", server->ended.name,
+			 (int)server->ended.number);
+	else
+		snprintf(what, sizeof(what), "%s%s",
+			 err ? "the kernel cannot be asked to end a program: "
+			     : "asked the kernel to end a program (OOM killer)",
+			 err ? strerror(-err) : "");
+	snprintf(line, sizeof(line),
+		 "pages have found no room for %u seconds and this machine has no memory left: %s",
+		 OOM_CALL_MS / 1000, what);
+	atomic_store(&server->relief, RELIEF_NONE);
+	server->log(line);
+}
