@@ -103,3 +103,12 @@ not()
 {
 	! "$@"
 }
+
+# plugin_refuses REASON COMMAND...: it ends with one line, which has the reason
+plugin_refuses()
+{
+	reason=$1
+	shift
+	timeout 20 "$@" >/run/answer 2>&1 && return 1
+	[ "$(wc -l </run/answer)" = 1 ] && grep -q -- "$reason" /run/answer
+}
