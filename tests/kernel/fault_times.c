@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "fault_times.h"
 
 #define NS_PER_US 1000
@@ -23,21 +23,13 @@ static long major_faults(void)
 	return usage.ru_majflt;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 void fault_times_touch(struct fault_times *times, const void *page)
 {
 	long before = major_faults();
-	uint64_t start = now_ns();
+	uint64_t start = clock_ns();
 
 	(void)*(const volatile uint64_t *)page;
-	start = now_ns() - start;
+	start = clock_ns() - start;
 	if (major_faults() > before)
 		fault_times_add(times, start);
 }

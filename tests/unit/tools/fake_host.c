@@ -330,6 +330,14 @@ void fake_host_use_ublk(struct fake_host *fake)
 	fake_swaps(fake, 262140, 131072);
 }
 
+void fake_host_lose_ublk(struct fake_host *fake)
+{
+	fake_remove(fake, "/sys/block/ublkb0");
+	fake_put(fake, "/proc/swaps",
+		 "Filename Type Size Used Priority\n"
+		 "/dev/ublkb0\\040(deleted) partition 262140 131072 100");
+}
+
 const char *fake_said(struct fake_host *fake)
 {
 	fflush(fake->host.out);

@@ -42,6 +42,9 @@ int fake_host_teardown(void **state);
 /* Makes the directory one of a disk behind the ublk door. */
 void fake_host_use_ublk(struct fake_host *fake);
 
+/* After that: somebody has taken the device away while the kernel swapped there. */
+void fake_host_lose_ublk(struct fake_host *fake);
+
 /* Makes a file below the root, with its directories, or writes it anew. */
 void fake_put(struct fake_host *fake, const char *path, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -152,10 +152,7 @@ static void a_device_that_was_taken_away_is_told(void **state)
 	struct fake_host *fake = *state;
 
 	fake_host_use_ublk(fake);
-	fake_remove(fake, "/sys/block/ublkb0");
-	fake_put(fake, "/proc/swaps",
-		 "Filename Type Size Used Priority\n"
-		 "/dev/ublkb0\\040(deleted) partition 262140 131072 100");
+	fake_host_lose_ublk(fake);
 	assert_int_equal(status_show_all(&fake->host), 1);
 	assert_string_equal(
 		fake_complained(fake),

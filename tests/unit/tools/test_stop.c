@@ -404,10 +404,7 @@ static void a_device_that_was_taken_away_is_warned_of(void **state)
 	struct fake_host *fake = *state;
 
 	fake_host_use_ublk(fake);
-	fake_remove(fake, "/sys/block/ublkb0");
-	fake_put(fake, "/proc/swaps",
-		 "Filename Type Size Used Priority\n"
-		 "/dev/ublkb0\\040(deleted) partition 262140 131072 100");
+	fake_host_lose_ublk(fake);
 	assert_int_equal(stop_disk(&fake->host, false), 0);
 	assert_string_equal(fake->log, "commit; end 102; end 101; lock; unlock; ");
 	complained(fake, "ramzswap: warning: the kernel keeps the swap area of /dev/ublkb0, which "
