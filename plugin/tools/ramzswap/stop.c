@@ -180,8 +180,7 @@ int stop_disk(struct host *host, bool forced)
 	if (device_is_orphan(host, &state))
 		host_warn(host,
 			  "the kernel keeps the swap area of %s, which somebody took away, and "
-			  "cannot "
-			  "write there: restart the machine when it suits",
+			  "cannot write there: restart the machine when it suits",
 			  state.device);
 	view = look(host, &state, forced);
 	verdict = stop_judge(&view);
