@@ -20,6 +20,9 @@ struct check {
 	uint64_t requested;
 	uint64_t used_units;
 	uint64_t listed; /* free blocks that must be in a list */
+	uint32_t paged;
+	uint64_t paged_units;
+	uint64_t slots; /* free ones that must be in theirs */
 };
 
 static int corrupt(struct check *check, const char *format, ...)
@@ -37,40 +40,83 @@ static int corrupt(struct check *check, const char *format, ...)
 	return -EUCLEAN;
 }
 
-/* Whether a handle names a place where a listed block could be. */
-static bool plausible(const struct xv_pool *pool, uint32_t handle)
+/* Whether a handle names a place where a listed block or slot could be. */
+static bool plausible(const struct xv_pool *pool, uint32_t handle, bool paged)
 {
 	uint32_t span = handle_span(handle);
 	uint32_t offset = handle & (SPAN_UNITS - 1);
 
 	return span < pool->spans_top && pool->spans[span].state == SPAN_HELD && offset &&
-	       handle_block(handle) + LISTED_MIN <= SPAN_UNITS;
+	       pool->spans[span].paged == paged && handle_block(handle) + LISTED_MIN <= SPAN_UNITS;
 }
 
-/* The links of a free block must lead to neighbours that link back. */
-static int check_links(struct check *check, uint32_t span, uint32_t block, uint32_t units)
+/* The links of a free block or slot must lead to neighbours that link back, or to the head. */
+static int check_links(struct check *check, uint32_t span, uint32_t block, uint32_t head,
+		       bool paged)
 {
 	struct xv_pool *pool = check->pool;
 	uint32_t *words = span_units(pool, span);
 	uint32_t next = *link_next(words, block), prev = *link_prev(words, block);
-	uint32_t self = make_handle(span, block), list = units_class(units);
+	uint32_t self = make_handle(span, block);
 
-	if (next && (!plausible(pool, next) ||
+	if (next && (!plausible(pool, next, paged) ||
 		     *link_prev(span_units(pool, handle_span(next)), handle_block(next)) != self))
 		return corrupt(check, "span %u block %u: next in list does not link back", span,
 			       block);
-	if (!prev && pool->head[list] != self)
-		return corrupt(check, "span %u block %u: free but not in list %u", span, block,
-			       list);
-	if (prev && (!plausible(pool, prev) ||
+	if (!prev && head != self)
+		return corrupt(check, "span %u block %u: free but not in its list", span, block);
+	if (prev && (!plausible(pool, prev, paged) ||
 		     *link_next(span_units(pool, handle_span(prev)), handle_block(prev)) != self))
 		return corrupt(check, "span %u block %u: previous in list does not link here", span,
 			       block);
-	check->listed++;
 	return 0;
 }
 
-static int check_span(struct check *check, uint32_t span)
+static int check_use(struct check *check, uint32_t span, uint32_t used)
+{
+	const struct xv_span *of = &check->pool->spans[span];
+
+	if (used != of->used)
+		return corrupt(check, "span %u: %u units used, not %u", span, used, of->used);
+	check->used_units += used;
+	check->spans++;
+	check->draining += of->state == SPAN_DRAINING;
+	return 0;
+}
+
+/* Bits against list, sizes against bits and use. */
+static int check_paged_span(struct check *check, uint32_t span)
+{
+	struct xv_pool *pool = check->pool;
+	uint32_t taken = pool->spans[span].taken, shrunk = pool->spans[span].shrunk, used = 0;
+	int err = 0;
+
+	if (!taken)
+		return corrupt(check, "span %u: empty but not given back", span);
+	if (shrunk & ~taken)
+		return corrupt(check, "span %u: slots %x are free but shrunk", span,
+			       shrunk & ~taken);
+	for (uint32_t block = 0; !err && block < SPAN_UNITS; block += SLOT_UNITS) {
+		if (taken & slot_bit(block)) {
+			uint32_t size = xv_slot_size(pool, make_handle(span, block));
+
+			if (!size || size > XV_PAGE_SIZE)
+				return corrupt(check, "span %u block %u: size %u", span, block,
+					       size);
+			used += size == XV_PAGE_SIZE ? SLOT_UNITS : (size + UNIT - 1) / UNIT;
+			check->objects++;
+			check->requested += size;
+		} else if (pool->spans[span].state == SPAN_HELD) {
+			err = check_links(check, span, block, pool->slots_free, true);
+			check->slots++;
+		}
+	}
+	check->paged++;
+	check->paged_units += used;
+	return err ? err : check_use(check, span, used);
+}
+
+static int check_block_span(struct check *check, uint32_t span)
 {
 	struct xv_pool *pool = check->pool;
 	uint32_t *words = span_units(pool, span);
@@ -97,9 +143,11 @@ static int check_span(struct check *check, uint32_t span)
 				return corrupt(check, "span %u block %u: two free blocks touch",
 					       span, block);
 			if (units >= LISTED_MIN && pool->spans[span].state == SPAN_HELD) {
-				err = check_links(check, span, block, units);
+				err = check_links(check, span, block,
+						  pool->head[units_class(units)], false);
 				if (err)
 					return err;
+				check->listed++;
 			}
 			prev_free = PREV_FREE_FLAG;
 		} else {
@@ -111,12 +159,25 @@ static int check_span(struct check *check, uint32_t span)
 	}
 	if (!used)
 		return corrupt(check, "span %u: empty but not given back", span);
-	if (used != pool->spans[span].used)
-		return corrupt(check, "span %u: %u units used, not %u", span, used,
-			       pool->spans[span].used);
-	check->used_units += used;
-	check->spans++;
-	check->draining += pool->spans[span].state == SPAN_DRAINING;
+	return check_use(check, span, used);
+}
+
+static int check_slots_free(struct check *check)
+{
+	struct xv_pool *pool = check->pool;
+	uint32_t handle = pool->slots_free;
+	uint64_t left = check->slots;
+
+	for (; handle; left--) {
+		uint32_t block = handle_block(handle);
+
+		if (!left || !plausible(pool, handle, true) || block % SLOT_UNITS ||
+		    pool->spans[handle_span(handle)].taken & slot_bit(block))
+			return corrupt(check, "list of slots: %x is no free slot", handle);
+		handle = *link_next(span_units(pool, handle_span(handle)), block);
+	}
+	if (left)
+		return corrupt(check, "%llu free slots are not listed", (unsigned long long)left);
 	return 0;
 }
 
@@ -136,7 +197,7 @@ static int check_lists(struct check *check)
 		for (; handle; left--) {
 			uint32_t *words, header;
 
-			if (!left || !plausible(pool, handle))
+			if (!left || !plausible(pool, handle, false))
 				return corrupt(check, "list %u: %x is no block", list, handle);
 			words = span_units(pool, handle_span(handle));
 			header = get_header(words, handle_block(handle));
@@ -194,10 +255,13 @@ static int check_pool(struct check *check)
 		if (state > SPAN_DRAINING)
 			err = corrupt(check, "span %u: state %u", span, state);
 		else if (state != SPAN_ABSENT)
-			err = check_span(check, span);
+			err = pool->spans[span].paged ? check_paged_span(check, span)
+						      : check_block_span(check, span);
 	}
 	if (!err)
 		err = check_lists(check);
+	if (!err)
+		err = check_slots_free(check);
 	if (!err)
 		err = check_absent(check);
 	if (!err)
@@ -205,6 +269,11 @@ static int check_pool(struct check *check)
 	if (!err)
 		err = check_total(check, "spans being emptied", check->draining,
 				  pool->spans_draining);
+	if (!err)
+		err = check_total(check, "paged spans", check->paged, pool->spans_paged);
+	if (!err)
+		err = check_total(check, "units used in paged spans", check->paged_units,
+				  pool->paged_units);
 	if (!err)
 		err = check_total(check, "objects", check->objects, pool->objects);
 	if (!err)

@@ -26,51 +26,81 @@ static uint32_t span_rank(const struct xv_pool *pool, uint32_t span)
 	       (SPAN_UNITS / RANKS);
 }
 
-/* Begins to drain a span that is still held and of that rank.  Whether it was. */
-static bool pick(struct xv_pool *pool, uint32_t span, uint32_t rank)
+static bool may_be_picked(const struct xv_pool *pool, uint32_t span, bool paged)
+{
+	return xv_span_state(pool, span) == SPAN_HELD && span_is_paged(pool, span) == paged;
+}
+
+/* Begins to drain a span that is still held and of that kind and rank.  Whether it was. */
+static bool pick(struct xv_pool *pool, uint32_t span, bool paged, uint32_t rank)
 {
 	bool picked;
 
 	xv_lock(pool);
-	picked = xv_span_state(pool, span) == SPAN_HELD && span_rank(pool, span) <= rank;
+	picked = may_be_picked(pool, span, paged) && span_rank(pool, span) <= rank;
 	if (picked)
 		xv_relist(pool, span, SPAN_DRAINING);
 	xv_unlock(pool);
 	return picked;
 }
 
-uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal)
+/* Picks so many of the emptiest spans below top, paged ones or others.  Returns how many it did. */
+static uint32_t pick_emptiest(struct xv_pool *pool, uint32_t top, bool paged, uint32_t wanted)
 {
 	uint32_t count[RANKS + 1] = { 0 };
-	uint32_t top, wanted = 0, below = 0, picked = 0, rank = 0;
-	uint64_t used, free_bytes;
-
-	xv_lock(pool);
-	top = pool->spans_top;
-	used = pool->used_units * UNIT;
-	free_bytes = (uint64_t)pool->spans_held * XV_SPAN_SIZE - used;
-	pool->drained_before = pool->spans_drained;
-	xv_unlock(pool);
-	if (goal < LEAST_GOAL(used))
-		goal = LEAST_GOAL(used);
-	if (free_bytes > goal)
-		wanted = (uint32_t)((free_bytes - goal) / XV_SPAN_SIZE);
-	if (!wanted)
-		return 0;
+	uint32_t below = 0, picked = 0, rank = 0;
 
 	for (uint32_t span = 0; span < top; span++)
-		if (xv_span_state(pool, span) == SPAN_HELD)
+		if (may_be_picked(pool, span, paged))
 			count[span_rank(pool, span)]++;
 	while (rank < RANKS && below + count[rank] < wanted)
 		below += count[rank++];
 
 	/* All that rank lower, then of this rank as many as are still wanted. */
 	for (uint32_t span = 0; rank && picked < wanted && span < top; span++)
-		if (xv_span_state(pool, span) == SPAN_HELD && span_rank(pool, span) < rank)
-			picked += pick(pool, span, rank - 1);
+		if (may_be_picked(pool, span, paged) && span_rank(pool, span) < rank)
+			picked += pick(pool, span, paged, rank - 1);
 	for (uint32_t span = 0; picked < wanted && span < top; span++)
-		if (xv_span_state(pool, span) == SPAN_HELD && span_rank(pool, span) == rank)
-			picked += pick(pool, span, rank);
+		if (may_be_picked(pool, span, paged) && span_rank(pool, span) == rank)
+			picked += pick(pool, span, paged, rank);
+	return picked;
+}
+
+/* Spans that so many bytes of objects in so many spans can do without. */
+static uint32_t spans_to_spare(uint64_t spans, uint64_t used, uint64_t goal)
+{
+	uint64_t free_bytes = spans * XV_SPAN_SIZE - used;
+
+	if (goal < LEAST_GOAL(used))
+		goal = LEAST_GOAL(used);
+	return free_bytes > goal ? (uint32_t)((free_bytes - goal) / XV_SPAN_SIZE) : 0;
+}
+
+/*
+ * What is free in paged spans is of no use to smaller objects.  So each kind is looked at by
+ * itself, and has the part of the goal that it has of the bytes in use.
+ */
+uint32_t xv_drain_begin(struct xv_pool *pool, uint64_t goal)
+{
+	uint64_t spans, used, paged_spans, paged_used, paged_goal;
+	uint32_t top, wanted, picked = 0;
+
+	xv_lock(pool);
+	top = pool->spans_top;
+	spans = pool->spans_held;
+	used = pool->used_units * UNIT;
+	paged_spans = pool->spans_paged;
+	paged_used = pool->paged_units * UNIT;
+	pool->drained_before = pool->spans_drained;
+	xv_unlock(pool);
+
+	paged_goal = used ? (uint64_t)((double)goal * (double)paged_used / (double)used) : 0;
+	wanted = spans_to_spare(paged_spans, paged_used, paged_goal);
+	if (wanted)
+		picked = pick_emptiest(pool, top, true, wanted);
+	wanted = spans_to_spare(spans - paged_spans, used - paged_used, goal - paged_goal);
+	if (wanted)
+		picked += pick_emptiest(pool, top, false, wanted);
 	return picked;
 }
 

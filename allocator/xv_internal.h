@@ -16,6 +16,12 @@
  * list of its class, linked by handles that lie where the object would; a smaller
  * one is too small for any object and waits for a neighbour to become free.  In a
  * span that is being drained no block is in a list.
+ *
+ * Of objects of a page and their headers 15 fit into a span, and the rest is lost where nothing
+ * smaller comes.  So there are paged spans: SLOTS slots without headers, whose bits in struct
+ * xv_span say which are in use.  A handle is made as if there were a header.  A free slot is in a
+ * list of its own, linked as other free blocks.  The size of an object that was shrunk there lies
+ * at the end of its slot (xv_pages.c).
  */
 #ifndef RAMZSWAP_XV_INTERNAL_H
 #define RAMZSWAP_XV_INTERNAL_H
@@ -30,6 +36,10 @@
 #define HEADER_UNITS 1u
 #define LISTED_MIN 3u /* units: header and two links */
 #define OBJECT_UNITS_MAX (HEADER_UNITS + XV_OBJECT_MAX / UNIT)
+
+/* A paged span: so many slots of a page each, a bit of a word for each. */
+#define SLOT_UNITS (XV_PAGE_SIZE / UNIT)
+#define SLOTS (SPAN_UNITS / SLOT_UNITS)
 
 #define OFFSET_BITS 14
 #define SPAN_BITS 18
@@ -63,6 +73,7 @@ _Static_assert(XV_OBJECT_MAX <= SIZE_MASK, "a header must hold any object's size
 _Static_assert(OBJECT_UNITS_MAX + 1 > 1u << FIRST_LOG && OBJECT_UNITS_MAX + 1 < 2u << FIRST_LOG,
 	       "log classes must begin where the exact ones end");
 _Static_assert(MAP_WORDS <= 64, "one word must summarise the bitmap");
+_Static_assert(SLOTS == 16, "a span's slots must be 16 bits");
 
 enum span_state {
 	SPAN_ABSENT = 0,
@@ -71,9 +82,12 @@ enum span_state {
 };
 
 struct xv_span {
-	_Atomic uint32_t unit; /* of the source; absent: the next absent number plus one */
-	_Atomic uint16_t used; /* units of objects with their headers */
-	_Atomic uint8_t state; /* enum span_state */
+	_Atomic uint32_t unit;	 /* of the source; absent: the next absent number plus one */
+	_Atomic uint16_t used;	 /* units of objects with their headers */
+	_Atomic uint16_t taken;	 /* of a paged one: the slots in use... */
+	_Atomic uint16_t shrunk; /* ...and of those, which have less than a page */
+	_Atomic uint8_t state;	 /* enum span_state */
+	_Atomic bool paged;
 };
 
 struct xv_pool {
@@ -104,6 +118,9 @@ struct xv_pool {
 	uint64_t objects;
 	uint64_t requested;  /* bytes */
 	uint64_t used_units; /* sum of spans[].used */
+	uint32_t spans_paged;
+	uint64_t paged_units; /* of used_units, in paged spans */
+	uint32_t slots_free;  /* handle of the first free slot in a paged span */
 	uint64_t spans_drained;
 	atomic_uint_least64_t objects_moved;
 	atomic_uint_least64_t lock_waits;
@@ -186,6 +203,27 @@ static inline uint32_t units_class(uint32_t units)
 	return EXACT_CLASSES + ((log - FIRST_LOG) << SUB_BITS) + sub;
 }
 
+/* Whether the span that holds an object, or did when the caller knew it, is paged. */
+static inline bool span_is_paged(const struct xv_pool *pool, uint32_t span)
+{
+	return atomic_load_explicit(&pool->spans[span].paged, memory_order_relaxed);
+}
+
+static inline uint32_t slot_bit(uint32_t block)
+{
+	return 1u << block / SLOT_UNITS;
+}
+
+/* So many units more or fewer are in use there.  With the lock held. */
+static inline void xv_account(struct xv_pool *pool, uint32_t span, int32_t units)
+{
+	uint16_t used = atomic_load_explicit(&pool->spans[span].used, memory_order_relaxed);
+
+	atomic_store_explicit(&pool->spans[span].used, (uint16_t)(used + units),
+			      memory_order_relaxed);
+	pool->used_units += (uint64_t)(int64_t)units;
+}
+
 static inline uint32_t *link_next(uint32_t *units, uint32_t block)
 {
 	return &units[block + 1];
@@ -195,6 +233,23 @@ static inline uint32_t *link_prev(uint32_t *units, uint32_t block)
 {
 	return &units[block + 2];
 }
+
+/* xv_pages.c, all but the size with the lock held: a free slot that is listed; XV_NULL if none is. */
+uint32_t xv_slot_alloc(struct xv_pool *pool);
+
+/* Makes a span that has just been taken, and has nothing in it, a paged one, and takes a slot. */
+uint32_t xv_slot_alloc_in(struct xv_pool *pool, uint32_t span);
+
+/* Frees an object in a slot.  True if the span has none left: it is no paged one any more then. */
+bool xv_slot_free(struct xv_pool *pool, uint32_t handle);
+
+void xv_slot_shrink(struct xv_pool *pool, uint32_t handle, uint32_t size);
+
+/* As xv_size, of an object in a slot. */
+uint32_t xv_slot_size(const struct xv_pool *pool, uint32_t handle);
+
+/* As xv_relist, but for the span's state. */
+void xv_slots_relist(struct xv_pool *pool, uint32_t span, enum span_state state);
 
 void xv_lock(struct xv_pool *pool);
 void xv_unlock(struct xv_pool *pool);

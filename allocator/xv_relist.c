@@ -7,6 +7,10 @@ void xv_relist(struct xv_pool *pool, uint32_t span, enum span_state state)
 	uint32_t *words = span_units(pool, span);
 	uint32_t block, header, units;
 
+	if (span_is_paged(pool, span)) {
+		xv_slots_relist(pool, span, state);
+		goto listed;
+	}
 	for (block = 0; block < SPAN_UNITS; block += units) {
 		header = get_header(words, block);
 		units = block_units(header);
@@ -17,15 +21,24 @@ void xv_relist(struct xv_pool *pool, uint32_t span, enum span_state state)
 		else
 			xv_list_remove(pool, span, block, units);
 	}
+listed:
 	atomic_store_explicit(&pool->spans[span].state, state, memory_order_relaxed);
 	pool->spans_draining += state == SPAN_DRAINING ? 1 : -1u;
+}
+
+/* Whether so many units are free there, and, of a paged one, a slot for an object that takes one. */
+static bool has_room(const struct xv_pool *pool, uint32_t span, uint32_t units)
+{
+	if (span_is_paged(pool, span))
+		return units == object_units(XV_PAGE_SIZE) &&
+		       atomic_load(&pool->spans[span].taken) != (1u << SLOTS) - 1;
+	return SPAN_UNITS - atomic_load(&pool->spans[span].used) >= units;
 }
 
 bool xv_undrain(struct xv_pool *pool, uint32_t units)
 {
 	for (uint32_t span = 0; pool->spans_draining && span < pool->spans_top; span++) {
-		if (xv_span_state(pool, span) != SPAN_DRAINING ||
-		    SPAN_UNITS - atomic_load(&pool->spans[span].used) < units)
+		if (xv_span_state(pool, span) != SPAN_DRAINING || !has_room(pool, span, units))
 			continue;
 		xv_relist(pool, span, SPAN_HELD);
 		return true;

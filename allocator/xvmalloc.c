@@ -117,15 +117,6 @@ static void unlist(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t
 		xv_list_remove(pool, span, block, units);
 }
 
-static void account(struct xv_pool *pool, uint32_t span, int32_t units)
-{
-	uint16_t used = atomic_load_explicit(&pool->spans[span].used, memory_order_relaxed);
-
-	atomic_store_explicit(&pool->spans[span].used, (uint16_t)(used + units),
-			      memory_order_relaxed);
-	pool->used_units += (uint64_t)(int64_t)units;
-}
-
 /* Turns the head of an unlisted free block into an object; the rest stays free. */
 static uint32_t carve(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t size)
 {
@@ -139,16 +130,28 @@ static uint32_t carve(struct xv_pool *pool, uint32_t span, uint32_t block, uint3
 		make_free(pool, span, block + want, have - want, want);
 	else
 		set_prev(words, block + want, want, 0);
-	account(pool, span, (int32_t)want);
+	xv_account(pool, span, (int32_t)want);
 	pool->objects++;
 	pool->requested += size;
 	return make_handle(span, block);
+}
+
+/*
+ * A span for objects of a page is worth it where nothing smaller fills the rest of others, which is
+ * 1/16 of them: more than 1/32 of those is free.
+ */
+static bool wants_paged_span(const struct xv_pool *pool)
+{
+	uint64_t units = (uint64_t)(pool->spans_held - pool->spans_paged) * SPAN_UNITS;
+
+	return (units - (pool->used_units - pool->paged_units)) * 32 > units;
 }
 
 /* Allocates in a unit that becomes a span.  XV_NULL if the pool may not have more. */
 static uint32_t alloc_in_new_span(struct xv_pool *pool, uint32_t unit, uint32_t size)
 {
 	uint32_t span;
+	bool paged;
 
 	if (pool->spans_absent) {
 		span = pool->spans_absent - 1;
@@ -161,7 +164,10 @@ static uint32_t alloc_in_new_span(struct xv_pool *pool, uint32_t unit, uint32_t 
 	atomic_store_explicit(&pool->spans[span].unit, unit, memory_order_relaxed);
 	atomic_store_explicit(&pool->spans[span].used, 0, memory_order_relaxed);
 	atomic_store_explicit(&pool->spans[span].state, SPAN_HELD, memory_order_relaxed);
+	paged = size == XV_PAGE_SIZE && wants_paged_span(pool);
 	pool->spans_held++;
+	if (paged)
+		return xv_slot_alloc_in(pool, span);
 	set_header(span_units(pool, span), 0, FREE_FLAG | SPAN_UNITS);
 	return carve(pool, span, 0, size);
 }
@@ -184,9 +190,12 @@ static uint32_t remove_span(struct xv_pool *pool, uint32_t span)
 
 static uint32_t alloc_listed(struct xv_pool *pool, uint32_t size)
 {
-	uint32_t handle = find_fit(pool, object_units(size));
+	uint32_t handle = size == XV_PAGE_SIZE ? xv_slot_alloc(pool) : XV_NULL;
 	uint32_t span, block;
 
+	if (handle)
+		return handle;
+	handle = find_fit(pool, object_units(size));
 	if (!handle)
 		return XV_NULL;
 	span = handle_span(handle);
@@ -288,6 +297,9 @@ void xv_will_free(const struct xv_pool *pool, uint32_t handle)
 
 	if (!handle)
 		return;
+	/* Nothing of a page's neighbours is touched but bits. */
+	if (span_is_paged(pool, handle_span(handle)))
+		return;
 	block = span_units(pool, handle_span(handle)) + handle_block(handle);
 	header = get_header(block, 0);
 	__builtin_prefetch(block + block_units(header), 1);
@@ -305,14 +317,21 @@ static bool free_locked(struct xv_pool *pool, uint32_t handle, uint32_t *unit)
 	uint32_t span = handle_span(handle);
 	uint32_t block = handle_block(handle);
 	uint32_t *words = span_units(pool, span);
-	uint32_t header = get_header(words, block);
-	uint32_t units = block_units(header);
-	uint32_t prev = header_prev(header);
-	uint32_t after = block + units;
+	uint32_t header, units, prev, after;
 
 	pool->objects--;
+	if (span_is_paged(pool, span)) {
+		if (!xv_slot_free(pool, handle))
+			return false;
+		*unit = remove_span(pool, span);
+		return true;
+	}
+	header = get_header(words, block);
+	units = block_units(header);
+	prev = header_prev(header);
+	after = block + units;
 	pool->requested -= header & SIZE_MASK;
-	account(pool, span, -(int32_t)units);
+	xv_account(pool, span, -(int32_t)units);
 
 	if (after < SPAN_UNITS) {
 		uint32_t next = get_header(words, after);
@@ -426,6 +445,11 @@ void xv_shrink(struct xv_pool *pool, uint32_t handle, size_t size)
 	if (pool->wipe)
 		wipe_object(pool, handle, size);
 	xv_lock(pool);
+	if (span_is_paged(pool, span)) {
+		xv_slot_shrink(pool, handle, (uint32_t)size);
+		xv_unlock(pool);
+		return;
+	}
 	words = span_units(pool, span);
 	header = get_header(words, block);
 	had = block_units(header);
@@ -442,14 +466,17 @@ void xv_shrink(struct xv_pool *pool, uint32_t handle, size_t size)
 			rest += next & SIZE_MASK;
 		}
 		make_free(pool, span, block + want, rest, want);
-		account(pool, span, (int32_t)want - (int32_t)had);
+		xv_account(pool, span, (int32_t)want - (int32_t)had);
 	}
 	xv_unlock(pool);
 }
 
 void *xv_map(const struct xv_pool *pool, uint32_t handle)
 {
-	return span_units(pool, handle_span(handle)) + handle_block(handle) + HEADER_UNITS;
+	uint32_t span = handle_span(handle);
+
+	return span_units(pool, span) + handle_block(handle) +
+	       (span_is_paged(pool, span) ? 0 : HEADER_UNITS);
 }
 
 bool xv_held(const struct xv_pool *pool, uint32_t handle)
@@ -463,6 +490,10 @@ bool xv_plausible(const struct xv_pool *pool, uint32_t handle)
 
 	if (block >= SPAN_UNITS - HEADER_UNITS || !xv_held(pool, handle))
 		return false;
+	if (span_is_paged(pool, span))
+		return block % SLOT_UNITS == 0 &&
+		       atomic_load_explicit(&pool->spans[span].taken, memory_order_relaxed) &
+			       slot_bit(block);
 	header = get_header(span_units(pool, span), block);
 	size = header & SIZE_MASK;
 	return !(header & FREE_FLAG) && size > 0 && size <= XV_OBJECT_MAX &&
@@ -471,5 +502,7 @@ bool xv_plausible(const struct xv_pool *pool, uint32_t handle)
 
 size_t xv_size(const struct xv_pool *pool, uint32_t handle)
 {
+	if (span_is_paged(pool, handle_span(handle)))
+		return xv_slot_size(pool, handle);
 	return get_header(span_units(pool, handle_span(handle)), handle_block(handle)) & SIZE_MASK;
 }

@@ -7,7 +7,8 @@
  * new dynamic memory allocator for real-time systems", 2004) with free lists only
  * a few bytes apart, boundary tags (Knuth) of 4 bytes an object, and immediate
  * coalescing.  Objects live in spans of XV_SPAN_SIZE bytes that come from a
- * span_source and go back to it as soon as they are empty.
+ * span_source and go back to it as soon as they are empty.  Objects of XV_PAGE_SIZE bytes, where
+ * they are many, have spans of their own, without headers: 16 to a span.
  *
  * Allocate and free take a number of steps that does not depend on how many
  * objects there are, but for asking the system for memory.
@@ -32,6 +33,7 @@ struct span_source;
 struct xv_pool;
 
 #define XV_SPAN_SIZE 65536u /* bytes of a span, its header included */
+#define XV_PAGE_SIZE 4096u  /* bytes of a page: objects of that size take no more */
 #define XV_OBJECT_MAX 4100u /* bytes of the largest object: a page and its checksum */
 #define XV_NULL 0u	    /* a handle that is no object's */
 

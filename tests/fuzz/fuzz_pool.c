@@ -108,6 +108,8 @@ static uint32_t any_size(struct choices *choices)
 		return XV_OBJECT_MAX - (uint32_t)choose(choices, 8);
 	case 2:
 		return choose(choices, 2) ? 0 : XV_OBJECT_MAX + 1;
+	case 3:
+		return XV_PAGE_SIZE;
 	default:
 		return 1 + (uint32_t)choose(choices, XV_OBJECT_MAX);
 	}

@@ -6,28 +6,6 @@
 
 #include "xv_helper.h"
 
-/* One pass as xvmalloc.h describes it.  Returns the number of spans given back. */
-static uint32_t compact(struct xv_pool *pool, struct object *objects, int count, uint64_t goal)
-{
-	uint32_t moved;
-
-	if (!xv_drain_begin(pool, goal))
-		return 0;
-	assert_sound(pool);
-	for (int i = 0; i < count; i++) {
-		if (!objects[i].handle || !xv_draining(pool, objects[i].handle))
-			continue;
-		if (xv_move(pool, objects[i].handle, &moved))
-			continue;
-		assert_intact(pool, &objects[i]);
-		xv_free(pool, objects[i].handle);
-		objects[i].handle = moved;
-		assert_intact(pool, &objects[i]);
-	}
-	assert_sound(pool);
-	return xv_drain_end(pool);
-}
-
 static void test_compaction_returns_what_was_freed(void **state)
 {
 	struct fixture *f = *state;
@@ -97,17 +75,17 @@ static void test_nothing_is_allocated_in_a_span_being_drained(void **state)
 static void test_free_room_in_draining_spans_is_used_before_enospc(void **state)
 {
 	struct fixture *f = *state;
-	enum { COUNT = 4 * (XV_SPAN_SIZE / 4100) };
+	enum { COUNT = 4 * (XV_SPAN_SIZE / 4104) };
 	struct object objects[COUNT], more[COUNT];
 	int made = 0;
 
 	for (int i = 0; i < COUNT; i++)
-		assert_int_equal(make(f->pool, &objects[i], 4096), 0);
+		assert_int_equal(make(f->pool, &objects[i], XV_OBJECT_MAX), 0);
 	for (int i = 0; i < COUNT; i += 2)
 		drop(f->pool, &objects[i]);
 	assert_int_not_equal(xv_drain_begin(f->pool, 0), 0);
 	atomic_store(&f->budget.limit, atomic_load(&f->budget.used));
-	while (made < COUNT && !make(f->pool, &more[made], 4096))
+	while (made < COUNT && !make(f->pool, &more[made], XV_OBJECT_MAX))
 		made++;
 	assert_int_equal(made, COUNT / 2);
 	assert_int_equal(stats_of(f->pool).spans, 4);
@@ -130,12 +108,12 @@ static void test_free_room_in_draining_spans_is_used_before_enospc(void **state)
 static void test_objects_without_room_elsewhere_are_packed_together(void **state)
 {
 	struct fixture *f = *state;
-	enum { SPANS = 28, FULL = 20, PER_SPAN = XV_SPAN_SIZE / 4100 };
+	enum { SPANS = 28, FULL = 20, PER_SPAN = XV_SPAN_SIZE / 4104 };
 	struct object objects[SPANS * PER_SPAN];
 	uint32_t handle;
 
 	for (int i = 0; i < SPANS * PER_SPAN; i++)
-		assert_int_equal(make(f->pool, &objects[i], 4096), 0);
+		assert_int_equal(make(f->pool, &objects[i], XV_OBJECT_MAX), 0);
 	for (int i = 0; i < SPANS * PER_SPAN; i++)
 		if (i % PER_SPAN)
 			drop(f->pool, &objects[i]);

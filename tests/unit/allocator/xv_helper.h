@@ -123,6 +123,8 @@ static inline uint32_t random_size(void)
 		return 1 + random_below(XV_OBJECT_MAX);
 	case 2:
 		return XV_OBJECT_MAX;
+	case 3:
+		return XV_PAGE_SIZE;
 	default:
 		return 500 + random_below(1500);
 	}
@@ -153,6 +155,29 @@ static inline void drop(struct xv_pool *pool, struct object *object)
 	xv_will_free(pool, object->handle);
 	xv_free(pool, object->handle);
 	object->handle = XV_NULL;
+}
+
+/* One pass as xvmalloc.h describes it.  Returns the number of spans given back. */
+static inline uint32_t compact(struct xv_pool *pool, struct object *objects, int count,
+			       uint64_t goal)
+{
+	uint32_t moved;
+
+	if (!xv_drain_begin(pool, goal))
+		return 0;
+	assert_sound(pool);
+	for (int i = 0; i < count; i++) {
+		if (!objects[i].handle || !xv_draining(pool, objects[i].handle))
+			continue;
+		if (xv_move(pool, objects[i].handle, &moved))
+			continue;
+		assert_intact(pool, &objects[i]);
+		xv_free(pool, objects[i].handle);
+		objects[i].handle = moved;
+		assert_intact(pool, &objects[i]);
+	}
+	assert_sound(pool);
+	return xv_drain_end(pool);
 }
 
 #define pool_test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
