@@ -78,12 +78,14 @@ kill_server()
 	soon has_ended "$killed"
 }
 
+# Of a disk by either door.
 nothing_is_left()
 {
 	[ "$(cat /proc/sys/vm/min_free_kbytes)" = "$default_min_free" ] &&
 		[ "$(cat /proc/sys/vm/watermark_boost_factor)" = "$default_boost" ] &&
 		[ "$(cat $lists)" = "$default_lists" ] &&
 		! pgrep 'nbdkit|ramzswap-g' >/dev/null 2>&1 && [ ! -e /sys/block/nbd0/pid ] &&
+		[ ! -e /dev/ublkc0 ] &&
 		[ -z "$(sed 1d /proc/swaps)" ] && [ ! -e /run/ramzswap/state ]
 }
 
@@ -103,6 +105,9 @@ not()
 {
 	! "$@"
 }
+
+# With what keeps an old nbdkit from a warning: a refusal is one line.
+serve="nbdkit -f -t 1 --no-sr -U /run/other $RAMZSWAP_PLUGIN 16M swap=off"
 
 # plugin_refuses REASON COMMAND...: it ends with one line, which has the reason
 plugin_refuses()
