@@ -9,7 +9,7 @@
  * swap area as full as the pool is (ballast.h).  When the server is dead, all the kernel's
  * writes fail, and a kernel that is short of memory tries them for ever: so the device is
  * disconnected and swap taken away from it at once.  The same where the server lives and the
- * kernel has lost the link to it (link.h).  What was there is lost then
+ * kernel has lost the link to it (link.h, heir.h).  What was there is lost then
  * anyhow; programs that need it get SIGBUS, and the machine lives.  Where swapoff would
  * give them something else instead (base/kernel.h) the device is only disconnected.  A
  * process of its own waits for that, the undertaker.  FILEs are kept in memory until then.
@@ -299,15 +299,26 @@ static bool ends_within(int server, int ms)
 }
 
 /*
+ * Whether it lives for nothing: the kernel has lost it.  Where an heir cannot be had (remains->heir
+ * is NULL) a ublk device has a client of NBD at most, and that is none of the kernel's.
+ */
+static bool has_lost_link(struct remains *remains, struct link *link)
+{
+	if (!heir_is_for(remains->device))
+		return link_is_lost(link);
+	return remains->heir && link_has_been(link, heir_is_wanted(remains->heir));
+}
+
+/*
  * Until the server is dead, or the kernel has lost it and swaps there all the same: a device that
- * was let go after swapoff is no loss.  A ublk device has no link.
+ * was let go after swapoff is no loss.
  */
 static void wait_for_loss(struct remains *remains, int server, struct link *link)
 {
 	uint64_t size, used;
 
-	while (!ends_within(server, remains->heir ? -1 : LINK_LOOK_MS)) {
-		if (link_is_lost(link) &&
+	while (!ends_within(server, LINK_LOOK_MS)) {
+		if (has_lost_link(remains, link) &&
 		    machine_swap_area(remains->swaps, remains->device, &size, &used)) {
 			remains->server_lives = true;
 			return;

@@ -17,6 +17,7 @@ struct heir {
 	struct ublk_control control;
 	struct ublk_device_info info;
 	struct ublk_queue queue;
+	bool made;     /* the queue is */
 	bool attached; /* the queue to the device */
 	bool took_over;
 };
@@ -31,16 +32,34 @@ bool heir_is_for(const char *device)
 	return strncmp(device, PREFIX, strlen(PREFIX)) == 0;
 }
 
+static int make_queue(struct heir *heir)
+{
+	const struct ublk_queue_config config = {
+		.depth = heir->info.depth,
+		.request_bytes = heir->info.request_bytes,
+		.one_buffer = true,
+	};
+	int err = ublk_queue_make(&heir->queue, &config);
+
+	heir->made = !err;
+	return err;
+}
+
 static int get_ready(struct heir *heir, uint32_t device)
 {
-	struct ublk_queue_config config = { .one_buffer = true };
 	int err = ublk_info(&heir->control, device, &heir->info);
 
-	if (err)
-		return err;
-	config.depth = heir->info.depth;
-	config.request_bytes = heir->info.request_bytes;
-	return ublk_queue_make(&heir->queue, &config);
+	return err ? err : make_queue(heir);
+}
+
+/* One whose ring the kernel refuses is of no use: the next try has another. */
+static void drop_queue(struct heir *heir)
+{
+	if (heir->made)
+		ublk_queue_close(&heir->queue);
+	heir->made = false;
+	heir->attached = false;
+	heir->took_over = false;
 }
 
 int heir_prepare(struct heir **heirp, const char *device)
@@ -69,6 +88,21 @@ bool heir_owner_lives(const struct heir *heir)
 	return heir->info.state == UBLK_LIVE && kill(heir->info.server, 0) == 0;
 }
 
+static bool is_there(struct heir *heir)
+{
+	struct ublk_device_info now;
+
+	return ublk_is_there(&heir->control, &heir->info, &now);
+}
+
+bool heir_is_wanted(struct heir *heir)
+{
+	struct ublk_device_info now;
+
+	return ublk_is_there(&heir->control, &heir->info, &now) &&
+	       (now.state == UBLK_QUIESCED || now.state == UBLK_FAILING);
+}
+
 static bool attach(struct heir *heir)
 {
 	char path[32];
@@ -85,8 +119,10 @@ bool heir_take_over(struct heir *heir)
 {
 	if (heir->took_over)
 		return true;
+	if (!heir->made && make_queue(heir) != 0)
+		return false;
 	if (!heir->attached) {
-		if (ublk_recovery_begin(&heir->control, heir->info.device) != 0)
+		if (!is_there(heir) || ublk_recovery_begin(&heir->control, heir->info.device) != 0)
 			return false;
 		heir->attached = attach(heir);
 	}
@@ -107,7 +143,11 @@ void heir_pass_time(struct heir *heir, unsigned int ms)
 	struct timespec rest = clock_timespec((uint64_t)ms * 1000000);
 
 	while (heir->took_over && (now = clock_ms()) < end) {
-		if (ublk_queue_round(&heir->queue, fail_request, NULL, (int)(end - now)) <= 0)
+		int left = ublk_queue_round(&heir->queue, fail_request, NULL, (int)(end - now));
+
+		if (left < 0)
+			drop_queue(heir);
+		else if (left == 0)
 			heir->took_over = false; /* the device has been deleted */
 	}
 	if (!heir->took_over)
@@ -126,12 +166,14 @@ static int take_away(struct heir *heir)
 
 int heir_finish(struct heir *heir)
 {
-	int err;
+	bool there = is_there(heir);
+	int err = -ENODEV;
 
 	/* Without anybody to answer, all that is left fails as the device stops. */
-	ublk_queue_close(&heir->queue);
-	err = ublk_stop(&heir->control, heir->info.device);
-	if (!err || err == -ENODEV)
+	drop_queue(heir);
+	if (there)
+		err = ublk_stop(&heir->control, heir->info.device);
+	if (there && (!err || err == -ENODEV))
 		err = take_away(heir);
 	ublk_control_close(&heir->control);
 	free(heir);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who answers for the ublk device of a server that is dead.
+ * Who answers for the ublk device of a server that is dead, or that cannot serve it any more.
  *
  * The kernel keeps the device and has its requests wait (or fail, from Linux 6.13 on) until another
  * process comes for them.  As long as they wait, so does swapoff.  The heir comes and says that
@@ -26,6 +26,12 @@ int heir_prepare(struct heir **heir, const char *device);
 
 /* Whether the device has a server that lives, as far as the kernel knew when it was prepared. */
 bool heir_owner_lives(const struct heir *heir);
+
+/*
+ * Whether nobody serves the device, as the kernel has it: false where there is none, or it is
+ * another by now.
+ */
+bool heir_is_wanted(struct heir *heir);
 
 /*
  * Takes the device's requests over, once.  Whether they are; false as long as the kernel has not

@@ -6,7 +6,7 @@
  * time limit, an error in the middle of a request).  To the kernel's swap that is as if the server
  * were dead: every request fails from then on, for as long as the device is open.  The kernel does
  * not tell: as long as somebody swaps there /sys has the device as attached.  The server
- * knows, for it has lost its client.
+ * knows, for it has lost its client.  Of a ublk device the kernel tells (heir.h).
  *
  * Of one thread, that of the undertaker.
  */
@@ -27,9 +27,12 @@
 /* All but socket begins as zeroes. */
 struct link {
 	const char *socket; /* of the server's control */
-	unsigned int alone; /* looks in a row that found no client */
+	unsigned int alone; /* looks in a row that found it lost */
 	struct ask_answer answer;
 };
+
+/* Looks once: whether lost is so for the LINK_LOOKS-th time in a row. */
+bool link_has_been(struct link *link, bool lost);
 
 /*
  * Looks once.  Whether the server has had no client at LINK_LOOKS looks in a row: one that does not

@@ -20,6 +20,11 @@ bool heir_owner_lives(const struct heir *heir)
 	return false;
 }
 
+bool heir_is_wanted(struct heir *heir)
+{
+	return false;
+}
+
 bool heir_take_over(struct heir *heir)
 {
 	return false;

@@ -22,8 +22,7 @@ int block_device_open(struct server *server, char *why, size_t why_size)
 		.size = server->params.size,
 		.number = server->params.ublk,
 		.poll_us = poll_us(),
-		.log = server->log,
-		.taken = &server->ublk_taken,
+		.end = &server->ublk_end,
 	};
 	char line[UBLK_WHY_MAX];
 	int err;

@@ -52,15 +52,15 @@ unsigned int relief_step(void *opaque)
 	struct server *server = opaque;
 	struct oom_call_view view;
 	enum relief relief;
-	int taken;
+	int lost;
 
 	view.now_ms = clock_ms();
 	store_count_writes(server->store, &view.writes, &view.failed);
 	view.ended = store_count_ended(server->store, &view.under_way);
 	/* There a request may wait for a slow disk: no program's end helps that. */
 	view.under_way = view.under_way && !server->backing;
-	taken = atomic_load(&server->ublk_taken);
-	view.lost = taken >= 0 && oom_call_is_lost(&server->oom_call, taken);
+	lost = atomic_load(&server->ublk_end.device);
+	view.lost = lost != UBLK_ANY && oom_call_is_lost(&server->oom_call, lost);
 	machine_memory(server->oom_call.meminfo, &view.memory);
 	atomic_store_explicit(&server->swap_is_on,
 			      oom_call_swap_is_on(&server->oom_call) ||

@@ -372,7 +372,7 @@ int server_start(struct server *server, char *why, size_t why_size)
 	int err;
 
 	server->started = clock_uptime_seconds();
-	atomic_store(&server->ublk_taken, -1);
+	atomic_store(&server->ublk_end.device, UBLK_ANY);
 	/* Before threads are made, which have what this one has. */
 	if (may_drop_privileges(&server->params) && privileges_drop() < 0)
 		server->log("warning: privileges cannot be given up");

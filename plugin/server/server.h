@@ -22,6 +22,7 @@
 #include "server/request_memory.h"
 #include "server/swap_watch.h"
 #include "survival/survival.h"
+#include "ublk/ublk.h"
 
 struct backing;
 struct control;
@@ -57,8 +58,8 @@ struct server {
 	atomic_uint relief;		 /* enum relief: not told yet */
 	struct control *control;	 /* NULL without control= */
 	struct ublk_door *ublk;		 /* NULL with ublk=off */
-	atomic_int ublk_taken;		 /* the number of a device taken away by force, or -1 */
-	bool ublk_taken_seen;		 /* by the teller */
+	struct ublk_end ublk_end;
+	bool ublk_end_told; /* by the teller */
 	struct clients clients;
 	struct notices notices;
 	unsigned int clients_trimmed; /* of clients_have_gone, for the heap */

@@ -12,13 +12,29 @@
 #include "server/teller.h"
 #include "store/store.h"
 
-/* The door itself has said so. */
+/* The door itself has other work then than to wait for the log. */
 static void watch_block_device(struct server *server)
 {
-	if (server->ublk_taken_seen || atomic_load(&server->ublk_taken) < 0)
+	int device = atomic_load(&server->ublk_end.device), err;
+	char line[UBLK_WHY_MAX];
+
+	if (server->ublk_end_told || device == UBLK_ANY)
 		return;
-	server->ublk_taken_seen = true;
-	atomic_fetch_add(&server->links_lost, 1);
+	server->ublk_end_told = true;
+	err = server->ublk_end.error;
+	if (server->params.swap != SWAP_OFF)
+		atomic_fetch_add(&server->links_lost, 1);
+	if (err)
+		snprintf(line, sizeof(line),
+			 "ublk: /dev/ublkb%d is served no more: %s: what is swapped out there "
+			 "cannot be read any more",
+			 device, strerror(-err));
+	else
+		snprintf(line, sizeof(line),
+			 "ublk: somebody else has taken /dev/ublkb%d away: what is swapped out "
+			 "there cannot be read any more",
+			 device);
+	server->log(line);
 }
 
 static void watch_link(struct server *server)
@@ -85,10 +101,9 @@ unsigned int teller_step(void *opaque)
 	if (server->params.swap != SWAP_OFF)
 		swap_watch_look(&server->swap);
 	quit_if_wanted(server);
-	if (server->params.swap != SWAP_OFF) {
+	if (server->params.swap != SWAP_OFF)
 		watch_link(server);
-		watch_block_device(server);
-	}
+	watch_block_device(server);
 	tell_what_changed(server);
 	if (clients_have_gone(&server->clients, &server->clients_trimmed))
 		give_requests_back(server);

@@ -98,6 +98,12 @@ int ublk_info(struct ublk_control *control, uint32_t device, struct ublk_device_
 	return err;
 }
 
+bool ublk_is_there(struct ublk_control *control, const struct ublk_device_info *info,
+		   struct ublk_device_info *now)
+{
+	return ublk_info(control, info->device, now) == 0 && now->ours == info->ours;
+}
+
 int ublk_add(struct ublk_control *control, struct ublk_device_info *info)
 {
 	struct ublk_device_info added = *info;

@@ -10,6 +10,7 @@
 #define RAMZSWAP_UBLK_DEVICE_H
 
 #include <liburing.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ublk/uapi.h"
@@ -35,6 +36,13 @@ int ublk_features(struct ublk_control *control, uint64_t *features);
 
 /* 0; -ENODEV where there is no device of that number; or another negative errno. */
 int ublk_info(struct ublk_control *control, uint32_t device, struct ublk_device_info *info);
+
+/*
+ * Whether a device that was added, or of which ublk_info was had, is there still: its number may be
+ * another one's by now.  *now is what it is then.
+ */
+bool ublk_is_there(struct ublk_control *control, const struct ublk_device_info *info,
+		   struct ublk_device_info *now);
 
 /*
  * Makes the device that info describes, and fills in what the kernel chose.  0; -EEXIST where its

@@ -102,6 +102,22 @@ void ublk_queue_close(struct ublk_queue *queue)
 	close(queue->fd);
 }
 
+/*
+ * What the kernel gives back with the end of a command, so that the same can be given once more:
+ *
+ *	63 .. 32	result
+ *	31		it is the tag's first
+ *	15 .. 0		tag
+ */
+#define MARK_RESULT_SHIFT 32
+#define MARK_FIRST (UINT64_C(1) << 31)
+
+static uint64_t mark_of(unsigned int operation, unsigned int tag, int32_t result)
+{
+	return (uint64_t)(uint32_t)result << MARK_RESULT_SHIFT |
+	       (operation == UBLK_FETCH ? MARK_FIRST : 0) | (uint16_t)tag;
+}
+
 /* 0, or -EBUSY without room in the ring, which cannot be: no tag has two commands. */
 static int give(struct ublk_queue *queue, unsigned int operation, unsigned int tag, int32_t result)
 {
@@ -119,15 +135,27 @@ static int give(struct ublk_queue *queue, unsigned int operation, unsigned int t
 	submission->fd = queue->fixed_file ? 0 : queue->fd;
 	submission->flags = queue->fixed_file ? IOSQE_FIXED_FILE : 0;
 	submission->cmd_op = operation;
-	submission->user_data = tag;
+	submission->user_data = mark_of(operation, tag, result);
 	memcpy(submission->cmd, &what, sizeof(what));
 	return 0;
 }
 
-/* Whether a call that failed so is to be made again: nothing is lost by that. */
+static int give_again(struct ublk_queue *queue, uint64_t mark)
+{
+	return give(queue, mark & MARK_FIRST ? UBLK_FETCH : UBLK_COMMIT_AND_FETCH, (uint16_t)mark,
+		    (int32_t)(mark >> MARK_RESULT_SHIFT));
+}
+
+/* Whether a command that was refused so is to be given again: the kernel has done nothing of it. */
+static bool is_passing_refusal(int err)
+{
+	return err == -EINTR || err == -EAGAIN || err == -ENOMEM;
+}
+
+/* The same of a call; of a command -EBUSY says that another process has the tag. */
 static bool is_passing(int err)
 {
-	return err == -EINTR || err == -EAGAIN || err == -EBUSY || err == -ENOMEM;
+	return is_passing_refusal(err) || err == -EBUSY;
 }
 
 /*
@@ -168,7 +196,7 @@ static int answer_all(struct ublk_queue *queue, ublk_answer *answer, void *opaqu
 
 	io_uring_for_each_cqe(&queue->ring, head, completion)
 	{
-		unsigned int tag = (unsigned int)completion->user_data;
+		unsigned int tag = (uint16_t)completion->user_data;
 
 		count++;
 		if (completion->res == 0) {
@@ -178,9 +206,13 @@ static int answer_all(struct ublk_queue *queue, ublk_answer *answer, void *opaqu
 			err = give(queue, UBLK_COMMIT_AND_FETCH, tag, result) ?: err;
 			continue;
 		}
+		if (is_passing_refusal(completion->res)) {
+			err = give_again(queue, completion->user_data) ?: err;
+			continue;
+		}
 		queue->held--;
 		if (completion->res != -ENODEV) /* the end of the device */
-			err = completion->res;
+			err = completion->res < 0 ? completion->res : -EPROTO;
 	}
 	io_uring_cq_advance(&queue->ring, count);
 	return err;

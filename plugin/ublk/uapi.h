@@ -52,7 +52,7 @@ struct ublk_device_info {
 	int32_t server;		/* process */
 	uint32_t padding1;
 	uint64_t flags;
-	uint64_t ours;
+	uint64_t ours; /* the kernel only keeps it */
 	uint32_t owner_user, owner_group;
 	uint64_t reserved[2];
 };

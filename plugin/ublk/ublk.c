@@ -11,9 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/request.h"
 #include "store/store.h"
-#include "ublk/device.h"
+#include "ublk/keeper.h"
 #include "ublk/queue.h"
 #include "ublk/request.h"
 #include "ublk/ublk.h"
@@ -32,15 +33,10 @@ _Static_assert(UBLK_REQUEST_BYTES <= REQUEST_SWAP, "larger than what is ready");
 
 struct ublk_door {
 	struct store *store;
-	void (*log)(const char *line);
-	atomic_int *taken;
 	unsigned int poll_us;
-	struct ublk_control control;
-	struct ublk_device_info info;
-	pthread_t thread;
+	struct ublk_keeper keeper;
 	sem_t fetched; /* posted once: result is valid */
 	int result;
-	atomic_bool closing;
 	int claim;		 /* file descriptor, or -1 */
 	struct ublk_queue queue; /* the thread's */
 };
@@ -156,7 +152,7 @@ static int32_t answer(void *opaque, const struct ublk_descriptor *request, unsig
 {
 	const struct ublk_door *door = opaque;
 
-	return ublk_request_carry_out(door->store, request, data, door->info.request_bytes);
+	return ublk_request_carry_out(door->store, request, data, door->keeper.info.request_bytes);
 }
 
 static unsigned int poll_us_of(const struct ublk_door *door)
@@ -173,13 +169,13 @@ static int open_queue(struct ublk_door *door)
 {
 	char path[32];
 	const struct ublk_queue_config config = {
-		.depth = door->info.depth,
-		.request_bytes = door->info.request_bytes,
+		.depth = door->keeper.info.depth,
+		.request_bytes = door->keeper.info.request_bytes,
 		.poll_us = poll_us_of(door),
 	};
 	int err;
 
-	snprintf(path, sizeof(path), "/dev/ublkc%u", door->info.device);
+	snprintf(path, sizeof(path), "/dev/ublkc%u", door->keeper.info.device);
 	err = ublk_queue_make(&door->queue, &config);
 	if (err)
 		return err;
@@ -189,24 +185,6 @@ static int open_queue(struct ublk_door *door)
 	if (err)
 		ublk_queue_close(&door->queue);
 	return err;
-}
-
-static void tell_of_end(const struct ublk_door *door, int err)
-{
-	char line[UBLK_WHY_MAX];
-
-	if (atomic_load(&door->closing))
-		return;
-	atomic_store(door->taken, (int)door->info.device);
-	if (err)
-		snprintf(line, sizeof(line), "ublk: /dev/ublkb%u is served no more: %s",
-			 door->info.device, strerror(-err));
-	else
-		snprintf(line, sizeof(line),
-			 "ublk: somebody else has taken /dev/ublkb%u away: what is swapped out "
-			 "there cannot be read any more",
-			 door->info.device);
-	door->log(line);
 }
 
 static void *serve(void *opaque)
@@ -222,8 +200,14 @@ static void *serve(void *opaque)
 	do
 		err = ublk_queue_round(&door->queue, answer, door, -1);
 	while (err > 0);
-	ublk_queue_close(&door->queue);
-	tell_of_end(door, err);
+	if (err == 0 || atomic_load(&door->keeper.closing)) {
+		ublk_queue_close(&door->queue);
+		door->keeper.queue = NULL;
+	}
+	if (atomic_load(&door->keeper.closing))
+		return NULL;
+	door->keeper.end->error = err;
+	atomic_store(&door->keeper.end->device, (int)door->keeper.info.device);
 	return NULL;
 }
 
@@ -236,34 +220,36 @@ static int start_thread(struct ublk_door *door)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = -pthread_create(&door->thread, NULL, serve, door);
+	err = -pthread_create(&door->keeper.server, NULL, serve, door);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		return err;
-	snprintf(name, sizeof(name), "ublk%u", door->info.device);
-	(void)pthread_setname_np(door->thread, name);
+	snprintf(name, sizeof(name), "ublk%u", door->keeper.info.device);
+	(void)pthread_setname_np(door->keeper.server, name);
 	while (sem_wait(&door->fetched) != 0)
 		;
 	if (door->result)
-		pthread_join(door->thread, NULL);
+		pthread_join(door->keeper.server, NULL);
 	return door->result;
 }
 
 static int add(struct ublk_door *door, const struct ublk_config *config, char *why, size_t why_size)
 {
 	uint64_t features;
-	int err = check_features(&door->control, &features, why, why_size);
+	int err = check_features(&door->keeper.control, &features, why, why_size);
 
 	if (err)
 		return err;
-	door->info = (struct ublk_device_info){
+	door->keeper.info = (struct ublk_device_info){
 		.queues = 1,
 		.depth = UBLK_DEPTH,
 		.request_bytes = UBLK_REQUEST_BYTES,
 		.device = config->number == UBLK_ANY ? UINT32_MAX : (uint32_t)config->number,
 		.flags = NEEDED | (features & UBLK_FEATURE_FAIL_WITHOUT),
+		/* No other device has the same. */
+		.ours = (uint64_t)getpid() << 48 ^ clock_ns(),
 	};
-	err = ublk_add(&door->control, &door->info);
+	err = ublk_add(&door->keeper.control, &door->keeper.info);
 	if (err == -EEXIST)
 		return say_taken(config->number, why, why_size);
 	if (err == -EPERM || err == -EACCES)
@@ -283,7 +269,7 @@ static int set_parameters(struct ublk_door *door, uint64_t size)
 			.physical_shift = PAGE_SHIFT,
 			.optimal_shift = PAGE_SHIFT,
 			.minimum_shift = PAGE_SHIFT,
-			.request_sectors = door->info.request_bytes >> SECTOR_SHIFT,
+			.request_sectors = door->keeper.info.request_bytes >> SECTOR_SHIFT,
 			.sectors = size >> PAGE_SHIFT << (PAGE_SHIFT - SECTOR_SHIFT),
 		},
 		.discard = {
@@ -294,15 +280,7 @@ static int set_parameters(struct ublk_door *door, uint64_t size)
 		},
 	};
 
-	return ublk_set_parameters(&door->control, door->info.device, &parameters);
-}
-
-static void end_thread(struct ublk_door *door)
-{
-	atomic_store(&door->closing, true);
-	/* The tags come back by this, and the thread ends when all are there. */
-	(void)ublk_stop(&door->control, door->info.device);
-	pthread_join(door->thread, NULL);
+	return ublk_set_parameters(&door->keeper.control, door->keeper.info.device, &parameters);
 }
 
 static int start(struct ublk_door *door, uint64_t size)
@@ -313,16 +291,18 @@ static int start(struct ublk_door *door, uint64_t size)
 		err = start_thread(door);
 	if (err)
 		return err;
-	err = ublk_start(&door->control, door->info.device);
+	err = ublk_start(&door->keeper.control, door->keeper.info.device);
+	if (!err)
+		err = ublk_keeper_start(&door->keeper);
 	if (err)
-		end_thread(door);
+		ublk_keeper_end(&door->keeper);
 	return err;
 }
 
 static int make(struct ublk_door *door, const struct ublk_config *config, char *why,
 		size_t why_size)
 {
-	int err = open_control(&door->control, why, why_size);
+	int err = open_control(&door->keeper.control, why, why_size);
 
 	if (err)
 		return err;
@@ -332,11 +312,18 @@ static int make(struct ublk_door *door, const struct ublk_config *config, char *
 		if (!err)
 			return 0;
 		snprintf(why, why_size, "ublk: /dev/ublkb%u cannot be started: %s",
-			 door->info.device, strerror(-err));
-		(void)ublk_delete(&door->control, door->info.device);
+			 door->keeper.info.device, strerror(-err));
+		(void)ublk_delete(&door->keeper.control, door->keeper.info.device);
 	}
-	ublk_control_close(&door->control);
+	ublk_control_close(&door->keeper.control);
 	return err;
+}
+
+static void free_door(struct ublk_door *door)
+{
+	pthread_mutex_destroy(&door->keeper.commands);
+	sem_destroy(&door->fetched);
+	free(door);
 }
 
 int ublk_door_open(struct ublk_door **doorp, const struct ublk_config *config, char *why,
@@ -348,15 +335,16 @@ int ublk_door_open(struct ublk_door **doorp, const struct ublk_config *config, c
 	if (!door)
 		return say(-ENOMEM, why, why_size, "no memory");
 	door->store = config->store;
-	door->log = config->log;
-	door->taken = config->taken;
+	door->keeper.end = config->end;
+	door->keeper.heir_ms = UBLK_HEIR_MS;
+	door->keeper.queue = &door->queue;
 	door->poll_us = config->poll_us;
 	door->claim = -1;
 	sem_init(&door->fetched, 0, 0);
+	pthread_mutex_init(&door->keeper.commands, NULL);
 	err = make(door, config, why, why_size);
 	if (err) {
-		sem_destroy(&door->fetched);
-		free(door);
+		free_door(door);
 		return err;
 	}
 	*doorp = door;
@@ -367,15 +355,11 @@ void ublk_door_close(struct ublk_door *door)
 {
 	if (!door)
 		return;
-	end_thread(door);
+	ublk_keeper_end(&door->keeper);
 	ublk_door_release(door);
-	if (atomic_load(door->taken) < 0)
-		(void)ublk_delete(&door->control, door->info.device);
-	else
-		(void)ublk_delete_later(&door->control, door->info.device);
-	ublk_control_close(&door->control);
-	sem_destroy(&door->fetched);
-	free(door);
+	ublk_keeper_delete(&door->keeper);
+	ublk_control_close(&door->keeper.control);
+	free_door(door);
 }
 
 int ublk_door_claim(struct ublk_door *door)
@@ -384,7 +368,7 @@ int ublk_door_claim(struct ublk_door *door)
 
 	if (door->claim >= 0)
 		return 0;
-	snprintf(path, sizeof(path), "/dev/ublkb%u", door->info.device);
+	snprintf(path, sizeof(path), "/dev/ublkb%u", door->keeper.info.device);
 	/* The kernel lets one user at a time have a device so: a swap area, a mount. */
 	door->claim = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
 	if (door->claim >= 0 || errno == ENOENT || errno == ENXIO || errno == ENODEV)
@@ -401,5 +385,5 @@ void ublk_door_release(struct ublk_door *door)
 
 int ublk_door_number(const struct ublk_door *door)
 {
-	return (int)door->info.device;
+	return (int)door->keeper.info.device;
 }

@@ -4,14 +4,17 @@
  * come by shared memory instead of a socket.  A program that waits for a page that is swapped out
  * waits half as long as over NBD.
  *
- * One thread serves the device.  It takes on all that the server's other threads have of the
- * protections (survival/protection.h): its memory is made, and by what is in force then locked,
- * before the device is there, and it asks the kernel for none later.
+ * One thread serves the device, and another waits for its end.  They take on all that the server's
+ * other threads have of the protections (survival/protection.h): its memory is made, and by what is
+ * in force then locked, before the device is there, and it asks the kernel for none later.
  *
  * The device is made so that it outlives its server (UBLK_FEATURE_RECOVERY): of a server that is
  * killed the kernel would else take the device away, and a swap area on it could be named by nobody
  * any more.  Requests wait then, or fail where the kernel can have them fail (Linux 6.13), until
  * ramzswap-guard answers them (guard/heir.h), or somebody deletes the device.
+ *
+ * The same where the server lives and its thread cannot go on, for the kernel refuses it the ring:
+ * the guard sees that, too.  Where there is none in time, the door has the device taken away.
  */
 #ifndef RAMZSWAP_UBLK_H
 #define RAMZSWAP_UBLK_H
@@ -43,13 +46,21 @@ struct ublk_door;
 /* Room for any reason. */
 #define UBLK_WHY_MAX 256
 
+/* How long a device that the door cannot serve any more waits for the guard. */
+#define UBLK_HEIR_MS 10000u
+
+/* That the door serves its device no more, and nobody has closed it. */
+struct ublk_end {
+	atomic_int device; /* its number; before that UBLK_ANY */
+	int error;	   /* a negative errno; 0 when somebody has taken it away.  Set first */
+};
+
 struct ublk_config {
 	struct store *store;  /* outlives the door */
 	uint64_t size;	      /* of the disk in bytes: whole pages of it can be reached */
 	int number;	      /* of the device, or UBLK_ANY */
 	unsigned int poll_us; /* 0: never ask; with one processor nothing is asked for either */
-	void (*log)(const char *line); /* called by the thread when the device is lost */
-	atomic_int *taken; /* becomes the device's number when somebody has taken it away */
+	struct ublk_end *end; /* outlives the door, which tells there when it ends by itself */
 };
 
 /*

@@ -96,6 +96,47 @@ clean()
 	soon nothing_is_left
 }
 
+# Swap areas whose device was taken away: the kernel keeps them.
+orphans()
+{
+	grep -c '^/dev/ublkb[0-9]*\\040(deleted) ' /proc/swaps
+}
+
+# used_of DEVICE: kB that are swapped out there
+used_of()
+{
+	awk -v device="$1" '$1 == device { print $4 }' /proc/swaps
+}
+
+statistic()
+{
+	"$RZSCONTROL" -c /run/ramzswap/control stats --all | sed -n "s/^ *$1: *//p"
+}
+
+# begin_load NAME WORD...: goes on until it is in the middle of its work
+begin_load()
+{
+	load_log=$RESULTS/load-$1
+	shift
+	"$load" touch mem=85% "$@" >"$load_log" 2>&1 &
+	load_pid=$!
+	until grep -q ^fill_seconds "$load_log" || [ ! -d "/proc/$load_pid" ]; do
+		sleep 0.5
+	done
+}
+
+# wait_for_load NAME: it may have lost a page, and then ends by SIGBUS, or on the way to it
+wait_for_load()
+{
+	wait "$load_pid"
+	status=$?
+	case $status in
+	0 | 3 | 135 | 137 | 139) ;;
+	*) echo "load $1 ended with $status" >>"$RESULTS/failures" ;;
+	esac
+	! grep '^mismatch:' "$RESULTS/load-$1" >>"$RESULTS/failures"
+}
+
 swaps()
 {
 	grep -q "^$1 " /proc/swaps

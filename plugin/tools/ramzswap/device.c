@@ -17,9 +17,12 @@ bool device_is_taken(const struct host *host, const struct state *state)
 {
 	char now[64];
 
-	return !state->ublk &&
-	       host_read(host, now, sizeof(now), "/sys/block/%s/pid", state->name) && *now &&
-	       strcmp(now, state->attached) != 0;
+	/* Of ublk a start of another version has not noted it. */
+	if (state->ublk && !*state->attached)
+		return false;
+	return host_read(host, now, sizeof(now), "/sys/block/%s/%s", state->name,
+			 state->ublk ? "diskseq" : "pid") &&
+	       *now && strcmp(now, state->attached) != 0;
 }
 
 bool device_is_attached(const struct host *host, const struct state *state)
@@ -34,16 +37,18 @@ bool device_is_lost(const struct host *host, const struct state *state)
 	struct ramzswap_stats stats;
 	const char *body;
 
-	return !state->ublk && *state->control_socket &&
-	       host_has_socket(host, "%s", state->control_socket) &&
-	       host_path(host, path, sizeof(path), "%s", state->control_socket) &&
-	       ask(path, "stats", ASK_TIMEOUT_S, answer, &body, why) == 0 &&
-	       stats_parse_plain(&stats, body) == 0 && stats.connections == 0;
+	if (!*state->control_socket || !host_has_socket(host, "%s", state->control_socket) ||
+	    !host_path(host, path, sizeof(path), "%s", state->control_socket) ||
+	    ask(path, "stats", ASK_TIMEOUT_S, answer, &body, why) != 0 ||
+	    stats_parse_plain(&stats, body) != 0)
+		return false;
+	return state->ublk ? stats.links_lost > 0 : stats.connections == 0;
 }
 
 bool device_is_removed(const struct host *host, const struct state *state)
 {
-	return state->ublk && !host_exists(host, "/sys/block/%s", state->name);
+	return state->ublk &&
+	       (!host_exists(host, "/sys/block/%s", state->name) || device_is_taken(host, state));
 }
 
 bool device_is_orphan(const struct host *host, const struct state *state)
@@ -79,12 +84,12 @@ static void bury(struct host *host, const struct state *state)
 
 void device_detach(struct host *host, const struct state *state)
 {
+	if (device_is_taken(host, state))
+		return;
 	if (state->ublk) {
 		bury(host, state);
 		return;
 	}
-	if (device_is_taken(host, state))
-		return;
 	host->calls->disconnect(host, state->device);
 	if (!host_wait(host, is_let_go, (void *)state))
 		host_warn(host, "%s stays attached", state->device);

@@ -9,15 +9,18 @@
 struct host;
 struct state;
 
-/* Whether somebody else has attached it since: it is no longer ours to touch. */
+/*
+ * Whether somebody else has attached it since, or of ublk made another one of its name: it is no
+ * longer ours to touch.
+ */
 bool device_is_taken(const struct host *host, const struct state *state);
 
 /* Whether it is attached, by us.  Of nbd; always true for ublk, whose server makes the device. */
 bool device_is_attached(const struct host *host, const struct state *state);
 
 /*
- * Whether the kernel has lost a server that lives: it has no client.  As long as swap is on /sys
- * has the device as attached.  False where the server does not tell, and for ublk.
+ * Whether the kernel has lost a server that lives: it has no client, or serves a ublk device no
+ * more. As long as swap is on /sys has the device as before.  False where the server does not tell.
  */
 bool device_is_lost(const struct host *host, const struct state *state);
 

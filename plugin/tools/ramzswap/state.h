@@ -30,7 +30,8 @@ struct state {
 	const char *name;	    /* of it, below /sys/block */
 	bool ublk;		    /* the door; an older version has only the other */
 	const char *door_why;	    /* how that came */
-	const char *attached;	    /* what the kernel calls the process that attached it */
+	const char *attached;	    /* the process that attached it, as the kernel has it; of ublk
+				       its diskseq, which no two devices have */
 	const char *control_socket; /* of the server */
 	const char *guard;	    /* the program */
 	const char *guarded;	    /* what it is started with: the socket, a blank, the server */

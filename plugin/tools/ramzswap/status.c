@@ -108,15 +108,26 @@ static int tell_of_removal(const struct host *host, const struct state *state)
 {
 	if (device_is_orphan(host, state))
 		host_complain(host,
-			      "somebody took %s away while the kernel swapped there: what was "
+			      "%s was taken away while the kernel swapped there: what was "
 			      "swapped out is lost, and the kernel cannot let go of the area. "
 			      "'ramzswap stop' gives the server's memory back; restart the machine "
 			      "when it suits",
 			      state->device);
 	else
-		host_complain(host,
-			      "somebody took %s away: 'ramzswap stop' and 'start' bring it back",
+		host_complain(host, "%s was taken away: 'ramzswap stop' and 'start' bring it back",
 			      state->device);
+	return EXIT_FAILURE;
+}
+
+static int tell_of_loss(const struct host *host, const struct state *state)
+{
+	host_complain(host,
+		      state->ublk ? "%s is served no more: its server's log says why, and what was "
+				    "swapped out is lost. 'ramzswap stop' takes it down"
+				  : "%s is attached to its server no more: somebody disconnected "
+				    "it, or a time limit did, and what was swapped out is lost. "
+				    "'ramzswap stop' takes it down",
+		      state->device);
 	return EXIT_FAILURE;
 }
 
@@ -140,15 +151,8 @@ static int show(struct host *host, const struct state *state)
 			      state->device);
 		return EXIT_FAILURE;
 	}
-	if (!device_is_attached(host, state) || device_is_lost(host, state)) {
-		host_complain(
-			host,
-			"%s is attached to its server no more: somebody disconnected it, or a "
-			"time limit did, and what was swapped out is lost. 'ramzswap stop' "
-			"takes it down",
-			state->device);
-		return EXIT_FAILURE;
-	}
+	if (!device_is_attached(host, state) || device_is_lost(host, state))
+		return tell_of_loss(host, state);
 	show_protections(host, state, server);
 	show_notices(host, state);
 	return EXIT_SUCCESS;

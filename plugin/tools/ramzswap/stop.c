@@ -132,9 +132,10 @@ static bool swap_is_gone(struct host *host, void *about)
 /* At shutdown systemd may be at it as well, and first. */
 int stop_take_swap_away(struct host *host, const struct state *state)
 {
-	/* Without who answers for a dead server's ublk device all would wait, were swapoff
-	 * interrupted. */
-	bool guarded = !(state->ublk && server_process(host) == 0) && guard_end(host);
+	/* Without who answers for the ublk device of a server that does not all would wait, were
+	 * swapoff interrupted. */
+	bool answered = state->ublk && (server_process(host) == 0 || device_is_lost(host, state));
+	bool guarded = !answered && guard_end(host);
 	int err = host->calls->swapoff(host, state->device);
 
 	if (err == 0 || (err == -EINTR ? swap_is_gone(host, (void *)state)
@@ -179,7 +180,7 @@ int stop_disk(struct host *host, bool forced)
 	}
 	if (device_is_orphan(host, &state))
 		host_warn(host,
-			  "the kernel keeps the swap area of %s, which somebody took away, and "
+			  "the kernel keeps the swap area of %s, which was taken away, and "
 			  "cannot write there: restart the machine when it suits",
 			  state.device);
 	view = look(host, &state, forced);

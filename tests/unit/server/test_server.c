@@ -179,6 +179,45 @@ static void the_reserve_is_refilled_while_the_log_keeps_its_thread_waiting(void 
 	server_stop(&server);
 }
 
+/* Before the thread that writes to the log: what it says next. */
+static char said[512];
+static atomic_bool was_said;
+
+static void keep_line(const char *line)
+{
+	snprintf(said, sizeof(said), "%s", line);
+	atomic_store(&was_said, true);
+}
+
+static bool something_was_said(void)
+{
+	return atomic_load(&was_said);
+}
+
+/* Tells it once that its device 3 has ended, for this reason. */
+static void end_of_device(int err)
+{
+	begin(NULL);
+	server.log = keep_line;
+	start();
+	atomic_store(&was_said, false);
+	server.ublk_end.error = err;
+	atomic_store(&server.ublk_end.device, 3);
+	assert_true(wait_for(something_was_said, 120));
+	server_stop(&server);
+}
+
+static void a_ublk_device_that_is_served_no_more_is_told(void **state)
+{
+	end_of_device(-EBADF);
+	assert_string_equal(said,
+			    "ublk: /dev/ublkb3 is served no more: Bad file descriptor: what is "
+			    "swapped out there cannot be read any more");
+	end_of_device(0);
+	assert_string_equal(said, "ublk: somebody else has taken /dev/ublkb3 away: what is swapped "
+				  "out there cannot be read any more");
+}
+
 static void it_ends_whether_it_was_started_or_not(void **state)
 {
 	char why[SERVER_WHY_MAX] = "";
@@ -253,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup(the_reserve_is_there_before_the_first_request, begin),
 		cmocka_unit_test_setup(
 			the_reserve_is_refilled_while_the_log_keeps_its_thread_waiting, begin),
+		cmocka_unit_test_setup(a_ublk_device_that_is_served_no_more_is_told, begin),
 		cmocka_unit_test_setup(it_ends_whether_it_was_started_or_not, begin),
 		cmocka_unit_test_setup(a_backing_store_that_cannot_be_had_is_an_error_that_says_why,
 				       begin),

@@ -322,11 +322,12 @@ int fake_host_setup(void **state)
 void fake_host_use_ublk(struct fake_host *fake)
 {
 	fake_put(fake, "/run/ramzswap/state",
-		 "device=/dev/ublkb0 door=ublk door_why='asked for'\n"
+		 "device=/dev/ublkb0 door=ublk door_why='asked for' attached='5'\n"
 		 "control_socket='/run/ramzswap/control'\n"
 		 "guard='/sbin/ramzswap-guard' guarded='/run/ramzswap/control 101'");
 	fake_put(fake, "/dev/ublkc0", "x");
 	fake_put(fake, "/sys/block/ublkb0/queue/scheduler", "[none]");
+	fake_put(fake, "/sys/block/ublkb0/diskseq", "5");
 	fake_swaps(fake, 262140, 131072);
 }
 
@@ -336,6 +337,19 @@ void fake_host_lose_ublk(struct fake_host *fake)
 	fake_put(fake, "/proc/swaps",
 		 "Filename Type Size Used Priority\n"
 		 "/dev/ublkb0\\040(deleted) partition 262140 131072 100");
+}
+
+void fake_host_answer(struct fake_host *fake, void **control, const struct ramzswap_stats *stats)
+{
+	const struct fake_control *made;
+	char path[64];
+
+	assert_int_equal(fake_control_setup(control), 0);
+	made = *control;
+	fake_control_set_stats(*control, stats);
+	snprintf(path, sizeof(path), "%s/run/ramzswap/control", fake->root);
+	(void)unlink(path);
+	assert_int_equal(symlink(made->path, path), 0);
 }
 
 const char *fake_said(struct fake_host *fake)

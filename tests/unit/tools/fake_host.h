@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/stats.h"
+#include "fake_control.h"
 #include "tools/ramzswap/host.h"
 
 #define FAKE_SERVER 101
@@ -41,6 +43,12 @@ int fake_host_teardown(void **state);
 
 /* Makes the directory one of a disk behind the ublk door. */
 void fake_host_use_ublk(struct fake_host *fake);
+
+/*
+ * Has the server answer with these statistics: *control is a fake_control, for the caller to tear
+ * down.
+ */
+void fake_host_answer(struct fake_host *fake, void **control, const struct ramzswap_stats *stats);
 
 /* After that: somebody has taken the device away while the kernel swapped there. */
 void fake_host_lose_ublk(struct fake_host *fake);

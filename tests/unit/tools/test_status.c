@@ -156,7 +156,7 @@ static void a_device_that_was_taken_away_is_told(void **state)
 	assert_int_equal(status_show_all(&fake->host), 1);
 	assert_string_equal(
 		fake_complained(fake),
-		"ramzswap: somebody took /dev/ublkb0 away while the kernel swapped there: what was "
+		"ramzswap: /dev/ublkb0 was taken away while the kernel swapped there: what was "
 		"swapped out is lost, and the kernel cannot let go of the area. 'ramzswap stop' "
 		"gives the server's memory back; restart the machine when it suits\n");
 }
@@ -170,7 +170,7 @@ static void one_that_nobody_swapped_to_is_told_otherwise(void **state)
 	fake_swaps(fake, 0, 0);
 	assert_int_equal(status_show(&fake->host), 1);
 	assert_string_equal(fake_complained(fake),
-			    "ramzswap: somebody took /dev/ublkb0 away: 'ramzswap stop' and 'start' "
+			    "ramzswap: /dev/ublkb0 was taken away: 'ramzswap stop' and 'start' "
 			    "bring it back\n");
 }
 
@@ -179,21 +179,44 @@ static void a_server_that_has_lost_its_client_is_told(void **state)
 {
 	struct fake_host *fake = *state;
 	struct ramzswap_stats stats = { .connections = 1 };
-	struct fake_control *control;
-	char path[64];
 	void *made;
 
-	assert_int_equal(fake_control_setup(&made), 0);
-	control = made;
-	fake_control_set_stats(control, &stats);
-	snprintf(path, sizeof(path), "%s/run/ramzswap/control", fake->root);
-	(void)unlink(path);
-	assert_int_equal(symlink(control->path, path), 0);
+	fake_host_answer(fake, &made, &stats);
 	assert_int_equal(status_show(&fake->host), 0);
 	stats.connections = 0;
-	fake_control_set_stats(control, &stats);
+	fake_control_set_stats(made, &stats);
 	assert_int_equal(status_show(&fake->host), 1);
 	said("ramzswap: /dev/nbd0 is attached to its server no more", fake_complained(fake));
+	fake_control_teardown(&made);
+}
+
+static void one_whose_number_another_disk_has_is_told(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_host_use_ublk(fake);
+	fake_put(fake, "/sys/block/ublkb0/diskseq", "6");
+	assert_int_equal(status_show(&fake->host), 1);
+	assert_string_equal(fake_complained(fake),
+			    "ramzswap: /dev/ublkb0 was taken away: 'ramzswap stop' and 'start' "
+			    "bring it back\n");
+}
+
+static void a_ublk_device_that_is_served_no_more_is_told(void **state)
+{
+	struct fake_host *fake = *state;
+	struct ramzswap_stats stats = { 0 };
+	void *made;
+
+	fake_host_use_ublk(fake);
+	fake_host_answer(fake, &made, &stats);
+	assert_int_equal(status_show(&fake->host), 0);
+	stats.links_lost = 1;
+	fake_control_set_stats(made, &stats);
+	assert_int_equal(status_show(&fake->host), 1);
+	said("ramzswap: /dev/ublkb0 is served no more: its server's log says why, and what was "
+	     "swapped out is lost. 'ramzswap stop' takes it down\n",
+	     fake_complained(fake));
 	fake_control_teardown(&made);
 }
 
@@ -254,6 +277,8 @@ int main(void)
 		ON_A_HOST(a_device_that_was_taken_away_is_told),
 		ON_A_HOST(one_that_nobody_swapped_to_is_told_otherwise),
 		ON_A_HOST(a_server_that_has_lost_its_client_is_told),
+		ON_A_HOST(a_ublk_device_that_is_served_no_more_is_told),
+		ON_A_HOST(one_whose_number_another_disk_has_is_told),
 		ON_A_HOST(a_server_tells_its_statistics),
 	};
 

@@ -408,7 +408,7 @@ static void a_device_that_was_taken_away_is_warned_of(void **state)
 	assert_int_equal(stop_disk(&fake->host, false), 0);
 	assert_string_equal(fake->log, "commit; end 102; end 101; lock; unlock; ");
 	complained(fake, "ramzswap: warning: the kernel keeps the swap area of /dev/ublkb0, which "
-			 "somebody took away, and cannot write there: restart the machine when it "
+			 "was taken away, and cannot write there: restart the machine when it "
 			 "suits\n");
 	everything_is_gone(fake);
 }
@@ -425,6 +425,48 @@ static void a_swapoff_that_fails_leaves_who_answers_for_a_dead_server(void **sta
 	assert_int_equal(stop_disk(&fake->host, false), 1);
 	assert_non_null(strstr(fake->log, "swapoff /dev/ublkb0; "));
 	assert_null(strstr(fake->log, "end 102; "));
+}
+
+static void nor_is_he_sent_away_from_one_that_lives_and_serves_no_more(void **state)
+{
+	struct fake_host *fake = *state;
+	const struct ramzswap_stats stats = { .links_lost = 1 };
+	void *made;
+
+	fake_host_use_ublk(fake);
+	fake_host_answer(fake, &made, &stats);
+	fake->swapoff_error = EINTR;
+	assert_int_equal(stop_disk(&fake->host, false), 1);
+	complained(fake, "ramzswap: warning: the server has lost its link to the kernel and what "
+			 "was swapped out is lost");
+	assert_non_null(strstr(fake->log, "swapoff /dev/ublkb0; "));
+	assert_null(strstr(fake->log, "end 102; "));
+	fake_control_teardown(&made);
+}
+
+/* The server could not serve it any more, the guard took it away, and another disk has the number. */
+static void the_device_of_another_disk_is_let_alone(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_host_use_ublk(fake);
+	fake_put(fake, "/sys/block/ublkb0/diskseq", "6");
+	assert_int_equal(stop_disk(&fake->host, false), 0);
+	assert_string_equal(fake->log, "commit; end 102; end 101; lock; unlock; ");
+	assert_non_null(strstr(fake_text(fake, "/proc/swaps"), "/dev/ublkb0"));
+	everything_is_gone(fake);
+}
+
+static void nor_is_it_buried(void **state)
+{
+	struct fake_host *fake = *state;
+
+	fake_host_use_ublk(fake);
+	fake_put(fake, "/sys/block/ublkb0/diskseq", "6");
+	die(fake);
+	assert_int_equal(stop_disk(&fake->host, false), 0);
+	assert_null(strstr(fake->log, "--bury"));
+	assert_null(strstr(fake->log, "swapoff"));
 }
 
 static void what_a_dead_server_left_of_the_other_door_is_buried(void **state)
@@ -546,6 +588,9 @@ int main(void)
 		ON_A_HOST(the_other_door_goes_with_its_server),
 		ON_A_HOST(a_device_that_was_taken_away_is_warned_of),
 		ON_A_HOST(a_swapoff_that_fails_leaves_who_answers_for_a_dead_server),
+		ON_A_HOST(nor_is_he_sent_away_from_one_that_lives_and_serves_no_more),
+		ON_A_HOST(the_device_of_another_disk_is_let_alone),
+		ON_A_HOST(nor_is_it_buried),
 		ON_A_HOST(what_a_dead_server_left_of_the_other_door_is_buried),
 		ON_A_HOST(a_damaged_state_changes_nothing),
 		ON_A_HOST(settings_that_another_disk_wants_stay),

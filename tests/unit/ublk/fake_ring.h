@@ -25,6 +25,7 @@ struct fake_ring {
 	unsigned int count;
 	bool owned[FAKE_DEPTH]; /* tags that the kernel has */
 	uint64_t address[FAKE_DEPTH];
+	uint64_t mark[FAKE_DEPTH]; /* what the queue wants back with a tag's end */
 	unsigned int submits, sleeps;
 	int fail; /* what the next submits return instead, so often */
 	unsigned int fail_times;

@@ -179,6 +179,42 @@ static void an_answer_that_the_kernel_has_no_memory_for_is_given_again(void **st
 	assert_int_equal(fake.count, FAKE_DEPTH + sizeof(passing) / sizeof(*passing));
 }
 
+static void a_command_that_the_kernel_has_no_memory_for_is_given_again(void **state)
+{
+	const int passing[] = { -EAGAIN, -ENOMEM, -EINTR };
+
+	for (unsigned int i = 0; i < sizeof(passing) / sizeof(*passing); i++) {
+		/* The first of a tag, and an answer. */
+		fake_complete(i, passing[i]);
+		assert_int_equal(turn(), 1);
+		assert_int_equal(last()->operation, UBLK_FETCH);
+		assert_int_equal(last()->what.tag, i);
+		asked.result = -(int)i;
+		fake_request(i, UBLK_WRITE, 0, NULL);
+		assert_int_equal(turn(), 1);
+		fake_complete(i, passing[i]);
+		assert_int_equal(turn(), 1);
+		assert_int_equal(last()->operation, UBLK_COMMIT_AND_FETCH);
+		assert_int_equal(last()->what.tag, i);
+		assert_int_equal(last()->what.result, -(int)i);
+		assert_true(fake.owned[i]);
+	}
+	/* Nobody was asked twice. */
+	assert_int_equal(asked.count, sizeof(passing) / sizeof(*passing));
+}
+
+static void a_tag_that_is_another_process_s_ends_it(void **state)
+{
+	fake_complete(2, -EBUSY);
+	assert_int_equal(turn(), -EBUSY);
+}
+
+static void an_end_that_is_not_known_ends_it(void **state)
+{
+	fake_complete(2, 1);
+	assert_int_equal(turn(), -EPROTO);
+}
+
 static void a_ring_that_fails_ends_it_with_the_reason(void **state)
 {
 	fake.fail = -EBADF;
@@ -240,6 +276,9 @@ int main(void)
 		T(it_ends_when_all_tags_have_come_back),
 		T(a_tag_that_the_kernel_refuses_ends_it_with_the_reason),
 		T(an_answer_that_the_kernel_has_no_memory_for_is_given_again),
+		T(a_command_that_the_kernel_has_no_memory_for_is_given_again),
+		T(a_tag_that_is_another_process_s_ends_it),
+		T(an_end_that_is_not_known_ends_it),
 		T(a_ring_that_fails_ends_it_with_the_reason),
 		T(wait_with_a_bound_ends),
 		T(requests_that_come_soon_are_asked_for_instead_of_slept_for),
