@@ -37,12 +37,13 @@
 #define LOW_WATERMARK (UINT64_C(20) << 20)
 
 /*
- * Where these lists are kept short so much less is left, but what vm.min_free_kbytes is: 1/16 of
- * the memory, 12 MiB, or 1/32 of a larger one, up to 16.  When the OOM killer comes half of that is
+ * Where these lists are kept short LESS is left, but what vm.min_free_kbytes is: 1/24 of the
+ * memory, 8 MiB, or 1/64 of a larger one, up to 16.  When the OOM killer comes half of that is
  * free, or more; so the kernel finds twice what is missing.
  */
-#define FOUND_SMALL (UINT64_C(12) << 20)
+#define FOUND_SMALL (UINT64_C(8) << 20)
 #define FOUND_MOST (UINT64_C(16) << 20)
+#define LESS (LEFT_MIN - FOUND_SMALL)
 
 static uint64_t least(uint64_t one, uint64_t other)
 {
@@ -67,10 +68,10 @@ static uint64_t left_to_programs(const struct ballast_view *view)
 
 	if (view->lists >= LOW_WATERMARK)
 		return left;
-	found = most(least(view->memory.total / 16, FOUND_SMALL),
-		     least(view->memory.total / 32, FOUND_MOST));
-	if (left > LOW_WATERMARK + found)
-		found = left - LOW_WATERMARK;
+	found = most(least(view->memory.total / 24, FOUND_SMALL),
+		     least(view->memory.total / 64, FOUND_MOST));
+	if (left > LESS + found)
+		found = left - LESS;
 	return least(found + view->lists, left);
 }
 

@@ -309,12 +309,12 @@ static void a_load_that_compresses_later_gets_its_room(void **state)
 /* As scripts/ramzswap sets vm.min_free_kbytes. */
 static double minimum_of(const struct machine *machine)
 {
-	double minimum = machine->memory / 32;
+	double minimum = machine->memory / 24;
 
-	if (machine->memory < 128.0 * MIB)
-		return machine->memory / 16;
-	if (minimum < 12.0 * MIB)
-		return 12.0 * MIB;
+	if (minimum > 8.0 * MIB)
+		minimum = 8.0 * MIB;
+	if (minimum < machine->memory / 64)
+		minimum = machine->memory / 64;
 	return minimum < 16.0 * MIB ? minimum : 16.0 * MIB;
 }
 
@@ -338,7 +338,7 @@ static void and_leave_the_pool_more_where_memory_is_small(void **state)
 
 	assert_true(left_of(&machine) >= 32.0 * MIB);
 	machine.lists = lists_of(&machine, shares[1]);
-	assert_true(left_of(&machine) <= 13.0 * MIB);
+	assert_true(left_of(&machine) <= 9.0 * MIB);
 }
 
 int main(void)
