@@ -181,7 +181,8 @@ int stop_disk(struct host *host, bool forced)
 	if (device_is_orphan(host, &state))
 		host_warn(host,
 			  "the kernel keeps the swap area of %s, which was taken away, and "
-			  "cannot write there: restart the machine when it suits",
+			  "cannot write there: where memory runs out nobody has a program ended "
+			  "for that any more; restart the machine when it suits",
 			  state.device);
 	view = look(host, &state, forced);
 	verdict = stop_judge(&view);

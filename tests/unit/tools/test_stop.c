@@ -407,9 +407,10 @@ static void a_device_that_was_taken_away_is_warned_of(void **state)
 	fake_host_lose_ublk(fake);
 	assert_int_equal(stop_disk(&fake->host, false), 0);
 	assert_string_equal(fake->log, "commit; end 102; end 101; lock; unlock; ");
-	complained(fake, "ramzswap: warning: the kernel keeps the swap area of /dev/ublkb0, which "
-			 "was taken away, and cannot write there: restart the machine when it "
-			 "suits\n");
+	complained(fake,
+		   "ramzswap: warning: the kernel keeps the swap area of /dev/ublkb0, which "
+		   "was taken away, and cannot write there: where memory runs out nobody has a "
+		   "program ended for that any more; restart the machine when it suits\n");
 	everything_is_gone(fake);
 }
 
