@@ -58,6 +58,8 @@ rig_arguments()
 	for word; do
 		rig_parameter "$word"
 	done
+	# Where each test takes several times as long as on a machine of one's own.
+	rig_deadline=$((rig_deadline * ${RIG_PATIENCE:-1}))
 	# The guest ends itself at its deadline; this is for one that cannot.
 	rig_bounded=(timeout -k 10 "${RIG_BOUND:-$((rig_deadline + 75))}")
 }
