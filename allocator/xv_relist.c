@@ -2,15 +2,11 @@
 /* Spans that are emptied, and put back into use: their free blocks off the lists and on again. */
 #include "xv_lists.h"
 
-void xv_relist(struct xv_pool *pool, uint32_t span, enum span_state state)
+static void relist_blocks(struct xv_pool *pool, uint32_t span, enum span_state state)
 {
 	uint32_t *words = span_units(pool, span);
 	uint32_t block, header, units;
 
-	if (span_is_paged(pool, span)) {
-		xv_slots_relist(pool, span, state);
-		goto listed;
-	}
 	for (block = 0; block < SPAN_UNITS; block += units) {
 		header = get_header(words, block);
 		units = block_units(header);
@@ -21,7 +17,14 @@ void xv_relist(struct xv_pool *pool, uint32_t span, enum span_state state)
 		else
 			xv_list_remove(pool, span, block, units);
 	}
-listed:
+}
+
+void xv_relist(struct xv_pool *pool, uint32_t span, enum span_state state)
+{
+	if (span_is_paged(pool, span))
+		xv_slots_relist(pool, span, state);
+	else
+		relist_blocks(pool, span, state);
 	atomic_store_explicit(&pool->spans[span].state, state, memory_order_relaxed);
 	pool->spans_draining += state == SPAN_DRAINING ? 1 : -1u;
 }

@@ -11,7 +11,7 @@
 #include "span_internal.h"
 #include "urgent.h"
 
-/* Spans that a pool is ready for beyond those that it has had: a page's worth, 32 MiB. */
+/* Spans that a pool is ready for beyond those that it has had: 32 MiB. */
 #define SPANS_AHEAD 512u
 
 /* From here on an allocation does not leave it to the background: threads may grow at once. */

@@ -127,14 +127,14 @@ void xv_will_free(const struct xv_pool *pool, uint32_t handle);
 void xv_get_stats(struct xv_pool *pool, struct xv_stats *stats);
 
 /*
- * Gives back what an empty pool keeps of spans that it once held (8 bytes for each), if
+ * Gives back what an empty pool keeps of spans that it once held (12 bytes for each), if
  * it is worth it.  With an object in it, or a thread, it does nothing.  For a background thread,
  * now and then.
  */
 void xv_forget(struct xv_pool *pool);
 
 /*
- * Makes resident what a locked pool will keep of its next spans (8 bytes for each), for 512 of
+ * Makes resident what a locked pool will keep of its next spans (12 bytes for each), for 512 of
  * them at least, which is 32 MiB; of another it does nothing.  Blocks in a system call now and
  * then: for a background thread.  An allocation that comes before it does so itself.
  */
