@@ -103,7 +103,7 @@ static int check_paged_span(struct check *check, uint32_t span)
 			if (!size || size > XV_PAGE_SIZE)
 				return corrupt(check, "span %u block %u: size %u", span, block,
 					       size);
-			used += size == XV_PAGE_SIZE ? SLOT_UNITS : (size + UNIT - 1) / UNIT;
+			used += bytes_units(size);
 			check->objects++;
 			check->requested += size;
 		} else if (pool->spans[span].state == SPAN_HELD) {

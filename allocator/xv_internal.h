@@ -176,10 +176,15 @@ static inline uint32_t header_prev(uint32_t header)
 	return (header & PREV_MASK) >> PREV_SHIFT;
 }
 
+static inline uint32_t bytes_units(uint32_t bytes)
+{
+	return (bytes + UNIT - 1) / UNIT;
+}
+
 /* Units of the block of an object of so many bytes. */
 static inline uint32_t object_units(uint32_t size)
 {
-	uint32_t units = HEADER_UNITS + (size + UNIT - 1) / UNIT;
+	uint32_t units = HEADER_UNITS + bytes_units(size);
 
 	return units < LISTED_MIN ? LISTED_MIN : units;
 }

@@ -8,47 +8,60 @@
 
 #include "xv_internal.h"
 
-/* Puts a free block of LISTED_MIN units or more into its list. */
-static inline void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units)
+/* Puts a free block at the head of a chain. */
+static inline void xv_chain_add(struct xv_pool *pool, uint32_t *head, uint32_t span, uint32_t block)
 {
-	uint32_t list = units_class(units);
 	uint32_t handle = make_handle(span, block);
-	uint32_t first = pool->head[list];
+	uint32_t first = *head;
 	uint32_t *words = span_units(pool, span);
 
 	*link_next(words, block) = first;
 	*link_prev(words, block) = XV_NULL;
-	pool->head[list] = handle;
-	if (first) {
+	*head = handle;
+	if (first)
 		*link_prev(span_units(pool, handle_span(first)), handle_block(first)) = handle;
-	} else {
+}
+
+/* Takes one out, wherever it is. */
+static inline void xv_chain_remove(struct xv_pool *pool, uint32_t *head, uint32_t span,
+				   uint32_t block)
+{
+	uint32_t *words = span_units(pool, span);
+	uint32_t next = *link_next(words, block);
+	uint32_t prev = *link_prev(words, block);
+
+	if (next)
+		*link_prev(span_units(pool, handle_span(next)), handle_block(next)) = prev;
+	if (prev)
+		*link_next(span_units(pool, handle_span(prev)), handle_block(prev)) = next;
+	else
+		*head = next;
+}
+
+/* Puts a free block of LISTED_MIN units or more into its list. */
+static inline void xv_list_add(struct xv_pool *pool, uint32_t span, uint32_t block, uint32_t units)
+{
+	uint32_t list = units_class(units);
+
+	if (!pool->head[list]) {
 		pool->map[list / 64] |= 1ull << list % 64;
 		pool->summary |= 1ull << list / 64;
 	}
+	xv_chain_add(pool, &pool->head[list], span, block);
 }
 
 /* Takes one out. */
 static inline void xv_list_remove(struct xv_pool *pool, uint32_t span, uint32_t block,
 				  uint32_t units)
 {
-	uint32_t *words = span_units(pool, span);
-	uint32_t next = *link_next(words, block);
-	uint32_t prev = *link_prev(words, block);
-	uint32_t list;
+	uint32_t list = units_class(units);
 
-	if (next)
-		*link_prev(span_units(pool, handle_span(next)), handle_block(next)) = prev;
-	if (prev) {
-		*link_next(span_units(pool, handle_span(prev)), handle_block(prev)) = next;
+	xv_chain_remove(pool, &pool->head[list], span, block);
+	if (pool->head[list])
 		return;
-	}
-	list = units_class(units);
-	pool->head[list] = next;
-	if (!next) {
-		pool->map[list / 64] &= ~(1ull << list % 64);
-		if (!pool->map[list / 64])
-			pool->summary &= ~(1ull << list / 64);
-	}
+	pool->map[list / 64] &= ~(1ull << list % 64);
+	if (!pool->map[list / 64])
+		pool->summary &= ~(1ull << list / 64);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Spans of objects that are a page each: see xv_internal.h. */
-#include "xv_internal.h"
+#include "xv_lists.h"
 
 static uint16_t get_bits(const _Atomic uint16_t *bits)
 {
@@ -12,31 +12,6 @@ static void set_bits(_Atomic uint16_t *bits, uint32_t value)
 	atomic_store_explicit(bits, (uint16_t)value, memory_order_relaxed);
 }
 
-static void list_slot(struct xv_pool *pool, uint32_t span, uint32_t block)
-{
-	uint32_t *words = span_units(pool, span);
-	uint32_t first = pool->slots_free, handle = make_handle(span, block);
-
-	*link_next(words, block) = first;
-	*link_prev(words, block) = XV_NULL;
-	pool->slots_free = handle;
-	if (first)
-		*link_prev(span_units(pool, handle_span(first)), handle_block(first)) = handle;
-}
-
-static void unlist_slot(struct xv_pool *pool, uint32_t span, uint32_t block)
-{
-	uint32_t *words = span_units(pool, span);
-	uint32_t next = *link_next(words, block), prev = *link_prev(words, block);
-
-	if (next)
-		*link_prev(span_units(pool, handle_span(next)), handle_block(next)) = prev;
-	if (prev)
-		*link_next(span_units(pool, handle_span(prev)), handle_block(prev)) = next;
-	else
-		pool->slots_free = next;
-}
-
 void xv_slots_relist(struct xv_pool *pool, uint32_t span, enum span_state state)
 {
 	uint32_t taken = get_bits(&pool->spans[span].taken);
@@ -45,9 +20,9 @@ void xv_slots_relist(struct xv_pool *pool, uint32_t span, enum span_state state)
 		if (taken & slot_bit(block))
 			continue;
 		if (state == SPAN_HELD)
-			list_slot(pool, span, block);
+			xv_chain_add(pool, &pool->slots_free, span, block);
 		else
-			unlist_slot(pool, span, block);
+			xv_chain_remove(pool, &pool->slots_free, span, block);
 	}
 }
 
@@ -74,7 +49,7 @@ uint32_t xv_slot_alloc(struct xv_pool *pool)
 
 	if (!handle)
 		return XV_NULL;
-	unlist_slot(pool, handle_span(handle), handle_block(handle));
+	xv_chain_remove(pool, &pool->slots_free, handle_span(handle), handle_block(handle));
 	return take_slot(pool, handle_span(handle), handle_block(handle));
 }
 
@@ -87,7 +62,7 @@ uint32_t xv_slot_alloc_in(struct xv_pool *pool, uint32_t span)
 	atomic_store_explicit(&of->paged, true, memory_order_relaxed);
 	pool->spans_paged++;
 	for (uint32_t block = SPAN_UNITS - SLOT_UNITS; block; block -= SLOT_UNITS)
-		list_slot(pool, span, block);
+		xv_chain_add(pool, &pool->slots_free, span, block);
 	return take_slot(pool, span, 0);
 }
 
@@ -127,12 +102,6 @@ uint32_t xv_slot_size(const struct xv_pool *pool, uint32_t handle)
 	return read_size(last_word(pool, handle));
 }
 
-/* Units that an object of so many bytes in a slot counts as. */
-static uint32_t slot_units(uint32_t size)
-{
-	return size == XV_PAGE_SIZE ? SLOT_UNITS : (size + UNIT - 1) / UNIT;
-}
-
 bool xv_slot_free(struct xv_pool *pool, uint32_t handle)
 {
 	uint32_t span = handle_span(handle), block = handle_block(handle);
@@ -140,7 +109,7 @@ bool xv_slot_free(struct xv_pool *pool, uint32_t handle)
 	struct xv_span *of = &pool->spans[span];
 	bool held = xv_span_state(pool, span) == SPAN_HELD;
 
-	account_slot(pool, span, -(int32_t)slot_units(size), -(int32_t)size);
+	account_slot(pool, span, -(int32_t)bytes_units(size), -(int32_t)size);
 	set_bits(&of->shrunk, get_bits(&of->shrunk) & ~slot_bit(block));
 	if (get_bits(&of->taken) == slot_bit(block)) {
 		if (held)
@@ -152,7 +121,7 @@ bool xv_slot_free(struct xv_pool *pool, uint32_t handle)
 	}
 	set_bits(&of->taken, get_bits(&of->taken) & ~slot_bit(block));
 	if (held)
-		list_slot(pool, span, block);
+		xv_chain_add(pool, &pool->slots_free, span, block);
 	return false;
 }
 
@@ -163,7 +132,7 @@ void xv_slot_shrink(struct xv_pool *pool, uint32_t handle, uint32_t size)
 
 	if (size == had)
 		return;
-	account_slot(pool, span, (int32_t)slot_units(size) - (int32_t)slot_units(had),
+	account_slot(pool, span, (int32_t)bytes_units(size) - (int32_t)bytes_units(had),
 		     (int32_t)size - (int32_t)had);
 	write_size(last_word(pool, handle), size);
 	set_bits(&of->shrunk, get_bits(&of->shrunk) | slot_bit(handle_block(handle)));
