@@ -223,6 +223,11 @@ unsigned int ballast_look(struct ballast *ballast)
 	return pause_after(ballast, &view);
 }
 
+void ballast_let_go(struct ballast *ballast)
+{
+	give_back(ballast, 0);
+}
+
 int ballast_init(struct ballast *ballast, const char *device, const char *socket, int swaps)
 {
 	struct ramzswap_stats stats;

@@ -46,4 +46,7 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
  */
 unsigned int ballast_look(struct ballast *ballast);
 
+/* Gives all of it back.  Waits neither for memory nor for a page to be written. */
+void ballast_let_go(struct ballast *ballast);
+
 #endif
