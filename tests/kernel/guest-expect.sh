@@ -85,7 +85,7 @@ nothing_is_left()
 		[ "$(cat /proc/sys/vm/watermark_boost_factor)" = "$default_boost" ] &&
 		[ "$(cat $lists)" = "$default_lists" ] &&
 		! pgrep 'nbdkit|ramzswap-g' >/dev/null 2>&1 && [ ! -e /sys/block/nbd0/pid ] &&
-		[ ! -e /dev/ublkc0 ] &&
+		! ls /dev/ublkc* >/dev/null 2>&1 &&
 		[ -z "$(sed 1d /proc/swaps)" ] && [ ! -e /run/ramzswap/state ]
 }
 
@@ -155,6 +155,7 @@ plugin_refuses()
 {
 	reason=$1
 	shift
-	timeout 20 "$@" >/run/answer 2>&1 && return 1
+	rm -f /run/other
+	timeout -k 5 20 "$@" >/run/answer 2>&1 && return 1
 	[ "$(wc -l </run/answer)" = 1 ] && grep -q -- "$reason" /run/answer
 }
