@@ -103,16 +103,26 @@ bool heir_is_wanted(struct heir *heir)
 	       (now.state == UBLK_QUIESCED || now.state == UBLK_FAILING);
 }
 
-static bool attach(struct heir *heir)
+static void attach(struct heir *heir)
 {
 	char path[32];
-	int err;
 
 	snprintf(path, sizeof(path), "/dev/ublkc%u", heir->info.device);
-	err = ublk_queue_attach(&heir->queue, path);
-	if (!err)
-		err = ublk_queue_fetch(&heir->queue);
-	return err == 0;
+	if (ublk_queue_attach(&heir->queue, path) != 0)
+		return;
+	heir->attached = ublk_queue_fetch(&heir->queue) == 0;
+	if (!heir->attached)
+		drop_queue(heir);
+}
+
+/* Where the kernel waits for tags in vain it will do so again: with another queue it may not. */
+static void end_recovery(struct heir *heir)
+{
+	int err = ublk_recovery_end(&heir->control, heir->info.device);
+
+	heir->took_over = err == 0;
+	if (err == -ECANCELED)
+		drop_queue(heir);
 }
 
 bool heir_take_over(struct heir *heir)
@@ -124,10 +134,10 @@ bool heir_take_over(struct heir *heir)
 	if (!heir->attached) {
 		if (!is_there(heir) || ublk_recovery_begin(&heir->control, heir->info.device) != 0)
 			return false;
-		heir->attached = attach(heir);
+		attach(heir);
 	}
-	heir->took_over = heir->attached &&
-			  ublk_recovery_end(&heir->control, heir->info.device) == 0;
+	if (heir->attached)
+		end_recovery(heir);
 	return heir->took_over;
 }
 

@@ -4,16 +4,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ublk/device.h"
 
 #define NO_DEVICE UINT32_MAX
 
-static int command(struct ublk_control *control, unsigned int operation,
-		   const struct ublk_control_command *what)
+/* What the kernel gives back with an end, so that those of two can be told apart. */
+#define MARK_COMMAND 1u
+#define MARK_GIVE_UP 2u
+
+/* Between two looks whether a command is still worth its wait. */
+#define LOOK_MS 100
+
+/* 0, or -EBUSY without room in the ring, which cannot be: it has two, and so many are given. */
+static int give(struct ublk_control *control, unsigned int operation,
+		const struct ublk_control_command *what)
 {
 	struct io_uring_sqe *submission = io_uring_get_sqe(&control->ring);
-	struct io_uring_cqe *completion;
-	int err;
 
 	if (!submission)
 		return -EBUSY;
@@ -21,7 +28,34 @@ static int command(struct ublk_control *control, unsigned int operation,
 	submission->opcode = IORING_OP_URING_CMD;
 	submission->fd = control->fd;
 	submission->cmd_op = operation;
+	submission->user_data = MARK_COMMAND;
 	memcpy(submission->cmd, what, sizeof(*what));
+	return 0;
+}
+
+/* Has the kernel end the command that it carries out, as a signal would. */
+static int give_up(struct ublk_control *control)
+{
+	struct io_uring_sqe *submission = io_uring_get_sqe(&control->ring);
+
+	if (!submission)
+		return -EBUSY;
+	memset(submission, 0, 2 * sizeof(*submission));
+	submission->opcode = IORING_OP_ASYNC_CANCEL;
+	submission->fd = -1;
+	submission->addr = MARK_COMMAND;
+	submission->user_data = MARK_GIVE_UP;
+	return 0;
+}
+
+static int command(struct ublk_control *control, unsigned int operation,
+		   const struct ublk_control_command *what)
+{
+	struct io_uring_cqe *completion;
+	int err = give(control, operation, what);
+
+	if (err)
+		return err;
 	do
 		err = io_uring_submit_and_wait(&control->ring, 1);
 	while (err == -EINTR);
@@ -35,6 +69,61 @@ static int command(struct ublk_control *control, unsigned int operation,
 	err = completion->res;
 	io_uring_cqe_seen(&control->ring, completion);
 	return err < 0 ? err : 0;
+}
+
+/* Hands over what was given, and waits for an end until the next look. */
+static int sleep_until_look(struct ublk_control *control)
+{
+	struct __kernel_timespec time = { .tv_nsec = LOOK_MS * 1000000 };
+	struct io_uring_cqe *completion;
+	int err = io_uring_submit_and_wait_timeout(&control->ring, &completion, 1, &time, NULL);
+
+	return err == -ETIME || err == -EINTR || err > 0 ? 0 : err;
+}
+
+/* How many have ended; *result is the command's, if it has. */
+static unsigned int take_ends(struct ublk_control *control, int *result)
+{
+	struct io_uring_cqe *completion;
+	unsigned int head, count = 0;
+
+	io_uring_for_each_cqe(&control->ring, head, completion)
+	{
+		count++;
+		if (completion->user_data == MARK_COMMAND)
+			*result = completion->res;
+	}
+	io_uring_cq_advance(&control->ring, count);
+	return count;
+}
+
+/* A command that waits for who serves the device: in vain where he has ended. */
+static int command_to_server(struct ublk_control *control, unsigned int operation, uint32_t device,
+			     const atomic_bool *has_ended)
+{
+	const struct ublk_control_command what = {
+		.device = device,
+		.queue = UINT16_MAX,
+		.data = (uint64_t)getpid(),
+	};
+	uint64_t end = clock_ms() + UBLK_FETCHED_MS;
+	unsigned int under_way = 1;
+	bool given_up = false;
+	int result = 0, err = give(control, operation, &what);
+
+	while (!err && under_way > 0) {
+		err = sleep_until_look(control);
+		under_way -= take_ends(control, &result);
+		if (err || under_way == 0 || given_up ||
+		    !(clock_ms() >= end || (has_ended && atomic_load(has_ended))))
+			continue;
+		err = give_up(control);
+		given_up = true;
+		under_way++;
+	}
+	if (err)
+		return err;
+	return given_up && result < 0 ? -ECANCELED : result < 0 ? result : 0;
 }
 
 static int command_of_device(struct ublk_control *control, unsigned int operation, uint32_t device,
@@ -122,9 +211,9 @@ int ublk_set_parameters(struct ublk_control *control, uint32_t device,
 				 sizeof(*parameters), 0);
 }
 
-int ublk_start(struct ublk_control *control, uint32_t device)
+int ublk_start(struct ublk_control *control, uint32_t device, const atomic_bool *has_ended)
 {
-	return command_of_device(control, UBLK_START_DEVICE, device, NULL, 0, (uint64_t)getpid());
+	return command_to_server(control, UBLK_START_DEVICE, device, has_ended);
 }
 
 int ublk_stop(struct ublk_control *control, uint32_t device)
@@ -149,5 +238,5 @@ int ublk_recovery_begin(struct ublk_control *control, uint32_t device)
 
 int ublk_recovery_end(struct ublk_control *control, uint32_t device)
 {
-	return command_of_device(control, UBLK_END_RECOVERY, device, NULL, 0, (uint64_t)getpid());
+	return command_to_server(control, UBLK_END_RECOVERY, device, NULL);
 }

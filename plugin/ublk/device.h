@@ -10,10 +10,14 @@
 #define RAMZSWAP_UBLK_DEVICE_H
 
 #include <liburing.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "ublk/uapi.h"
+
+/* So long the kernel waits until all tags of a queue are fetched; usually they are before. */
+#define UBLK_FETCHED_MS 20000u
 
 /* A way to the kernel's ublk driver. */
 struct ublk_control {
@@ -54,8 +58,12 @@ int ublk_add(struct ublk_control *control, struct ublk_device_info *info);
 int ublk_set_parameters(struct ublk_control *control, uint32_t device,
 			struct ublk_parameters *parameters);
 
-/* Makes /dev/ublkbN; waits until the calling process has fetched all tags of the queue. */
-int ublk_start(struct ublk_control *control, uint32_t device);
+/*
+ * Makes /dev/ublkbN; waits until the calling process has fetched all tags of the queue.  0;
+ * -ECANCELED where *has_ended has told that it never will, or UBLK_FETCHED_MS have passed: there is
+ * no /dev/ublkbN then; or another negative errno.
+ */
+int ublk_start(struct ublk_control *control, uint32_t device, const atomic_bool *has_ended);
 
 /* Takes /dev/ublkbN away, and all tags with it; requests under way fail. */
 int ublk_stop(struct ublk_control *control, uint32_t device);
@@ -72,7 +80,8 @@ int ublk_delete_later(struct ublk_control *control, uint32_t device);
 /*
  * A device made with UBLK_FEATURE_RECOVERY whose server has ended gets the calling process: after
  * begin it opens /dev/ublkcN and fetches all tags, then calls end.  begin: -EBUSY as long as
- * the kernel has not done with the old one.
+ * the kernel has not done with the old one.  end: -ECANCELED where not all tags were fetched in
+ * UBLK_FETCHED_MS: begin again, with another queue.
  */
 int ublk_recovery_begin(struct ublk_control *control, uint32_t device);
 int ublk_recovery_end(struct ublk_control *control, uint32_t device);

@@ -68,6 +68,13 @@ static void await_server(struct ublk_keeper *keeper)
 	keeper->queue = NULL;
 }
 
+/* Not of a start that has failed: that is an error of its own. */
+static void tell_end(struct ublk_keeper *keeper)
+{
+	keeper->end->error = keeper->error;
+	atomic_store(&keeper->end->device, (int)keeper->info.device);
+}
+
 static void *keep(void *opaque)
 {
 	struct ublk_keeper *keeper = opaque;
@@ -76,7 +83,10 @@ static void *keep(void *opaque)
 	/* The kernel makes this thread's worker for commands: there may be no memory for it later. */
 	(void)is_there(keeper, &now);
 	await_server(keeper);
-	if (atomic_load(&keeper->end->device) != UBLK_ANY && keeper->end->error)
+	if (atomic_load(&keeper->closing))
+		return NULL;
+	tell_end(keeper);
+	if (keeper->error)
 		leave_to_heir(keeper);
 	return NULL;
 }

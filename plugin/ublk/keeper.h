@@ -31,9 +31,11 @@ struct ublk_keeper {
 	pthread_mutex_t commands;     /* of control: one at a time */
 	pthread_t server;	      /* the thread that serves; the keeper joins it */
 	struct ublk_queue *queue;     /* its, if it has not closed it when it ends */
-	struct ublk_end *end;	      /* where that tells why it has ended */
+	struct ublk_end *end;	      /* where the keeper tells that it has ended by itself */
 	unsigned int heir_ms;	      /* so long the device waits for the guard */
 	atomic_bool closing;	      /* the end is wanted */
+	int error;		      /* why the thread that serves has ended: set first */
+	atomic_bool has_ended;	      /* it has, or is about to */
 	pthread_t thread;
 	bool started;
 };

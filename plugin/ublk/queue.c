@@ -177,6 +177,21 @@ static int submit(struct ublk_queue *queue)
 	return err < 0 ? err : 0;
 }
 
+/* Why a tag was refused for good, before any request can have come. */
+static int refusal(const struct ublk_queue *queue)
+{
+	struct io_uring_cqe *completion;
+	unsigned int head;
+	int err = 0;
+
+	io_uring_for_each_cqe(&queue->ring, head, completion)
+	{
+		if (completion->res < 0 && !is_passing_refusal(completion->res))
+			err = completion->res;
+	}
+	return err;
+}
+
 int ublk_queue_fetch(struct ublk_queue *queue)
 {
 	int err = 0;
@@ -184,7 +199,9 @@ int ublk_queue_fetch(struct ublk_queue *queue)
 	for (unsigned int tag = 0; tag < queue->depth && !err; tag++)
 		err = give(queue, UBLK_FETCH, tag, 0);
 	queue->held = queue->depth;
-	return err ? err : submit(queue);
+	if (!err)
+		err = submit(queue);
+	return err ? err : refusal(queue);
 }
 
 /* 0, or why the kernel refuses a tag: then no request will ever come by it. */

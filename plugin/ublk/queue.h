@@ -72,7 +72,10 @@ int ublk_queue_attach(struct ublk_queue *queue, const char *path);
 /* What was made or attached. */
 void ublk_queue_close(struct ublk_queue *queue);
 
-/* Gives the kernel all tags.  0 or a negative errno. */
+/*
+ * Gives the kernel all tags.  0, or a negative errno, after which the queue is to be closed: also
+ * where the kernel refuses one of them for good, and says so at once.
+ */
 int ublk_queue_fetch(struct ublk_queue *queue);
 
 /*

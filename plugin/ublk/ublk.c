@@ -23,6 +23,9 @@
 #define PAGE_SHIFT 12
 #define SECTOR_SHIFT 9
 
+/* Between two looks whether the end is wanted, as long as the device has not started. */
+#define LOOK_MS 100
+
 /* One request to forget a range must not keep readers waiting for long. */
 #define DISCARD_BYTES (4u << 20)
 
@@ -37,6 +40,7 @@ struct ublk_door {
 	struct ublk_keeper keeper;
 	sem_t fetched; /* posted once: result is valid */
 	int result;
+	atomic_bool started;	 /* the device is */
 	int claim;		 /* file descriptor, or -1 */
 	struct ublk_queue queue; /* the thread's */
 };
@@ -177,37 +181,46 @@ static int open_queue(struct ublk_door *door)
 
 	snprintf(path, sizeof(path), "/dev/ublkc%u", door->keeper.info.device);
 	err = ublk_queue_make(&door->queue, &config);
+	if (!err) {
+		err = ublk_queue_attach(&door->queue, path);
+		if (err)
+			ublk_queue_close(&door->queue);
+	}
 	if (err)
-		return err;
-	err = ublk_queue_attach(&door->queue, path);
-	if (!err)
-		err = ublk_queue_fetch(&door->queue);
-	if (err)
-		ublk_queue_close(&door->queue);
-	return err;
+		door->keeper.queue = NULL;
+	return err ? err : ublk_queue_fetch(&door->queue);
+}
+
+/* As ublk_queue_round.  Before the device has started not all tags may ever come back. */
+static int serve_a_round(struct ublk_door *door)
+{
+	int err;
+
+	if (atomic_load_explicit(&door->started, memory_order_relaxed))
+		return ublk_queue_round(&door->queue, answer, door, -1);
+	err = ublk_queue_round(&door->queue, answer, door, LOOK_MS);
+	return err > 0 && atomic_load(&door->keeper.closing) ? -ECANCELED : err;
 }
 
 static void *serve(void *opaque)
 {
 	struct ublk_door *door = opaque;
 	int err = open_queue(door);
-	bool opened = !err;
 
 	door->result = err;
 	sem_post(&door->fetched);
-	if (!opened)
+	/* Until the device is stopped the kernel keeps the tags that it has, and the thread. */
+	if (err)
 		return NULL;
 	do
-		err = ublk_queue_round(&door->queue, answer, door, -1);
+		err = serve_a_round(door);
 	while (err > 0);
-	if (err == 0 || atomic_load(&door->keeper.closing)) {
+	if (err == 0) {
 		ublk_queue_close(&door->queue);
 		door->keeper.queue = NULL;
 	}
-	if (atomic_load(&door->keeper.closing))
-		return NULL;
-	door->keeper.end->error = err;
-	atomic_store(&door->keeper.end->device, (int)door->keeper.info.device);
+	door->keeper.error = err;
+	atomic_store(&door->keeper.has_ended, true);
 	return NULL;
 }
 
@@ -226,10 +239,13 @@ static int start_thread(struct ublk_door *door)
 		return err;
 	snprintf(name, sizeof(name), "ublk%u", door->keeper.info.device);
 	(void)pthread_setname_np(door->keeper.server, name);
+	return 0;
+}
+
+static int await_fetch(struct ublk_door *door)
+{
 	while (sem_wait(&door->fetched) != 0)
 		;
-	if (door->result)
-		pthread_join(door->keeper.server, NULL);
 	return door->result;
 }
 
@@ -283,18 +299,51 @@ static int set_parameters(struct ublk_door *door, uint64_t size)
 	return ublk_set_parameters(&door->keeper.control, door->keeper.info.device, &parameters);
 }
 
-static int start(struct ublk_door *door, uint64_t size)
+static void say_no_start(const struct ublk_door *door, int err, char *why, size_t why_size)
+{
+	const struct ublk_keeper *keeper = &door->keeper;
+	char text[64];
+
+	if (err != -ECANCELED)
+		snprintf(text, sizeof(text), "%s", strerror(-err));
+	else if (!atomic_load(&keeper->has_ended))
+		snprintf(text, sizeof(text), "the kernel has not all tags after %u s",
+			 UBLK_FETCHED_MS / 1000);
+	else if (keeper->error)
+		snprintf(text, sizeof(text), "io_uring: %s", strerror(-keeper->error));
+	else
+		snprintf(text, sizeof(text), "somebody else has taken it away");
+	snprintf(why, why_size, "ublk: /dev/ublkb%u cannot be started: %s", keeper->info.device,
+		 text);
+}
+
+/* What the thread serves, if it can. */
+static int start_device(struct ublk_door *door)
+{
+	int err = await_fetch(door);
+
+	if (!err)
+		err = ublk_start(&door->keeper.control, door->keeper.info.device,
+				 &door->keeper.has_ended);
+	if (err)
+		return err;
+	atomic_store(&door->started, true);
+	return ublk_keeper_start(&door->keeper);
+}
+
+static int start(struct ublk_door *door, uint64_t size, char *why, size_t why_size)
 {
 	int err = set_parameters(door, size);
+	bool served;
 
 	if (!err)
 		err = start_thread(door);
-	if (err)
-		return err;
-	err = ublk_start(&door->keeper.control, door->keeper.info.device);
+	served = !err;
 	if (!err)
-		err = ublk_keeper_start(&door->keeper);
+		err = start_device(door);
 	if (err)
+		say_no_start(door, err, why, why_size);
+	if (err && served)
 		ublk_keeper_end(&door->keeper);
 	return err;
 }
@@ -308,11 +357,9 @@ static int make(struct ublk_door *door, const struct ublk_config *config, char *
 		return err;
 	err = add(door, config, why, why_size);
 	if (!err) {
-		err = start(door, config->size);
+		err = start(door, config->size, why, why_size);
 		if (!err)
 			return 0;
-		snprintf(why, why_size, "ublk: /dev/ublkb%u cannot be started: %s",
-			 door->keeper.info.device, strerror(-err));
 		(void)ublk_delete(&door->keeper.control, door->keeper.info.device);
 	}
 	ublk_control_close(&door->keeper.control);

@@ -10,6 +10,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ublk_device_info device;
 static char log_text[256];
+static int end_result;
 
 void fake_device_make(struct ublk_device_info *info)
 {
@@ -24,6 +25,7 @@ void fake_device_make(struct ublk_device_info *info)
 	};
 	*info = device;
 	*log_text = '\0';
+	end_result = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -32,6 +34,13 @@ void fake_device_set(unsigned int state, int server)
 	pthread_mutex_lock(&lock);
 	device.state = (uint16_t)state;
 	device.server = server;
+	pthread_mutex_unlock(&lock);
+}
+
+void fake_device_end_with(int result)
+{
+	pthread_mutex_lock(&lock);
+	end_result = result;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -111,6 +120,13 @@ int ublk_recovery_begin(struct ublk_control *control, uint32_t number)
 
 int ublk_recovery_end(struct ublk_control *control, uint32_t number)
 {
-	fake_device_set(UBLK_LIVE, getpid());
-	return note("end");
+	int result;
+
+	pthread_mutex_lock(&lock);
+	result = end_result;
+	pthread_mutex_unlock(&lock);
+	(void)note("end");
+	if (!result)
+		fake_device_set(UBLK_LIVE, getpid());
+	return result;
 }

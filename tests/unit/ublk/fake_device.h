@@ -15,6 +15,9 @@ void fake_device_make(struct ublk_device_info *info);
 /* What has become of it. */
 void fake_device_set(unsigned int state, int server);
 
+/* What the end of a recovery returns. */
+void fake_device_end_with(int result);
+
 /* Another server's has its number now. */
 void fake_device_replace(void);
 

@@ -96,6 +96,10 @@ static void take_one(const struct io_uring_sqe *submission)
 	fake.owned[tag] = true;
 	fake.address[tag] = command->what.address;
 	fake.mark[tag] = submission->user_data;
+	if (fake.refuse && tag == fake.refuse_tag) {
+		fake_complete(tag, fake.refuse);
+		fake.refuse = 0;
+	}
 }
 
 static int take(struct io_uring *ring)

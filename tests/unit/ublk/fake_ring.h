@@ -29,6 +29,8 @@ struct fake_ring {
 	unsigned int submits, sleeps;
 	int fail; /* what the next submits return instead, so often */
 	unsigned int fail_times;
+	int refuse; /* how the next command of refuse_tag ends at once */
+	unsigned int refuse_tag;
 	struct ublk_descriptor *descriptors;
 	void (*on_sleep)(void); /* what comes while the queue sleeps */
 	void (*on_ask)(void);	/* what comes when the time is read: while it asks */

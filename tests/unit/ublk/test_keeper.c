@@ -29,10 +29,8 @@ static void *serve(void *opaque)
 {
 	while (sem_wait(&ends) != 0)
 		;
-	if (atomic_load(&keeper.closing))
-		return NULL;
-	end.error = why;
-	atomic_store(&end.device, (int)keeper.info.device);
+	keeper.error = why;
+	atomic_store(&keeper.has_ended, true);
 	return NULL;
 }
 
@@ -117,6 +115,23 @@ static void one_that_somebody_took_away_is_not_waited_for(void **state)
 	assert_string_equal(fake_device_log(), "");
 }
 
+static void an_end_that_is_not_wanted_is_told_with_its_reason(void **state)
+{
+	assert_int_equal(atomic_load(&end.device), UBLK_ANY);
+	fake_device_set(UBLK_LIVE, getpid() + 1);
+	end_with(-EBADF);
+	pthread_join(keeper.thread, NULL);
+	keeper.started = false;
+	assert_int_equal(atomic_load(&end.device), FAKE_NUMBER);
+	assert_int_equal(end.error, -EBADF);
+}
+
+static void one_that_is_wanted_is_not(void **state)
+{
+	finish();
+	assert_int_equal(atomic_load(&end.device), UBLK_ANY);
+}
+
 static void an_end_that_is_wanted_is_not_waited_for(void **state)
 {
 	uint64_t begin = clock_ms();
@@ -155,6 +170,8 @@ int main(void)
 		T(so_is_one_whose_server_the_kernel_does_not_name),
 		T(what_the_guard_has_taken_over_is_left_to_it),
 		T(one_that_somebody_took_away_is_not_waited_for),
+		T(an_end_that_is_not_wanted_is_told_with_its_reason),
+		T(one_that_is_wanted_is_not),
 		T(an_end_that_is_wanted_is_not_waited_for),
 		T(a_door_that_is_closed_deletes_its_device),
 		T(the_device_of_another_server_is_let_alone),

@@ -32,7 +32,7 @@ static int32_t answer(void *opaque, const struct ublk_descriptor *request, unsig
 	return asked.result;
 }
 
-static int setup_with(unsigned int poll_us, bool one_buffer)
+static void begin_with(unsigned int poll_us, bool one_buffer)
 {
 	const struct ublk_queue_config config = {
 		.depth = FAKE_DEPTH,
@@ -46,6 +46,11 @@ static int setup_with(unsigned int poll_us, bool one_buffer)
 	assert_int_equal(ublk_queue_make(&queue, &config), 0);
 	assert_int_equal(ublk_queue_attach(&queue, "/dev/null/nothing"), -ENOTDIR);
 	assert_int_equal(ublk_queue_attach(&queue, fake_begin()), 0);
+}
+
+static int setup_with(unsigned int poll_us, bool one_buffer)
+{
+	begin_with(poll_us, one_buffer);
 	assert_int_equal(ublk_queue_fetch(&queue), 0);
 	return 0;
 }
@@ -164,6 +169,32 @@ static void a_tag_that_the_kernel_refuses_ends_it_with_the_reason(void **state)
 	assert_int_equal(last()->what.tag, 1);
 }
 
+/* Who starts the device would wait for it in vain. */
+static void a_first_one_that_is_refused_at_once_is_an_error_of_the_fetch(void **state)
+{
+	const int reasons[] = { -EINVAL, -EBUSY, -ENODEV };
+
+	for (unsigned int i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+		teardown(state);
+		begin_with(0, false);
+		fake.refuse = reasons[i];
+		fake.refuse_tag = 5;
+		assert_int_equal(ublk_queue_fetch(&queue), reasons[i]);
+	}
+}
+
+static void one_that_there_was_no_memory_for_at_once_is_not(void **state)
+{
+	teardown(state);
+	begin_with(0, false);
+	fake.refuse = -ENOMEM;
+	fake.refuse_tag = 5;
+	assert_int_equal(ublk_queue_fetch(&queue), 0);
+	assert_int_equal(turn(), 1);
+	assert_int_equal(last()->operation, UBLK_FETCH);
+	assert_int_equal(last()->what.tag, 5);
+}
+
 static void an_answer_that_the_kernel_has_no_memory_for_is_given_again(void **state)
 {
 	const int passing[] = { -EAGAIN, -ENOMEM, -EINTR, -EBUSY };
@@ -275,6 +306,8 @@ int main(void)
 		T(an_error_is_the_answer_to_its_request_alone),
 		T(it_ends_when_all_tags_have_come_back),
 		T(a_tag_that_the_kernel_refuses_ends_it_with_the_reason),
+		T(a_first_one_that_is_refused_at_once_is_an_error_of_the_fetch),
+		T(one_that_there_was_no_memory_for_at_once_is_not),
 		T(an_answer_that_the_kernel_has_no_memory_for_is_given_again),
 		T(a_command_that_the_kernel_has_no_memory_for_is_given_again),
 		T(a_tag_that_is_another_process_s_ends_it),
