@@ -48,19 +48,35 @@ int machine_lists_open(void)
 /* However small the share: four batches on a list, each a 4096th of the memory. */
 #define LIST_MIN_SHARE 1024
 
-uint64_t machine_lists(int lists, unsigned int processors, uint64_t total)
+/* 0 where there is none. */
+static uint64_t read_number(int fd)
 {
 	char text[32];
-	ssize_t len = lists < 0 ? 0 : pread(lists, text, sizeof(text) - 1, 0);
-	uint64_t share, most, least;
+	ssize_t len = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, 0);
 
 	text[len > 0 ? len : 0] = '\0';
-	share = strtoull(text, NULL, 10);
+	return strtoull(text, NULL, 10);
+}
+
+uint64_t machine_lists(int lists, unsigned int processors, uint64_t total)
+{
+	uint64_t share = read_number(lists), most, least;
+
 	if (share == 0)
 		return UINT64_MAX;
 	most = total / share;
 	least = total / LIST_MIN_SHARE * processors;
 	return most > least ? most : least;
+}
+
+int machine_minimum_open(void)
+{
+	return open("/proc/sys/vm/min_free_kbytes", O_RDONLY | O_CLOEXEC);
+}
+
+uint64_t machine_minimum(int minimum)
+{
+	return read_number(minimum) << 10;
 }
 
 int machine_swaps_open(void)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How much memory this machine has left, and where it swaps to: the only reader of /proc/meminfo
- * and of /proc/swaps.  Both are opened once, while there is memory to open a file.
+ * How much memory this machine has left, and where it swaps to: the only reader of /proc/meminfo,
+ * of /proc/swaps and of what is set of the kernel.  All are opened once, while there is memory to
+ * open a file.
  */
 #ifndef RAMZSWAP_MACHINE_H
 #define RAMZSWAP_MACHINE_H
@@ -42,6 +43,15 @@ int machine_lists_open(void);
  * the kernel's low watermark bounds them, or lists is -1.  No allocation; any thread.
  */
 uint64_t machine_lists(int lists, unsigned int processors, uint64_t total);
+
+/* A file descriptor of vm.min_free_kbytes, to be closed by the caller, or -1. */
+int machine_minimum_open(void);
+
+/*
+ * Bytes that the kernel keeps free for itself, as it is set now; 0 where that cannot be read, or
+ * minimum is -1.  No allocation; any thread.
+ */
+uint64_t machine_minimum(int minimum);
 
 /* A file descriptor of /proc/swaps, to be closed by the caller, or a negative errno. */
 int machine_swaps_open(void);

@@ -199,6 +199,7 @@ unsigned int ballast_look(struct ballast *ballast)
 		return IDLE_LOOK_MS;
 	machine_memory(ballast->meminfo, &view.memory);
 	view.lists = machine_lists(ballast->lists, ballast->processors, view.memory.total);
+	view.minimum = machine_minimum(ballast->minimum);
 	view.area_free = size - used;
 	wanted = ballast_plan_look(&ballast->plan, &view);
 	wanted -= wanted % STEP;
@@ -249,6 +250,7 @@ int ballast_init(struct ballast *ballast, const char *device, const char *socket
 				: WORD;
 	ballast->meminfo = machine_open();
 	ballast->lists = machine_lists_open();
+	ballast->minimum = machine_minimum_open();
 	ballast->processors = (unsigned int)sysconf(_SC_NPROCESSORS_CONF);
 	ballast->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	ballast->size = size - size % STEP;

@@ -19,7 +19,7 @@
 struct ballast {
 	const char *device;
 	const char *socket;
-	int swaps, meminfo, pagemap, lists; /* of /proc */
+	int swaps, meminfo, pagemap, lists, minimum; /* of /proc */
 	char *memory; /* of the area's size; bytes [0, held) are swapped out */
 	size_t size;
 	size_t mapped; /* the addresses that there are; those behind were given up */

@@ -37,13 +37,13 @@
 #define LOW_WATERMARK (UINT64_C(20) << 20)
 
 /*
- * Where these lists are kept short LESS is left, but what vm.min_free_kbytes is: 1/24 of the
- * memory, 8 MiB, or 1/64 of a larger one, up to 16.  When the OOM killer comes half of that is
- * free, or more; so the kernel finds twice what is missing.
+ * Where these lists are kept short less is left, but what vm.min_free_kbytes is.  When the OOM
+ * killer comes half of that is free, or more; so the kernel finds twice what is missing.  A
+ * smaller one than 1/64 of the memory is not believed to do.
  */
+#define FOUND_LEAST_SHARE 64
 #define FOUND_SMALL (UINT64_C(8) << 20)
 #define FOUND_MOST (UINT64_C(16) << 20)
-#define LESS (LEFT_MIN - FOUND_SMALL)
 
 static uint64_t least(uint64_t one, uint64_t other)
 {
@@ -64,14 +64,15 @@ static uint64_t left_with_long_lists(uint64_t memory)
 
 static uint64_t left_to_programs(const struct ballast_view *view)
 {
-	uint64_t left = left_with_long_lists(view->memory.total), found;
+	uint64_t left = left_with_long_lists(view->memory.total), found, less;
 
-	if (view->lists >= LOW_WATERMARK)
+	if (view->lists >= LOW_WATERMARK || view->minimum == 0)
 		return left;
-	found = most(least(view->memory.total / 24, FOUND_SMALL),
-		     least(view->memory.total / 64, FOUND_MOST));
-	if (left > LESS + found)
-		found = left - LESS;
+	found = least(most(view->minimum, view->memory.total / FOUND_LEAST_SHARE), FOUND_MOST);
+	/* Of more than LEFT_MIN as much less as of LEFT_MIN. */
+	less = LEFT_MIN - least(found, FOUND_SMALL);
+	if (left > less + found)
+		found = left - less;
 	return least(found + view->lists, left);
 }
 

@@ -23,6 +23,7 @@ struct ballast_view {
 	const struct ramzswap_stats *stats; /* the server's */
 	struct machine_memory memory;
 	uint64_t lists;	    /* bytes that free lists may hide, of machine_lists */
+	uint64_t minimum;   /* bytes that the kernel keeps free, of machine_minimum */
 	uint64_t area_free; /* bytes of slots that nobody has */
 	uint64_t held;	    /* bytes of slots that the guard has */
 	uint64_t ms;	    /* by a clock that only goes forward */
@@ -56,7 +57,7 @@ struct ballast_plan {
 /*
  * Most bytes that the pool may have: its limit, or less where the machine has no more to give.
  * UINT64_MAX without a limit in a machine whose memory is not known.  Looks at the statistics, the
- * memory and the lists.
+ * memory, the lists and the minimum.
  */
 uint64_t ballast_plan_limit(const struct ballast_view *view);
 

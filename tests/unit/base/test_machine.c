@@ -193,6 +193,19 @@ static void what_free_lists_may_hide_follows_the_kernels_bound(void **state)
 	close(small);
 }
 
+static void the_minimum_is_read_anew_each_time(void **state)
+{
+	int own = machine_minimum_open(), fd = file_of("5120\n");
+
+	assert_int_equal(machine_minimum(fd), UINT64_C(5) << 20);
+	assert_int_equal(pwrite(fd, "8192\n", 5, 0), 5);
+	assert_int_equal(machine_minimum(fd), UINT64_C(8) << 20);
+	assert_int_equal(machine_minimum(-1), 0);
+	assert_true(machine_minimum(own) > 0);
+	close(own);
+	close(fd);
+}
+
 static void this_machine_is_known(void **state)
 {
 	struct machine_memory memory;
@@ -221,6 +234,7 @@ int main(void)
 		cmocka_unit_test(memory_is_told_in_bytes),
 		cmocka_unit_test(a_machine_that_is_not_known_has_no_end),
 		cmocka_unit_test(what_free_lists_may_hide_follows_the_kernels_bound),
+		cmocka_unit_test(the_minimum_is_read_anew_each_time),
 		cmocka_unit_test(this_machine_is_known),
 	};
 

@@ -29,6 +29,7 @@ struct machine {
 	double guard_rate;  /* at which the guard takes slots; it gives them back at once */
 	double guard_stops; /* it looks no more after so many bytes of pages; 0: never */
 	uint64_t lists;	    /* what free lists may hide */
+	double small;	    /* the most that vm.min_free_kbytes is there; 0: not known */
 
 	double wanted;	 /* by programs so far */
 	double resident; /* of it */
@@ -40,6 +41,20 @@ struct machine {
 	bool refused;	   /* a write failed */
 	double left_least; /* that programs had in memory once swap was used */
 };
+
+/* As scripts/ramzswap sets vm.min_free_kbytes. */
+static double minimum_of(const struct machine *machine)
+{
+	double minimum = machine->memory / 24;
+
+	if (machine->small <= 0)
+		return 0;
+	if (minimum > machine->small)
+		minimum = machine->small;
+	if (minimum < machine->memory / 64)
+		minimum = machine->memory / 64;
+	return minimum < 16.0 * MIB ? minimum : 16.0 * MIB;
+}
 
 static double pool_of(const struct machine *machine)
 {
@@ -94,6 +109,7 @@ static void look(struct machine *machine, struct ballast_plan *plan)
 			.swappable = (uint64_t)machine->resident,
 		},
 		.lists = machine->lists,
+		.minimum = (uint64_t)minimum_of(machine),
 		.area_free = (uint64_t)(machine->area - machine->swapped - machine->held),
 		.held = (uint64_t)machine->held,
 		.ms = machine->ms,
@@ -136,6 +152,7 @@ static struct machine machine_of(double mib, double memlimit_mib, double mib_per
 		.memlimit = memlimit_mib * MIB,
 		.rate = mib_per_second * MIB / 1000,
 		.lists = UINT64_MAX,
+		.small = 8.0 * MIB,
 		.guard_rate = mib_per_second * MIB / 1000 / 4,
 		.ratio = 3,
 		.later = 3,
@@ -153,6 +170,7 @@ static double left_with(const struct machine *machine, uint64_t lists)
 			.available = (uint64_t)machine->memory,
 		},
 		.lists = lists,
+		.minimum = (uint64_t)minimum_of(machine),
 	};
 
 	return machine->memory - (double)ballast_plan_limit(&view);
@@ -172,22 +190,29 @@ static double least_of(const struct machine *machine)
 static const double sizes[] = { 80, 128, 203, 480, 2000, 8000 };
 static const double rates[] = { 10, 80, 500 };
 
-/* Free lists that nothing bounds, and such that may hide 1/256 of the memory. */
-static const double shares[] = { 0, 256 };
+/*
+ * Free lists that nothing bounds, and such that may hide 1/256 of the memory; with the minimum of
+ * each door.
+ */
+static const struct setting {
+	double share, small_mib;
+} settings[] = { { 0, 8 }, { 256, 8 }, { 256, 5 } };
 
-static uint64_t lists_of(const struct machine *machine, double share)
+static void set(struct machine *machine, const struct setting *setting)
 {
-	return share > 0 ? (uint64_t)(machine->memory / share) : UINT64_MAX;
+	machine->lists = setting->share > 0 ? (uint64_t)(machine->memory / setting->share)
+					    : UINT64_MAX;
+	machine->small = setting->small_mib * MIB;
 }
 
 #define EACH(i, list) (size_t i = 0; i < sizeof(list) / sizeof(*(list)); i++)
 
-static void go_on_as_it_is(double mib, double rate, double share)
+static void go_on_as_it_is(double mib, double rate, const struct setting *setting)
 {
 	struct machine machine = machine_of(mib, 0, rate);
 	double left, fits;
 
-	machine.lists = lists_of(&machine, share);
+	set(&machine, setting);
 	left = left_of(&machine);
 	fits = (machine.memory - RESERVE - left) * 3 / OVERHEAD;
 	run(&machine, 1e18);
@@ -205,17 +230,21 @@ static void a_steady_load_gets_all_that_its_ratio_gives(void **state)
 		for
 			EACH(j, rates)
 			{
-				go_on_as_it_is(sizes[i], rates[j], shares[0]);
-				go_on_as_it_is(sizes[i], rates[j], shares[1]);
+				for
+					EACH(k, settings)
+					{
+						go_on_as_it_is(sizes[i], rates[j], &settings[k]);
+					}
 			}
 		}
 }
 
-static void stop_compressing(double mib, double rate, double share, double at, bool stops)
+static void stop_compressing(double mib, double rate, const struct setting *setting, double at,
+			     bool stops)
 {
 	struct machine machine = machine_of(mib, 0, rate);
 
-	machine.lists = lists_of(&machine, share);
+	set(&machine, setting);
 	machine.ratio = 4;
 	machine.later = 1;
 	machine.changes_at = at * machine.memory;
@@ -233,10 +262,13 @@ static void pages_that_stop_compressing_leave_programs_what_they_need(void **sta
 		for
 			EACH(j, rates)
 			{
-				for (double at = 0.9; at < 4; at += 0.1) {
-					stop_compressing(sizes[i], rates[j], shares[0], at, false);
-					stop_compressing(sizes[i], rates[j], shares[1], at, false);
-				}
+				for
+					EACH(k, settings)
+					{
+						for (double at = 0.9; at < 4; at += 0.1)
+							stop_compressing(sizes[i], rates[j],
+									 &settings[k], at, false);
+					}
 			}
 		}
 }
@@ -246,10 +278,13 @@ static void nor_does_a_guard_that_comes_no_more(void **state)
 	for
 		EACH(i, sizes)
 		{
-			for (double at = 0.9; at < 4; at += 0.05) {
-				stop_compressing(sizes[i], 500, shares[0], at, true);
-				stop_compressing(sizes[i], 500, shares[1], at, true);
-			}
+			for
+				EACH(k, settings)
+				{
+					for (double at = 0.9; at < 4; at += 0.05)
+						stop_compressing(sizes[i], 500, &settings[k], at,
+								 true);
+				}
 		}
 }
 
@@ -306,29 +341,23 @@ static void a_load_that_compresses_later_gets_its_room(void **state)
 		}
 }
 
-/* As scripts/ramzswap sets vm.min_free_kbytes. */
-static double minimum_of(const struct machine *machine)
-{
-	double minimum = machine->memory / 24;
-
-	if (minimum > 8.0 * MIB)
-		minimum = 8.0 * MIB;
-	if (minimum < machine->memory / 64)
-		minimum = machine->memory / 64;
-	return minimum < 16.0 * MIB ? minimum : 16.0 * MIB;
-}
-
 /* Half of the minimum is free, or more, when the OOM killer comes: the other half is to be found. */
 static void short_lists_leave_the_kernel_twice_what_is_missing_to_its_minimum(void **state)
 {
 	for (double mib = 64; mib < 5000; mib *= 1.05) {
-		struct machine machine = machine_of(mib, 0, 1);
-		double left;
+		for
+			EACH(i, settings)
+			{
+				struct machine machine = machine_of(mib, 0, 1);
+				double left;
 
-		machine.lists = lists_of(&machine, shares[1]);
-		left = left_of(&machine);
-		assert_true(left - (double)machine.lists + 1 >= minimum_of(&machine));
-		assert_true(left <= left_with(&machine, UINT64_MAX));
+				set(&machine, &settings[i]);
+				left = left_of(&machine);
+				assert_true(left <= left_with(&machine, UINT64_MAX));
+				if (settings[i].share > 0)
+					assert_true(left - (double)machine.lists + 1 >=
+						    minimum_of(&machine));
+			}
 	}
 }
 
@@ -337,8 +366,22 @@ static void and_leave_the_pool_more_where_memory_is_small(void **state)
 	struct machine machine = machine_of(240, 0, 1);
 
 	assert_true(left_of(&machine) >= 32.0 * MIB);
-	machine.lists = lists_of(&machine, shares[1]);
+	set(&machine, &settings[1]);
 	assert_true(left_of(&machine) <= 9.0 * MIB);
+	set(&machine, &settings[2]);
+	assert_true(left_of(&machine) <= 6.0 * MIB);
+}
+
+/* Somebody may want the kernel's own, which is 2 MB there. */
+static void a_minimum_that_is_too_small_or_not_known_is_not_relied_on(void **state)
+{
+	struct machine machine = machine_of(256, 0, 1);
+
+	set(&machine, &settings[2]);
+	machine.small = 2.0 * MIB;
+	assert_true(left_of(&machine) >= 4.0 * MIB);
+	machine.small = 0;
+	assert_true(left_of(&machine) >= 32.0 * MIB);
 }
 
 int main(void)
@@ -352,6 +395,7 @@ int main(void)
 		cmocka_unit_test(a_load_that_compresses_later_gets_its_room),
 		cmocka_unit_test(short_lists_leave_the_kernel_twice_what_is_missing_to_its_minimum),
 		cmocka_unit_test(and_leave_the_pool_more_where_memory_is_small),
+		cmocka_unit_test(a_minimum_that_is_too_small_or_not_known_is_not_relied_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
