@@ -111,15 +111,15 @@ static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker,
 			 struct burial *burial)
 {
 	const struct timespec rest = { .tv_nsec = BURIAL_LOOK_MS * 1000000 };
-	bool ready = false, free = false;
+	bool ready = false, is_free = false;
 
 	while (!has_ended(undertaker, ballast->device)) {
-		if (!free && burial_begins(burial)) {
+		if (!is_free && burial_begins(burial)) {
 			ballast_let_go(ballast);
 			burial_is_free(burial);
-			free = true;
+			is_free = true;
 		}
-		if (free || undertaker_server_ends(server, 0)) {
+		if (is_free || undertaker_server_ends(server, 0)) {
 			nanosleep(&rest, NULL);
 			continue;
 		}
