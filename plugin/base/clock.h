@@ -6,6 +6,7 @@
 #ifndef RAMZSWAP_CLOCK_H
 #define RAMZSWAP_CLOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -48,6 +49,14 @@ static inline struct timespec clock_timespec(uint64_t ns)
 		.tv_sec = (time_t)(ns / 1000000000),
 		.tv_nsec = (long)(ns % 1000000000),
 	};
+}
+
+/* Sleeps for so long, or until a signal comes. */
+static inline void clock_sleep_ms(uint64_t ms)
+{
+	const struct timespec time = clock_timespec(ms * 1000000);
+
+	nanosleep(&time, NULL);
 }
 
 #endif

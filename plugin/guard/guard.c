@@ -30,9 +30,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "guard/ballast.h"
 #include "base/machine.h"
 #include "guard/log.h"
@@ -110,7 +110,6 @@ static bool has_ended(pid_t undertaker, const char *device)
 static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker,
 			 struct burial *burial)
 {
-	const struct timespec rest = { .tv_nsec = BURIAL_LOOK_MS * 1000000 };
 	bool ready = false, is_free = false;
 
 	while (!has_ended(undertaker, ballast->device)) {
@@ -120,7 +119,7 @@ static void keep_ballast(struct ballast *ballast, int server, pid_t undertaker,
 			is_free = true;
 		}
 		if (is_free || undertaker_server_ends(server, 0)) {
-			nanosleep(&rest, NULL);
+			clock_sleep_ms(BURIAL_LOOK_MS);
 			continue;
 		}
 		unsigned int ms = ballast_look(ballast);

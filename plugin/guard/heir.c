@@ -150,7 +150,6 @@ static int32_t fail_request(void *opaque, const struct ublk_descriptor *request,
 void heir_pass_time(struct heir *heir, unsigned int ms)
 {
 	uint64_t end = clock_ms() + ms, now;
-	struct timespec rest = clock_timespec((uint64_t)ms * 1000000);
 
 	while (heir->took_over && (now = clock_ms()) < end) {
 		int left = ublk_queue_round(&heir->queue, fail_request, NULL, (int)(end - now));
@@ -161,7 +160,7 @@ void heir_pass_time(struct heir *heir, unsigned int ms)
 			heir->took_over = false; /* the device has been deleted */
 	}
 	if (!heir->took_over)
-		nanosleep(&rest, NULL);
+		clock_sleep_ms(ms);
 }
 
 /* Not to wait: of a device that somebody deleted while it was swap the kernel does not let go. */

@@ -3,10 +3,6 @@
 #ifndef RAMZSWAP_GUARD_PROTECT_H
 #define RAMZSWAP_GUARD_PROTECT_H
 
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57 /* Linux 5.6 */
-#endif
-
 /*
  * The calling process is not the OOM killer's, is of a real-time class, has what it has mapped by
  * now locked, and leaves no core of it.  What cannot be had is said in the log.

@@ -16,9 +16,9 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/kernel.h"
 #include "base/machine.h"
 #include "guard/heir.h"
@@ -26,6 +26,10 @@
 #include "guard/log.h"
 #include "guard/protect.h"
 #include "guard/undertaker.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57 /* Linux 5.6 */
+#endif
 
 /* Between two tries of swapoff, or two looks at one, and how many tries: a minute at least. */
 #define RETRY_MS 100
@@ -62,13 +66,6 @@ bool burial_begins(const struct burial *burial)
 void burial_is_free(struct burial *burial)
 {
 	atomic_store(&burial->is_free, true);
-}
-
-static void rest(unsigned int ms)
-{
-	struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000 };
-
-	nanosleep(&time, NULL);
 }
 
 /*
@@ -109,7 +106,7 @@ static void pass_time(const struct remains *remains, unsigned int ms)
 	if (remains->heir)
 		heir_pass_time(remains->heir, ms);
 	else
-		rest(ms);
+		clock_sleep_ms(ms);
 }
 
 /*
@@ -186,7 +183,7 @@ static void report(const struct remains *remains, bool off)
 				  : "programs with pages there get SIGBUS; this kernel cannot take "
 				    "swap away safely: restart the machine") != -EAGAIN)
 			return;
-		rest(RETRY_MS);
+		clock_sleep_ms(RETRY_MS);
 	}
 }
 

@@ -13,16 +13,6 @@
 #define BACKOFF_MAX_MS 5000
 #define WAITING_MAX 8u
 
-static void sleep_ms(uint64_t ms)
-{
-	struct timespec time = {
-		.tv_sec = (time_t)(ms / 1000),
-		.tv_nsec = (long)(ms % 1000) * 1000000,
-	};
-
-	nanosleep(&time, NULL);
-}
-
 /* Without the name of the call before it. */
 const char *nbd_reason(void)
 {
@@ -133,7 +123,7 @@ static int reconnect(struct nbd_peer *peer, struct nbd_connection *connection)
 		if (wait == UINT64_MAX)
 			return -ENOTCONN;
 		if (wait > 0) {
-			sleep_ms(wait);
+			clock_sleep_ms(wait);
 			continue;
 		}
 		connection->handle = dial(peer->uri, connect_ms(peer), &timed_out);

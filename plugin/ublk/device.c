@@ -16,15 +16,23 @@
 /* Between two looks whether a command is still worth its wait. */
 #define LOOK_MS 100
 
-/* 0, or -EBUSY without room in the ring, which cannot be: it has two, and so many are given. */
-static int give(struct ublk_control *control, unsigned int operation,
-		const struct ublk_control_command *what)
+/* NULL without room in the ring, which cannot be: it has two, and so many are given. */
+static struct io_uring_sqe *next_submission(struct ublk_control *control)
 {
 	struct io_uring_sqe *submission = io_uring_get_sqe(&control->ring);
 
+	if (submission) /* IORING_SETUP_SQE128 */
+		memset(submission, 0, 2 * sizeof(*submission));
+	return submission;
+}
+
+static int give(struct ublk_control *control, unsigned int operation,
+		const struct ublk_control_command *what)
+{
+	struct io_uring_sqe *submission = next_submission(control);
+
 	if (!submission)
 		return -EBUSY;
-	memset(submission, 0, 2 * sizeof(*submission));
 	submission->opcode = IORING_OP_URING_CMD;
 	submission->fd = control->fd;
 	submission->cmd_op = operation;
@@ -36,11 +44,10 @@ static int give(struct ublk_control *control, unsigned int operation,
 /* Has the kernel end the command that it carries out, as a signal would. */
 static int give_up(struct ublk_control *control)
 {
-	struct io_uring_sqe *submission = io_uring_get_sqe(&control->ring);
+	struct io_uring_sqe *submission = next_submission(control);
 
 	if (!submission)
 		return -EBUSY;
-	memset(submission, 0, 2 * sizeof(*submission));
 	submission->opcode = IORING_OP_ASYNC_CANCEL;
 	submission->fd = -1;
 	submission->addr = MARK_COMMAND;

@@ -49,13 +49,12 @@ static bool is_orphan(struct ublk_keeper *keeper)
 
 static void leave_to_heir(struct ublk_keeper *keeper)
 {
-	const struct timespec look = clock_timespec(LOOK_MS * UINT64_C(1000000));
 	uint64_t end = clock_ms() + keeper->heir_ms;
 
 	while (clock_ms() < end) {
 		if (atomic_load(&keeper->closing) || !is_orphan(keeper))
 			return;
-		nanosleep(&look, NULL);
+		clock_sleep_ms(LOOK_MS);
 	}
 	stop_device(keeper);
 }

@@ -262,9 +262,7 @@ static bool call_interrupted(const struct host *host)
 
 static void call_rest(struct host *host, unsigned int ms)
 {
-	struct timespec time = clock_timespec((uint64_t)ms * 1000000);
-
-	nanosleep(&time, NULL);
+	clock_sleep_ms(ms);
 }
 
 static uint64_t call_now_ms(struct host *host)
