@@ -36,8 +36,6 @@ static int make_queue(struct heir *heir)
 {
 	const struct ublk_queue_config config = {
 		.depth = heir->info.depth,
-		.request_bytes = heir->info.request_bytes,
-		.one_buffer = true,
 	};
 	int err = ublk_queue_make(&heir->queue, &config);
 

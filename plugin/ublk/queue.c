@@ -22,11 +22,6 @@ static int64_t now_ns(void)
 	return (int64_t)clock_ns();
 }
 
-static unsigned char *buffer_of(const struct ublk_queue *queue, unsigned int tag)
-{
-	return queue->one_buffer ? queue->buffers : queue->buffers + tag * queue->request_bytes;
-}
-
 static size_t whole_pages(size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -47,26 +42,39 @@ static int make_ring(struct ublk_queue *queue)
 	return err;
 }
 
+static int make_buffer(struct ublk_queue *queue)
+{
+	void *memory = mmap(NULL, queue->request_bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	queue->buffer = memory;
+	return 0;
+}
+
+static void free_buffer(struct ublk_queue *queue)
+{
+	if (queue->buffer)
+		munmap(queue->buffer, queue->request_bytes);
+}
+
 int ublk_queue_make(struct ublk_queue *queue, const struct ublk_queue_config *config)
 {
-	void *memory;
-	int err;
+	int err = 0;
 
 	memset(queue, 0, sizeof(*queue));
 	queue->fd = -1;
 	queue->depth = config->depth;
 	queue->request_bytes = config->request_bytes;
-	queue->one_buffer = config->one_buffer;
 	queue->patience.longest_ns = config->poll_us * INT64_C(1000);
-	queue->buffers_size = queue->request_bytes * (queue->one_buffer ? 1 : queue->depth);
-	memory = mmap(NULL, queue->buffers_size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	queue->buffers = memory;
+	if (queue->request_bytes)
+		err = make_buffer(queue);
+	if (err)
+		return err;
 	err = make_ring(queue);
 	if (err)
-		munmap(queue->buffers, queue->buffers_size);
+		free_buffer(queue);
 	return err;
 }
 
@@ -95,7 +103,7 @@ int ublk_queue_attach(struct ublk_queue *queue, const char *path)
 void ublk_queue_close(struct ublk_queue *queue)
 {
 	io_uring_queue_exit(&queue->ring);
-	munmap(queue->buffers, queue->buffers_size);
+	free_buffer(queue);
 	if (queue->fd < 0)
 		return;
 	munmap((void *)queue->descriptors, queue->descriptors_size);
@@ -124,7 +132,6 @@ static int give(struct ublk_queue *queue, unsigned int operation, unsigned int t
 	const struct ublk_request_command what = {
 		.tag = (uint16_t)tag,
 		.result = result,
-		.address = (uint64_t)(uintptr_t)buffer_of(queue, tag),
 	};
 	struct io_uring_sqe *submission = io_uring_get_sqe(&queue->ring);
 
@@ -204,6 +211,39 @@ int ublk_queue_fetch(struct ublk_queue *queue)
 	return err ? err : refusal(queue);
 }
 
+/* Of a call that moved a request's data: all of it, or it is an error. */
+static int moved(ssize_t done, size_t bytes)
+{
+	if (done < 0)
+		return -errno;
+	return (size_t)done == bytes ? 0 : -EIO;
+}
+
+/* As ublk_answer, with the data between buffer and kernel. */
+static int32_t carry_out(struct ublk_queue *queue, unsigned int tag, ublk_answer *answer,
+			 void *opaque)
+{
+	const struct ublk_descriptor *request = &queue->descriptors[tag];
+	unsigned int operation = request->operation & UBLK_OPERATION_MASK;
+	size_t bytes = (size_t)request->sectors << UBLK_SECTOR_SHIFT;
+	off_t offset = (off_t)UBLK_DATA_OFFSET(tag);
+	int32_t result;
+	int err = 0;
+
+	if (!queue->buffer || (operation != UBLK_READ && operation != UBLK_WRITE))
+		return answer(opaque, request, queue->buffer);
+	if (bytes > queue->request_bytes)
+		return -EINVAL;
+	if (operation == UBLK_WRITE)
+		err = moved(pread(queue->fd, queue->buffer, bytes, offset), bytes);
+	if (err)
+		return err;
+	result = answer(opaque, request, queue->buffer);
+	if (operation == UBLK_READ && result >= 0)
+		err = moved(pwrite(queue->fd, queue->buffer, bytes, offset), bytes);
+	return err ? err : result;
+}
+
 /* 0, or why the kernel refuses a tag: then no request will ever come by it. */
 static int answer_all(struct ublk_queue *queue, ublk_answer *answer, void *opaque)
 {
@@ -217,10 +257,9 @@ static int answer_all(struct ublk_queue *queue, ublk_answer *answer, void *opaqu
 
 		count++;
 		if (completion->res == 0) {
-			int32_t result =
-				answer(opaque, &queue->descriptors[tag], buffer_of(queue, tag));
-
-			err = give(queue, UBLK_COMMIT_AND_FETCH, tag, result) ?: err;
+			err = give(queue, UBLK_COMMIT_AND_FETCH, tag,
+				   carry_out(queue, tag, answer, opaque))
+				      ?: err;
 			continue;
 		}
 		if (is_passing_refusal(completion->res)) {

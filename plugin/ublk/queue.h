@@ -3,15 +3,17 @@
  * The requests of a ublk device, as its server sees them.
  *
  * The kernel gives each request one of the queue's tags, puts what is asked into the tag's
- * descriptor and a write's data into its buffer, and completes the tag's command in the ring.  The
- * answer is the tag's next command, which gives the tag back.
+ * descriptor, and completes the tag's command in the ring.  The answer is the tag's next command,
+ * which gives the tag back.  Data lies with the kernel meanwhile: the server takes a write's, and
+ * gives a read's, by reading and writing the device's file (UBLK_FEATURE_USER_COPY).  So it has one
+ * buffer, not one to a tag that the kernel may fill at any time.
  *
  *	fetch ──► the kernel has the tag ──► completion ──► answered ──┐
  *	                   ▲                                           │
  *	                   └──────────── commit and fetch ◄────────────┘
  *
  * All belongs to the thread that opened it: the kernel then needs no lock on the ring and does what
- * it has to do for it (a request's copy above all) when that thread comes and asks, and so does
+ * it has to do for it when that thread comes and asks, and so does
  * not interrupt it (IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_DEFER_TASKRUN).
  *
  * Once it is open nothing is allocated here.  Nor is it in the kernel: it keeps the memory of
@@ -35,9 +37,7 @@ struct ublk_queue {
 	size_t request_bytes;
 	const struct ublk_descriptor *descriptors; /* by tag */
 	size_t descriptors_size;
-	unsigned char *buffers; /* by tag, of request_bytes; or one for all */
-	size_t buffers_size;
-	bool one_buffer;
+	unsigned char *buffer; /* of request_bytes, for the request that is answered; or NULL */
 	bool fixed_file;
 	unsigned int held; /* tags that are the kernel's, or on the way there */
 	struct patience patience;
@@ -45,20 +45,19 @@ struct ublk_queue {
 
 struct ublk_queue_config {
 	unsigned int depth;
-	size_t request_bytes;
+	size_t request_bytes; /* of data, at most; 0: no answer carries any */
 	unsigned int poll_us; /* longest while in which a request is asked for before sleeping */
-	bool one_buffer;      /* nobody cares for what is in it: answers carry no data */
 };
 
 /*
- * Carries a request out.  data holds what is to be written, and takes what is read.  Returns bytes
- * done, 0 for what has no data, or a negative errno.
+ * Carries a request out.  data holds what is to be written, and takes what is read; it is NULL
+ * where request_bytes is 0.  Returns bytes done, 0 for what has no data, or a negative errno.
  */
 typedef int32_t ublk_answer(void *opaque, const struct ublk_descriptor *request,
 			    unsigned char *data);
 
 /*
- * Makes all that needs no device: ring and buffers.  0 or a negative errno.  By the thread that
+ * Makes all that needs no device: ring and buffer.  0 or a negative errno.  By the thread that
  * will call all the others.
  */
 int ublk_queue_make(struct ublk_queue *queue, const struct ublk_queue_config *config);

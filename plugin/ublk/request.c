@@ -4,18 +4,15 @@
 #include "store/store.h"
 #include "ublk/request.h"
 
-#define SECTOR_SHIFT 9
-#define OPERATION_MASK 0xffu
-
 int32_t ublk_request_carry_out(struct store *store, const struct ublk_descriptor *request,
 			       unsigned char *data, size_t data_size)
 {
-	uint64_t count = (uint64_t)request->sectors << SECTOR_SHIFT;
-	uint64_t offset = request->sector << SECTOR_SHIFT;
-	unsigned int operation = request->operation & OPERATION_MASK;
+	uint64_t count = (uint64_t)request->sectors << UBLK_SECTOR_SHIFT;
+	uint64_t offset = request->sector << UBLK_SECTOR_SHIFT;
+	unsigned int operation = request->operation & UBLK_OPERATION_MASK;
 	int err;
 
-	if (request->sector > UINT64_MAX >> SECTOR_SHIFT)
+	if (request->sector > UINT64_MAX >> UBLK_SECTOR_SHIFT)
 		return -EINVAL;
 	switch (operation) {
 	case UBLK_READ:

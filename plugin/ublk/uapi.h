@@ -39,6 +39,7 @@ struct ublk_control_command {
 /* Features of a kernel, flags of a device. */
 #define UBLK_FEATURE_RECOVERY (UINT64_C(1) << 3)     /* outlives its server */
 #define UBLK_FEATURE_IOCTL_CODES (UINT64_C(1) << 6)  /* commands as above */
+#define UBLK_FEATURE_USER_COPY (UINT64_C(1) << 7)    /* data by UBLK_DATA_OFFSET */
 #define UBLK_FEATURE_FAIL_WITHOUT (UINT64_C(1) << 9) /* without a server requests fail at once */
 
 /* What a device is (UBLK_ADD_DEVICE, UBLK_GET_INFO). */
@@ -89,16 +90,24 @@ struct ublk_request_command {
 	uint16_t queue;
 	uint16_t tag;
 	int32_t result;	  /* bytes, or a negative errno */
-	uint64_t address; /* where the data of the tag's next request is to be */
+	uint64_t address; /* 0 with UBLK_FEATURE_USER_COPY */
 };
 
 #define UBLK_FETCH _IOWR('u', 0x20, struct ublk_request_command)
 #define UBLK_COMMIT_AND_FETCH _IOWR('u', 0x21, struct ublk_request_command)
 
+/*
+ * Where in /dev/ublkcN the data of the request lies that a tag of the only queue has: a write's can
+ * be read there, a read's written, until the tag is given back.
+ */
+#define UBLK_DATA_OFFSET(tag) (UINT64_C(0x80000000) + ((uint64_t)(tag) << 25))
+
 /* A request, in memory that the kernel writes: an array by tag, mapped from offset 0. */
 struct ublk_descriptor {
 	uint32_t operation; /* enum ublk_operation in the lowest byte, flags above */
-	uint32_t sectors;
+#define UBLK_OPERATION_MASK 0xffu
+	uint32_t sectors; /* of 512 bytes, as below */
+#define UBLK_SECTOR_SHIFT 9
 	uint64_t sector;
 	uint64_t address;
 };

@@ -32,7 +32,7 @@
 /* What a server of swap has resident for a request is no less. */
 _Static_assert(UBLK_REQUEST_BYTES <= REQUEST_SWAP, "larger than what is ready");
 
-#define NEEDED (UBLK_FEATURE_IOCTL_CODES | UBLK_FEATURE_RECOVERY)
+#define NEEDED (UBLK_FEATURE_IOCTL_CODES | UBLK_FEATURE_RECOVERY | UBLK_FEATURE_USER_COPY)
 
 struct ublk_door {
 	struct store *store;

@@ -20,6 +20,7 @@ struct fake_ring fake;
 static struct io_uring_sqe submissions[ENTRIES];
 static struct io_uring_cqe completions[2 * ENTRIES];
 static unsigned int sq_head, sq_tail, sq_flags, cq_head, cq_tail;
+static int file = -1;
 static char path[] = "/tmp/ramzswap-fake-ublk.XXXXXX";
 static int announced_tag;
 static uint64_t announced_sector;
@@ -27,25 +28,35 @@ static uint64_t announced_sector;
 const char *fake_begin(void)
 {
 	const size_t size = FAKE_DEPTH * sizeof(*fake.descriptors);
-	int fd;
 
 	memset(&fake, 0, sizeof(fake));
 	sq_head = sq_tail = sq_flags = cq_head = cq_tail = 0;
 	announced_tag = -1;
 	strcpy(path + strlen(path) - 6, "XXXXXX");
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, 4096), 0);
-	fake.descriptors = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	file = mkstemp(path);
+	assert_true(file >= 0);
+	assert_int_equal(ftruncate(file, (off_t)UBLK_DATA_OFFSET(FAKE_DEPTH)), 0);
+	fake.descriptors = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	assert_true(fake.descriptors != MAP_FAILED);
-	close(fd);
 	return path;
 }
 
 void fake_end(void)
 {
 	munmap(fake.descriptors, FAKE_DEPTH * sizeof(*fake.descriptors));
+	close(file);
 	unlink(path);
+}
+
+void fake_data(unsigned int tag, void *bytes)
+{
+	assert_int_equal(pread(file, bytes, FAKE_REQUEST_BYTES, (off_t)UBLK_DATA_OFFSET(tag)),
+			 FAKE_REQUEST_BYTES);
+}
+
+void fake_cut(void)
+{
+	assert_int_equal(ftruncate(file, 4096), 0);
 }
 
 void fake_complete(unsigned int tag, int result)
@@ -68,7 +79,9 @@ void fake_request(unsigned int tag, unsigned int operation, uint64_t sector, con
 		.sectors = FAKE_REQUEST_BYTES / 512,
 	};
 	if (bytes)
-		memcpy((void *)(uintptr_t)fake.address[tag], bytes, FAKE_REQUEST_BYTES);
+		assert_int_equal(pwrite(file, bytes, FAKE_REQUEST_BYTES,
+					(off_t)UBLK_DATA_OFFSET(tag)),
+				 FAKE_REQUEST_BYTES);
 	fake_complete(tag, 0);
 }
 
@@ -94,7 +107,8 @@ static void take_one(const struct io_uring_sqe *submission)
 	/* No tag is given twice. */
 	assert_false(fake.owned[tag]);
 	fake.owned[tag] = true;
-	fake.address[tag] = command->what.address;
+	/* The kernel refuses any. */
+	assert_int_equal(command->what.address, 0);
 	fake.mark[tag] = submission->user_data;
 	if (fake.refuse && tag == fake.refuse_tag) {
 		fake_complete(tag, fake.refuse);

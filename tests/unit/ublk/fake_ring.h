@@ -23,8 +23,7 @@ struct fake_command {
 struct fake_ring {
 	struct fake_command commands[256];
 	unsigned int count;
-	bool owned[FAKE_DEPTH]; /* tags that the kernel has */
-	uint64_t address[FAKE_DEPTH];
+	bool owned[FAKE_DEPTH];	   /* tags that the kernel has */
 	uint64_t mark[FAKE_DEPTH]; /* what the queue wants back with a tag's end */
 	unsigned int submits, sleeps;
 	int fail; /* what the next submits return instead, so often */
@@ -42,8 +41,14 @@ extern struct fake_ring fake;
 const char *fake_begin(void);
 void fake_end(void);
 
-/* Completes a tag with a request, whose data is copied to the tag's buffer if there is any. */
+/* Completes a tag with a request, whose data is laid into the device if there is any. */
 void fake_request(unsigned int tag, unsigned int operation, uint64_t sector, const void *bytes);
+
+/* What lies in the device for a tag: FAKE_REQUEST_BYTES. */
+void fake_data(unsigned int tag, void *bytes);
+
+/* From now on the device has no data. */
+void fake_cut(void);
 
 /* Completes a tag with a result. */
 void fake_complete(unsigned int tag, int result);

@@ -25,20 +25,19 @@ static int32_t answer(void *opaque, const struct ublk_descriptor *request, unsig
 {
 	assert_ptr_equal(opaque, &asked);
 	asked.requests[asked.count] = *request;
-	asked.first_byte[asked.count] = data[0];
+	asked.first_byte[asked.count] = data ? data[0] : 0;
 	asked.count++;
-	if (request->operation == UBLK_READ)
+	if (data && request->operation == UBLK_READ)
 		memset(data, (int)request->sector, FAKE_REQUEST_BYTES);
 	return asked.result;
 }
 
-static void begin_with(unsigned int poll_us, bool one_buffer)
+static void begin_with(unsigned int poll_us, size_t request_bytes)
 {
 	const struct ublk_queue_config config = {
 		.depth = FAKE_DEPTH,
-		.request_bytes = FAKE_REQUEST_BYTES,
+		.request_bytes = request_bytes,
 		.poll_us = poll_us,
-		.one_buffer = one_buffer,
 	};
 
 	memset(&asked, 0, sizeof(asked));
@@ -48,16 +47,16 @@ static void begin_with(unsigned int poll_us, bool one_buffer)
 	assert_int_equal(ublk_queue_attach(&queue, fake_begin()), 0);
 }
 
-static int setup_with(unsigned int poll_us, bool one_buffer)
+static int setup_with(unsigned int poll_us, size_t request_bytes)
 {
-	begin_with(poll_us, one_buffer);
+	begin_with(poll_us, request_bytes);
 	assert_int_equal(ublk_queue_fetch(&queue), 0);
 	return 0;
 }
 
 static int setup(void **state)
 {
-	return setup_with(0, false);
+	return setup_with(0, FAKE_REQUEST_BYTES);
 }
 
 static int teardown(void **state)
@@ -77,25 +76,31 @@ static const struct fake_command *last(void)
 	return &fake.commands[fake.count - 1];
 }
 
-static void every_tag_is_fetched_once_with_a_buffer_of_its_own(void **state)
+static void every_tag_is_fetched_once(void **state)
 {
 	assert_int_equal(fake.count, FAKE_DEPTH);
 	for (unsigned int i = 0; i < FAKE_DEPTH; i++) {
 		assert_int_equal(fake.commands[i].operation, UBLK_FETCH);
 		assert_true(fake.owned[i]);
-		for (unsigned int j = 0; j < i; j++)
-			assert_true(fake.address[i] >= fake.address[j] + FAKE_REQUEST_BYTES ||
-				    fake.address[j] >= fake.address[i] + FAKE_REQUEST_BYTES);
 	}
 }
 
-static void one_buffer_is_enough_where_nobody_looks_into_it(void **state)
+static void there_is_no_buffer_where_no_answer_carries_data(void **state)
 {
+	unsigned char bytes[FAKE_REQUEST_BYTES];
+
 	teardown(state);
-	setup_with(0, true);
-	for (unsigned int i = 0; i < FAKE_DEPTH; i++)
-		assert_int_equal(fake.address[i], fake.address[0]);
-	assert_int_equal(queue.buffers_size, FAKE_REQUEST_BYTES);
+	setup_with(0, 0);
+	asked.result = -EIO;
+	memset(bytes, 0x5b, sizeof(bytes));
+	fake_request(1, UBLK_WRITE, 7, bytes);
+	fake_request(2, UBLK_READ, 8, bytes);
+	assert_int_equal(turn(), 1);
+	assert_null(queue.buffer);
+	assert_int_equal(asked.count, 2);
+	assert_int_equal(last()->what.result, -EIO);
+	fake_data(2, bytes);
+	assert_int_equal(bytes[0], 0x5b);
 }
 
 static void a_write_reaches_the_server_with_its_data(void **state)
@@ -113,14 +118,53 @@ static void a_write_reaches_the_server_with_its_data(void **state)
 	assert_int_equal(last()->what.result, FAKE_REQUEST_BYTES);
 }
 
-static void what_is_read_lies_in_the_buffer_of_its_tag(void **state)
+static void what_is_read_reaches_the_request_of_its_tag(void **state)
 {
+	unsigned char bytes[FAKE_REQUEST_BYTES];
+
 	fake_request(5, UBLK_READ, 0x21, NULL);
 	fake_request(2, UBLK_READ, 0x22, NULL);
 	assert_int_equal(turn(), 1);
-	assert_int_equal(((unsigned char *)(uintptr_t)fake.address[5])[FAKE_REQUEST_BYTES - 1],
-			 0x21);
-	assert_int_equal(((unsigned char *)(uintptr_t)fake.address[2])[0], 0x22);
+	fake_data(5, bytes);
+	assert_int_equal(bytes[FAKE_REQUEST_BYTES - 1], 0x21);
+	fake_data(2, bytes);
+	assert_int_equal(bytes[0], 0x22);
+}
+
+/* What the buffer has of an earlier request is not for this one. */
+static void a_read_that_fails_carries_nothing(void **state)
+{
+	unsigned char bytes[FAKE_REQUEST_BYTES];
+
+	asked.result = -EIO;
+	fake_request(5, UBLK_READ, 0x21, NULL);
+	assert_int_equal(turn(), 1);
+	assert_int_equal(last()->what.result, -EIO);
+	fake_data(5, bytes);
+	assert_int_equal(bytes[0], 0);
+}
+
+static void more_data_than_agreed_is_refused(void **state)
+{
+	fake_request(5, UBLK_WRITE, 0, NULL);
+	fake.descriptors[5].sectors++;
+	assert_int_equal(turn(), 1);
+	assert_int_equal(asked.count, 0);
+	assert_int_equal(last()->what.result, -EINVAL);
+}
+
+static void data_that_does_not_come_is_an_error_of_its_request_alone(void **state)
+{
+	fake_cut();
+	fake_request(5, UBLK_WRITE, 0, NULL);
+	assert_int_equal(turn(), 1);
+	assert_int_equal(asked.count, 0);
+	assert_int_equal(last()->what.result, -EIO);
+	fake_request(6, UBLK_DISCARD, 0, NULL);
+	asked.result = 0;
+	assert_int_equal(turn(), 1);
+	assert_int_equal(asked.count, 1);
+	assert_int_equal(last()->what.result, 0);
 }
 
 static void requests_that_come_together_are_answered_by_one_call(void **state)
@@ -176,7 +220,7 @@ static void a_first_one_that_is_refused_at_once_is_an_error_of_the_fetch(void **
 
 	for (unsigned int i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
 		teardown(state);
-		begin_with(0, false);
+		begin_with(0, FAKE_REQUEST_BYTES);
 		fake.refuse = reasons[i];
 		fake.refuse_tag = 5;
 		assert_int_equal(ublk_queue_fetch(&queue), reasons[i]);
@@ -186,7 +230,7 @@ static void a_first_one_that_is_refused_at_once_is_an_error_of_the_fetch(void **
 static void one_that_there_was_no_memory_for_at_once_is_not(void **state)
 {
 	teardown(state);
-	begin_with(0, false);
+	begin_with(0, FAKE_REQUEST_BYTES);
 	fake.refuse = -ENOMEM;
 	fake.refuse_tag = 5;
 	assert_int_equal(ublk_queue_fetch(&queue), 0);
@@ -275,7 +319,7 @@ static void announce_once(void)
 static void requests_that_come_soon_are_asked_for_instead_of_slept_for(void **state)
 {
 	teardown(state);
-	setup_with(1000000, false);
+	setup_with(1000000, FAKE_REQUEST_BYTES);
 	/* The first one tells that asking pays. */
 	fake.on_sleep = read_while_asleep;
 	assert_int_equal(turn(), 1);
@@ -298,10 +342,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		T(every_tag_is_fetched_once_with_a_buffer_of_its_own),
-		T(one_buffer_is_enough_where_nobody_looks_into_it),
+		T(every_tag_is_fetched_once),
+		T(there_is_no_buffer_where_no_answer_carries_data),
 		T(a_write_reaches_the_server_with_its_data),
-		T(what_is_read_lies_in_the_buffer_of_its_tag),
+		T(what_is_read_reaches_the_request_of_its_tag),
+		T(a_read_that_fails_carries_nothing),
+		T(more_data_than_agreed_is_refused),
+		T(data_that_does_not_come_is_an_error_of_its_request_alone),
 		T(requests_that_come_together_are_answered_by_one_call),
 		T(an_error_is_the_answer_to_its_request_alone),
 		T(it_ends_when_all_tags_have_come_back),
