@@ -27,17 +27,20 @@ void machine_memory(int meminfo, struct machine_memory *memory)
 
 	text[len > 0 ? len : 0] = '\0';
 	memory->total = bytes_of(text, "MemTotal:");
+	memory->free = bytes_of(text, "MemFree:");
 	memory->available = bytes_of(text, "MemAvailable:");
 	memory->cached = bytes_of(text, "SwapCached:");
 	memory->swappable = bytes_of(text, "Active(anon):") + bytes_of(text, "Inactive(anon):");
 	memory->writeback = bytes_of(text, "Writeback:");
 }
 
-uint64_t machine_room(const struct machine_memory *memory, bool swaps_to_it)
+uint64_t machine_room(const struct machine_memory *memory, uint64_t minimum)
 {
+	uint64_t above = minimum && memory->free > minimum ? memory->free - minimum : 0;
+
 	if (memory->total == 0)
 		return UINT64_MAX;
-	return memory->available + (swaps_to_it ? memory->swappable : 0);
+	return (above > memory->available ? above : memory->available) + memory->swappable;
 }
 
 int machine_lists_open(void)

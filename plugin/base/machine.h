@@ -16,6 +16,7 @@ int machine_open(void);
 /* In bytes; all 0 where it is not known. */
 struct machine_memory {
 	uint64_t total;
+	uint64_t free;
 	uint64_t available; /* can be had without swapping */
 	uint64_t cached;    /* swapped out, and in memory as well */
 	uint64_t swappable; /* programs' own, resident and not locked */
@@ -26,10 +27,12 @@ struct machine_memory {
 void machine_memory(int meminfo, struct machine_memory *memory);
 
 /*
- * What a store of pages could still take until the machine has no more, in bytes.  One that the
- * machine swaps to gets a page only when the machine has one less.  UINT64_MAX if not known.
+ * What a store of pages that the machine swaps to could still take until the machine has no more,
+ * in bytes: it gets a page only when the machine has one less.  minimum is what the kernel keeps
+ * free for itself, of machine_minimum.  What is free above it can be taken, though the kernel calls
+ * nothing available before it has half as much again.  UINT64_MAX if not known.
  */
-uint64_t machine_room(const struct machine_memory *memory, bool swaps_to_it);
+uint64_t machine_room(const struct machine_memory *memory, uint64_t minimum);
 
 /*
  * A file descriptor of the kernel's bound on the processors' own lists of free pages, to be closed

@@ -84,7 +84,7 @@ uint64_t ballast_plan_limit(const struct ballast_view *view)
 
 	if (view->memory.total == 0)
 		return limit;
-	room = stats->mem_used_total + machine_room(&view->memory, true);
+	room = stats->mem_used_total + machine_room(&view->memory, view->minimum);
 	return least(room > left ? room - left : 0, limit);
 }
 

@@ -159,12 +159,40 @@ static void memory_is_told_in_bytes(void **state)
 
 	machine_memory(fd, &memory);
 	assert_int_equal(memory.total, 1024 << 10);
+	assert_int_equal(memory.free, 1 << 10);
 	assert_int_equal(memory.available, 512 << 10);
 	assert_int_equal(memory.swappable, 120 << 10);
 	assert_int_equal(memory.writeback, 3 << 10);
-	assert_int_equal(machine_room(&memory, false), 512 << 10);
-	assert_int_equal(machine_room(&memory, true), 632 << 10);
 	close(fd);
+}
+
+static void room_is_what_can_be_had_and_what_can_be_swapped_out(void **state)
+{
+	struct machine_memory memory = {
+		.total = 1024 << 10,
+		.free = 64 << 10,
+		.available = 512 << 10,
+		.swappable = 120 << 10,
+	};
+
+	assert_int_equal(machine_room(&memory, 8 << 10), 632 << 10);
+	assert_int_equal(machine_room(&memory, 0), 632 << 10);
+}
+
+/* Below half as much again as it keeps for itself the kernel calls nothing available. */
+static void what_is_free_above_the_minimum_can_be_had(void **state)
+{
+	struct machine_memory memory = {
+		.total = 1024 << 10,
+		.free = 12 << 10,
+		.swappable = 120 << 10,
+	};
+
+	assert_int_equal(machine_room(&memory, 8 << 10), 124 << 10);
+	assert_int_equal(machine_room(&memory, 12 << 10), 120 << 10);
+	assert_int_equal(machine_room(&memory, 16 << 10), 120 << 10);
+	/* A minimum that nobody knows may be all of it. */
+	assert_int_equal(machine_room(&memory, 0), 120 << 10);
 }
 
 static void a_machine_that_is_not_known_has_no_end(void **state)
@@ -173,7 +201,7 @@ static void a_machine_that_is_not_known_has_no_end(void **state)
 
 	machine_memory(-1, &memory);
 	assert_int_equal(memory.total, 0);
-	assert_int_equal(machine_room(&memory, true), UINT64_MAX);
+	assert_int_equal(machine_room(&memory, 0), UINT64_MAX);
 }
 
 static void what_free_lists_may_hide_follows_the_kernels_bound(void **state)
@@ -232,6 +260,8 @@ int main(void)
 		cmocka_unit_test(swap_on_an_nbd_device_is_seen),
 		cmocka_unit_test(a_file_is_read_anew_each_time),
 		cmocka_unit_test(memory_is_told_in_bytes),
+		cmocka_unit_test(room_is_what_can_be_had_and_what_can_be_swapped_out),
+		cmocka_unit_test(what_is_free_above_the_minimum_can_be_had),
 		cmocka_unit_test(a_machine_that_is_not_known_has_no_end),
 		cmocka_unit_test(what_free_lists_may_hide_follows_the_kernels_bound),
 		cmocka_unit_test(the_minimum_is_read_anew_each_time),

@@ -100,16 +100,18 @@ static void look(struct machine *machine, struct ballast_plan *plan)
 		.pages_written = (uint64_t)machine->written_pages,
 		.payload_written = (uint64_t)machine->written_payload,
 	};
-	double available = machine->memory - machine->resident - pool_of(machine);
+	double above = machine->memory - machine->resident - pool_of(machine);
+	double minimum = minimum_of(machine), available = above - minimum / 2;
 	struct ballast_view view = {
 		.stats = &stats,
 		.memory = {
 			.total = (uint64_t)machine->memory,
+			.free = (uint64_t)(minimum + (above > 0 ? above : 0)),
 			.available = available > 0 ? (uint64_t)available : 0,
 			.swappable = (uint64_t)machine->resident,
 		},
 		.lists = machine->lists,
-		.minimum = (uint64_t)minimum_of(machine),
+		.minimum = (uint64_t)minimum,
 		.area_free = (uint64_t)(machine->area - machine->swapped - machine->held),
 		.held = (uint64_t)machine->held,
 		.ms = machine->ms,
