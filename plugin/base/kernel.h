@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What guard and stop have to know of the kernel. */
+/* What more than one room has to know of the kernel. */
 #ifndef RAMZSWAP_GUARD_KERNEL_H
 #define RAMZSWAP_GUARD_KERNEL_H
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+/* Headers may be older than the kernel. */
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57 /* Linux 5.6 */
+#endif
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21 /* Linux 5.4 */
+#endif
 
 /* Whether it is that version or a later one. */
 static inline bool kernel_is_from(const char *release, unsigned int major, unsigned int minor)

@@ -20,10 +20,6 @@
 #define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17 */
 #endif
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21 /* Linux 5.4 */
-#endif
-
 /*
  * Taken or given back at a time: what this process has resident for a moment.  More than
  * the 64 slots that the kernel takes ahead for a processor, so that it shows in what is

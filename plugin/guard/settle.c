@@ -7,11 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "guard/settle.h"
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21 /* Linux 5.4 */
-#endif
 
 /* The least that there are. */
 #define PAGE_MIN 4096

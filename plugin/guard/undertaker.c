@@ -27,10 +27,6 @@
 #include "guard/protect.h"
 #include "guard/undertaker.h"
 
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57 /* Linux 5.6 */
-#endif
-
 /* Between two tries of swapoff, or two looks at one, and how many tries: a minute at least. */
 #define RETRY_MS 100
 #define TRIES 600

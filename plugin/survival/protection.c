@@ -14,14 +14,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "base/machine.h"
 #include "survival/heap.h"
 #include "survival/protection.h"
 #include "urgent.h"
-
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
 
 #ifndef MCL_ONFAULT
 #define MCL_ONFAULT 4

@@ -8,6 +8,14 @@ value()
 	sed -n "s/^$2=//p" "$1/result" "$1/init" 2>/dev/null | tail -n 1
 }
 
+# number RESULTS KEY: the same to count with: 0 where a guest did not come to it
+number()
+{
+	local found
+	found=$(value "$1" "$2")
+	echo "${found:-0}"
+}
+
 # all_values RESULTS KEY
 all_values()
 {
