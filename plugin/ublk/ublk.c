@@ -21,7 +21,6 @@
 
 /* The kernel's block of swap and of file systems. */
 #define PAGE_SHIFT 12
-#define SECTOR_SHIFT 9
 
 /* Between two looks whether the end is wanted, as long as the device has not started. */
 #define LOOK_MS 100
@@ -285,13 +284,13 @@ static int set_parameters(struct ublk_door *door, uint64_t size)
 			.physical_shift = PAGE_SHIFT,
 			.optimal_shift = PAGE_SHIFT,
 			.minimum_shift = PAGE_SHIFT,
-			.request_sectors = door->keeper.info.request_bytes >> SECTOR_SHIFT,
-			.sectors = size >> PAGE_SHIFT << (PAGE_SHIFT - SECTOR_SHIFT),
+			.request_sectors = door->keeper.info.request_bytes >> UBLK_SECTOR_SHIFT,
+			.sectors = size >> PAGE_SHIFT << (PAGE_SHIFT - UBLK_SECTOR_SHIFT),
 		},
 		.discard = {
 			.granularity = 1u << PAGE_SHIFT,
-			.discard_sectors = DISCARD_BYTES >> SECTOR_SHIFT,
-			.zero_sectors = DISCARD_BYTES >> SECTOR_SHIFT,
+			.discard_sectors = DISCARD_BYTES >> UBLK_SECTOR_SHIFT,
+			.zero_sectors = DISCARD_BYTES >> UBLK_SECTOR_SHIFT,
 			.segments = 1,
 		},
 	};
