@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Linux 7.2 (User-Mode Linux 7.2um1, Debian forky): each MiB of vm.min_free_kbytes takes a MiB and a half
-# of MemAvailable, and MemAvailable is 0 where a third of what is free could still be had.
+# of MemAvailable, and MemAvailable is nearly 0 where a third of what is free could still be had.
 #
 # Guessed: what is free above vm.min_free_kbytes can be had, and MemAvailable is that, with what the
 # caches would give.
