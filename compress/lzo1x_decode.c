@@ -9,6 +9,7 @@
  * the last bytes of the page or the payload the careful half takes over.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "codec.h"
@@ -30,8 +31,10 @@
 #define FAST_OUTPUT 24
 /* and this much for a literal run of up to 18 or a match of up to 33. */
 #define WIDE_OUTPUT 48
-/* The longest run of literals that the shared path copies. */
-#define FAST_LITERALS 18
+/* A run of literals with an extension is longer than this. */
+#define LONG_RUN 18
+/* Behind a run the shared path reads and writes at most this much, with what a copy is too wide. */
+#define RUN_EXTRA FAST_OUTPUT
 /* A long copy writes at most this much more than its length. */
 #define LONG_EXTRA 32
 
@@ -162,6 +165,34 @@ static inline unsigned literals_behind(uint32_t word, const uint8_t **in)
 #endif
 }
 
+/*
+ * A run of literals, with the instruction at *in of which word is the start.  False, with nothing
+ * done, if the careful half must do it: it has two bytes of extension or more, or too little is
+ * behind it.  Otherwise the shared path may go on with a match.
+ */
+static inline __attribute__((always_inline)) bool copy_run(uint32_t word, const uint8_t **in,
+							   const uint8_t *in_end, uint8_t **out,
+							   const uint8_t *room_end)
+{
+	const uint8_t *from = *in + 1;
+	size_t n = (uint8_t)word + 3u;
+
+	if (n == 3) {
+		n = LONG_RUN + (word >> 8 & 0xff);
+		from++;
+		if (n == LONG_RUN)
+			return false;
+	}
+	if (in_end - from < (ptrdiff_t)n + RUN_EXTRA || room_end - *out < (ptrdiff_t)n + RUN_EXTRA)
+		return false;
+	copy16(*out, from);
+	for (size_t i = 16; i < n; i += 16)
+		copy16(*out + i, from + i);
+	*in = from + n;
+	*out += n;
+	return true;
+}
+
 /* True if a match that far back would start before the page. */
 static inline int starts_before(const uint8_t *page, const uint8_t *out, size_t distance)
 {
@@ -231,15 +262,8 @@ static inline __attribute__((always_inline)) int decode_fast(struct cursor *curs
 		continue;
 	other:
 		if ((uint8_t)word < 16 && state == 0) {
-			size_t n = (uint8_t)word + 3u;
-
-			if (n == 3 || in_end - in < 1 + FAST_LITERALS + FAST_INPUT ||
-			    out > wide_last)
+			if (!copy_run(word, &in, in_end, &out, room_end))
 				break;
-			copy16(out, in + 1);
-			copy4(out + 16, in + 17);
-			in += 1 + n;
-			out += n;
 			state = 4;
 			word = load32le(in);
 			if (unlikely((uint8_t)word <= 32))
