@@ -17,8 +17,11 @@
 /* The shortest while is such a part of the longest; below it there is none. */
 #define PATIENCE_SHORTEST_PART 8
 
-/* A question takes a few microseconds.  One that took this part of the longest while took more. */
-#define PATIENCE_TAKEN_PART 2
+/*
+ * A question takes a few microseconds.  One that took so long took more: whoever gives way to a
+ * program that has much to do waits for a slice of its time, a millisecond at least.
+ */
+#define PATIENCE_TAKEN_NS 150000
 
 /* Zeroed but for longest_ns to begin with; all zero never asks. */
 struct patience {
@@ -40,7 +43,7 @@ static inline bool patience_is_left(const struct patience *patience)
 static inline bool patience_goes_on(struct patience *patience, int64_t start, int64_t asked,
 				    int64_t now)
 {
-	if (now - asked >= patience->longest_ns / PATIENCE_TAKEN_PART) {
+	if (now - asked >= PATIENCE_TAKEN_NS) {
 		patience->while_ns = 0;
 		return false;
 	}

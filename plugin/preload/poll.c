@@ -18,18 +18,16 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/patience.h"
+#include "base/polling.h"
 
 /* nbdkit reads just so much where it waits for a request: its header, NBD's simple one. */
 #define REQUEST_HEADER_SIZE 28
-
-#define POLL_US_MAX 100000
 
 static int64_t longest_ns; /* 0: never poll */
 
@@ -37,14 +35,7 @@ static __thread struct patience patience __attribute__((tls_model("initial-exec"
 
 __attribute__((constructor)) static void read_environment(void)
 {
-	const char *text = getenv("RAMZSWAP_POLL_US");
-	long us = text ? strtol(text, NULL, 10) : 0;
-	cpu_set_t processors;
-
-	if (us <= 0 || sched_getaffinity(0, sizeof(processors), &processors) != 0 ||
-	    CPU_COUNT(&processors) < 2)
-		return;
-	longest_ns = (us < POLL_US_MAX ? us : POLL_US_MAX) * INT64_C(1000);
+	longest_ns = polling_longest_us(0) * INT64_C(1000);
 }
 
 /* Asks as long as there is patience.  -1: sleep in read(2) instead, which also tells of errors. */

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "base/polling.h"
 #include "server/block_device.h"
 #include "server/server.h"
 #include "ublk/ublk.h"
-
-/* What ramzswap(8) asks of polling for NBD (preload/poll.c) is a bound here: 0 is never. */
-static unsigned int poll_us(void)
-{
-	const char *text = getenv("RAMZSWAP_POLL_US");
-	unsigned long asked = text ? strtoul(text, NULL, 10) : UBLK_POLL_US;
-
-	return asked < UBLK_POLL_US ? (unsigned int)asked : UBLK_POLL_US;
-}
 
 int block_device_open(struct server *server, char *why, size_t why_size)
 {
@@ -21,7 +12,7 @@ int block_device_open(struct server *server, char *why, size_t why_size)
 		.store = server->store,
 		.size = server->params.size,
 		.number = server->params.ublk,
-		.poll_us = poll_us(),
+		.poll_us = polling_longest_us(UBLK_POLL_US),
 		.end = &server->ublk_end,
 	};
 	char line[UBLK_WHY_MAX];

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -158,23 +157,13 @@ static int32_t answer(void *opaque, const struct ublk_descriptor *request, unsig
 	return ublk_request_carry_out(door->store, request, data, door->keeper.info.request_bytes);
 }
 
-static unsigned int poll_us_of(const struct ublk_door *door)
-{
-	cpu_set_t processors;
-
-	if (sched_getaffinity(0, sizeof(processors), &processors) != 0 ||
-	    CPU_COUNT(&processors) < 2)
-		return 0;
-	return door->poll_us;
-}
-
 static int open_queue(struct ublk_door *door)
 {
 	char path[32];
 	const struct ublk_queue_config config = {
 		.depth = door->keeper.info.depth,
 		.request_bytes = door->keeper.info.request_bytes,
-		.poll_us = poll_us_of(door),
+		.poll_us = door->poll_us,
 	};
 	int err;
 

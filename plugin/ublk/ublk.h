@@ -40,8 +40,11 @@ struct ublk_door;
 #define UBLK_DEPTH 32u
 #define UBLK_REQUEST_BYTES (64u * 1024)
 
-/* Longest while in which a request is asked for before the thread sleeps. */
-#define UBLK_POLL_US 300u
+/*
+ * Longest while in which a request is asked for before the thread sleeps.  With 300 whoever was
+ * woken late lost patience for good: half the speed, one time in three.
+ */
+#define UBLK_POLL_US 1000u
 
 /* Room for any reason. */
 #define UBLK_WHY_MAX 256
@@ -59,7 +62,7 @@ struct ublk_config {
 	struct store *store;  /* outlives the door */
 	uint64_t size;	      /* of the disk in bytes: whole pages of it can be reached */
 	int number;	      /* of the device, or UBLK_ANY */
-	unsigned int poll_us; /* 0: never ask; with one processor nothing is asked for either */
+	unsigned int poll_us; /* longest while in which to ask for a request; 0: never ask */
 	struct ublk_end *end; /* outlives the door, which tells there when it ends by itself */
 };
 
