@@ -35,7 +35,7 @@ struct ublk_door;
 #define UBLK_NUMBER_MAX ((1 << 20) - 1)
 
 /*
- * Requests under way, and bytes of one.  Their product is memory that is resident for good.
+ * Requests under way, and bytes of one at most: memory for one such is resident for good.
  */
 #define UBLK_DEPTH 32u
 #define UBLK_REQUEST_BYTES (64u * 1024)
