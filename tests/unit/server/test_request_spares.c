@@ -78,8 +78,10 @@ static void test_buffers_grow_without_a_fault(void **state)
 	unsigned char *buffers[THREADS] = { NULL };
 	uint64_t before;
 
-	if (SANITIZED)
+	if (SANITIZED) {
+		print_message("a sanitizer's own memory takes page faults\n");
 		skip();
+	}
 	grow(buffers, 4096); /* what the heap has anyway */
 	assert_true(request_memory_keep(THREADS, LARGEST));
 	before = faults();
@@ -100,8 +102,10 @@ static void test_buffers_in_use_when_requests_may_be_larger_grow_without_a_fault
 	unsigned char *buffers[THREADS] = { NULL };
 	uint64_t before;
 
-	if (SANITIZED)
+	if (SANITIZED) {
+		print_message("a sanitizer's own memory takes page faults\n");
 		skip();
+	}
 	assert_true(request_spares_keep(THREADS, REQUEST_SWAP));
 	grow_to(buffers, REQUEST_SWAP);
 	assert_true(request_memory_keep(THREADS, LARGEST));

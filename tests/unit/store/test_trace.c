@@ -90,8 +90,10 @@ static void the_record_is_what_the_pools_hold(void **state)
 	uint64_t bytes, held = 0, requested = 0;
 	struct xv_stats pools;
 
-	if (!config.idle_codec)
+	if (!config.idle_codec) {
+		print_message("built without zstd\n");
 		skip();
+	}
 	assert_non_null(config.trace);
 	fake = fake_medium_new(32 * MIB, 0);
 	assert_int_equal(backing_create(&backing, &fake->medium, SEGMENT, true, why, sizeof(why)),
