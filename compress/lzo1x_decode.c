@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "codec.h"
 #include "lzo1x.h"
@@ -29,11 +30,11 @@
 #define FAST_INPUT 8
 /* It writes at most this much for a match of up to 16 bytes and what follows it, */
 #define FAST_OUTPUT 24
-/* and this much for a literal run of up to 18 or a match of up to 33. */
+/* and this much for a match of up to 33. */
 #define WIDE_OUTPUT 48
 /* A run of literals with an extension is longer than this. */
 #define LONG_RUN 18
-/* Behind a run the shared path reads and writes at most this much, with what a copy is too wide. */
+/* From where a run ends the shared path reads and writes at most this much. */
 #define RUN_EXTRA FAST_OUTPUT
 /* A long copy writes at most this much more than its length. */
 #define LONG_EXTRA 32
@@ -334,8 +335,7 @@ static int copy_literals(struct cursor *cursor, size_t n)
 		for (size_t i = 0; i < n; i += 16)
 			copy16(cursor->out + i, cursor->in + i);
 	} else {
-		for (size_t i = 0; i < n; i++)
-			cursor->out[i] = cursor->in[i];
+		memcpy(cursor->out, cursor->in, n);
 	}
 	cursor->in += n;
 	cursor->out += n;
