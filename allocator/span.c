@@ -374,6 +374,8 @@ int span_take(struct span_source *source, uint32_t *unit)
 	pthread_mutex_unlock(&source->lock);
 	if (!found)
 		return -ENOSPC;
+	if (source->locked)
+		urgent_await((uint64_t)1 << source->shift);
 	err = commit(source, bare);
 	if (err)
 		return take_coming(source, unit) ? 0 : err;

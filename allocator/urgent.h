@@ -15,6 +15,7 @@
 #define RAMZSWAP_URGENT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* What urgent_begin returns where there is nothing to undo. */
 #define URGENT_LEFT_ALONE (-1)
@@ -33,6 +34,24 @@ int urgent_begin(void);
  * (some 5 microseconds; half of one to see that it is not needed).
  */
 int urgent_begin_if_short(void);
+
+/*
+ * Of what is free, bytes that not even such a thread gets: half of vm.min_free_kbytes, and what the
+ * kernel keeps in lower zones from who could have higher ones (protection of /proc/zoneinfo).  0
+ * where the former cannot be read.  The first call reads the latter, and opens a file; each reads
+ * that.  No lock.
+ */
+uint64_t urgent_floor(void);
+
+/*
+ * Whether such a thread gets so many bytes without looking for pages to free, by urgent_floor; true
+ * where that is not known.  Who asks all the same looks for as long as there are none, and on one
+ * processor nobody else comes to free any.  Two system calls.
+ */
+bool urgent_gets_at_once(uint64_t bytes);
+
+/* Waits for that, without the class, but not for ever: 5 ms. */
+void urgent_await(uint64_t bytes);
 
 /* Gives the calling thread the class back that it had. */
 void urgent_end(int policy);

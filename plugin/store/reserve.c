@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Memory that is kept ready ahead of need. */
 #include "store/reserve.h"
+#include "urgent.h"
 
 /* Part of the reserve that is for table pages rather than for spans. */
 #define RESERVE_TABLE_SHIFT 4
@@ -18,12 +19,30 @@ void reserve_init(struct store *store)
 	span_reserve(store->pools.source, (uint32_t)spans);
 }
 
+/*
+ * Where the kernel has nothing at once, a thread that asks all the same looks for pages to free, of
+ * a real-time class: for as long as it does, who serves does not get the processor, on whose
+ * answers pages become free.
+ */
+static bool would_wait(const struct store *store)
+{
+	return store->pools.locked && !urgent_gets_at_once(XV_SPAN_SIZE);
+}
+
 bool store_refill(struct store *store)
 {
-	/* Small batches: a compaction step or a stop need not wait for long. */
-	int tables = span_refill(store->table.source, 16);
-	int spans = span_refill(store->pools.source, 4);
+	bool waits = would_wait(store);
+	int tables, spans;
 
+	atomic_store_explicit(&store->refill_waits, waits, memory_order_relaxed);
+	if (waits) {
+		/* store_work comes again by itself. */
+		atomic_store_explicit(&store->refill_refused, true, memory_order_relaxed);
+		return false;
+	}
+	/* Small batches: a compaction step or a stop need not wait for long. */
+	tables = span_refill(store->table.source, 16);
+	spans = span_refill(store->pools.source, 4);
 	pools_look_ahead(&store->pools);
 	atomic_store_explicit(&store->refill_refused, tables < 0 || spans < 0,
 			      memory_order_relaxed);

@@ -258,6 +258,7 @@ struct store {
 	atomic_uint_least64_t room_made; /* times that eviction or compaction made room */
 	atomic_bool interrupted;	 /* what takes long is to end early */
 	atomic_bool refill_refused;	 /* the last time: limit or system, asking again is idle */
+	atomic_bool refill_waits;	 /* the last time: the kernel gave nothing at once */
 	void (*kick)(void *opaque);
 	void *kick_opaque;
 	struct histogram histogram[HISTOGRAM_KINDS]; /* of one request in HISTOGRAM_SAMPLE */

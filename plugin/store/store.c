@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The roof: makes and unmakes a store, and conducts what is done in the background. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,9 @@
  */
 #define METADATA_BASE (UINT64_C(32) << 10)
 #define METADATA_SHIFT 9
+
+/* Where the kernel had nothing for the reserve. */
+#define REFILL_AGAIN_MS 10u
 
 uint64_t store_memlimit_min(uint64_t size)
 {
@@ -172,14 +176,16 @@ static unsigned int sooner(unsigned int one, unsigned int other)
 
 unsigned int store_work(struct store *store)
 {
-	unsigned int forgetting, compaction, recompression;
+	unsigned int forgetting, compaction, recompression, refill = UINT_MAX;
 
 	age_work(store);
 	if (store_refill(store))
 		return 0;
+	if (atomic_load_explicit(&store->refill_waits, memory_order_relaxed))
+		refill = REFILL_AGAIN_MS;
 	/* First: what is dropped need be neither moved nor encoded again. */
 	forgetting = freed_step(store);
 	compaction = compact_step(store);
 	recompression = recompress_step(store);
-	return sooner(forgetting, sooner(compaction, recompression));
+	return sooner(sooner(refill, forgetting), sooner(compaction, recompression));
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,7 +44,7 @@ int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
 	return (int)syscall(SYS_sched_setscheduler, pid, policy, param);
 }
 
-static uint64_t free_memory, total_memory;
+static _Atomic uint64_t free_memory, total_memory;
 
 /* So does this, to say how much is free. */
 int sysinfo(struct sysinfo *info)
@@ -152,8 +153,51 @@ static int take_a_unit(bool locked)
 	return err;
 }
 
+static void skip_unless_the_floor_is_known(void)
+{
+	if (urgent_floor() > 0)
+		return;
+	print_message("/proc/sys/vm/min_free_kbytes cannot be read: not tested\n");
+	skip();
+}
+
+static void below_its_floor_the_kernel_gives_nothing_at_once(void **state)
+{
+	skip_unless_the_floor_is_known();
+	free_memory = (urgent_floor() + UNIT_BYTES + BLOCK - 1) / BLOCK * BLOCK;
+	assert_true(urgent_gets_at_once(UNIT_BYTES));
+	free_memory -= BLOCK;
+	assert_false(urgent_gets_at_once(UNIT_BYTES));
+	free_memory = 0;
+	assert_false(urgent_gets_at_once(0));
+}
+
+static void *free_some(void *began)
+{
+	while (!atomic_load((atomic_bool *)began))
+		sched_yield();
+	free_memory = total_memory;
+	return NULL;
+}
+
+/* With the class it would keep those from the processor who free some. */
+static void locked_memory_that_cannot_grow_at_once_waits_without_the_class(void **state)
+{
+	atomic_bool began = false;
+	pthread_t thread;
+
+	skip_unless_the_floor_is_known();
+	assert_int_equal(pthread_create(&thread, NULL, free_some, &began), 0);
+	atomic_store(&began, true);
+	urgent_await(UNIT_BYTES);
+	assert_true(urgent_gets_at_once(UNIT_BYTES));
+	assert_int_equal(urgent_calls, 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void locked_memory_grows_urgently(void **state)
 {
+	free_memory = total_memory;
 	if (take_a_unit(true) == -ENOMEM) {
 		print_message("may not lock 1 MiB of memory (ulimit -l): not tested\n");
 		skip();
@@ -169,6 +213,7 @@ static void links_of_locked_memory_are_resident_before_they_are_written(void **s
 	unsigned char resident;
 	uint32_t unit;
 
+	free_memory = total_memory;
 	assert_int_equal(span_source_create(&source, &config), 0);
 	for (unsigned int taken = 0; taken < 5000; taken++) {
 		uintptr_t link = (uintptr_t)&source->next[source->fresh];
@@ -262,6 +307,11 @@ int main(void)
 				       begin_each_test),
 		cmocka_unit_test_setup(without_the_privilege_nothing_changes_and_errno_is_kept,
 				       begin_each_test),
+		cmocka_unit_test_setup(below_its_floor_the_kernel_gives_nothing_at_once,
+				       begin_each_test),
+		cmocka_unit_test_setup(
+			locked_memory_that_cannot_grow_at_once_waits_without_the_class,
+			begin_each_test),
 		cmocka_unit_test_setup(locked_memory_grows_urgently, begin_each_test),
 		cmocka_unit_test_setup(links_of_locked_memory_are_resident_before_they_are_written,
 				       begin_each_test),

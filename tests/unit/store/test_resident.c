@@ -9,10 +9,12 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "store_helper.h"
 #include "store/state.h"
+#include "urgent.h"
 #include "xv_internal.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -33,6 +35,18 @@ int sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
 {
 	urgent_calls += policy == SCHED_RR;
 	return (int)syscall(SYS_sched_setscheduler, pid, policy, param);
+}
+
+static bool nothing_is_free;
+
+/* So does this, to say how much is free. */
+int sysinfo(struct sysinfo *info)
+{
+	int err = (int)syscall(SYS_sysinfo, info);
+
+	if (nothing_is_free)
+		info->freeram = 0;
+	return err;
 }
 
 static void skip_unless_lockable(size_t bytes)
@@ -105,6 +119,34 @@ static void a_write_takes_no_page_fault_however_far_the_pool_has_grown(void **st
 	}
 	store_done(store);
 	munlockall();
+}
+
+/* Who looks for memory in vain keeps who serves from the processor, of a real-time class. */
+static void the_reserve_is_not_filled_while_the_kernel_gives_nothing(void **state)
+{
+	const struct store_config config = {
+		.size = 64 * MIB, .memlimit = STORE_NO_LIMIT, .reserve = MIB, .locked = true
+	};
+	struct store *store;
+
+	skip_unless_lockable(8 * MIB);
+	if (urgent_floor() == 0) {
+		print_message("/proc/sys/vm/min_free_kbytes cannot be read: not tested\n");
+		skip();
+	}
+	assert_int_equal(store_create(&store, &config), 0);
+	nothing_is_free = true;
+	urgent_calls = 0;
+	assert_false(store_refill(store));
+	assert_int_equal(urgent_calls, 0);
+	assert_int_equal(stats_of(store).reserve_ready, 0);
+	/* But asked for soon again: a request that finds no reserve has to grow by itself. */
+	assert_in_range(store_work(store), 1, 10);
+	nothing_is_free = false;
+	while (store_refill(store))
+		;
+	assert_true(stats_of(store).reserve_ready > MIB / 2);
+	store_done(store);
 }
 
 static size_t pool_bytes(const struct pools *pools)
@@ -347,6 +389,7 @@ static void recompression_that_nobody_asked_for_gets_its_workspace_urgently(void
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_reserve_is_not_filled_while_the_kernel_gives_nothing),
 		cmocka_unit_test(a_write_takes_no_page_fault_however_far_the_pool_has_grown),
 		cmocka_unit_test(a_pool_that_outruns_the_background_finds_its_spans_resident_too),
 		cmocka_unit_test(
