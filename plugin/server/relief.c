@@ -10,13 +10,16 @@
 #include "server/server.h"
 #include "store/store.h"
 
-/* Looks between two for programs that may be ended: 2 seconds. */
+/* Looks between two for programs that may be ended: 2 seconds.  The first is made at once. */
 #define VICTIMS_LOOKS 4u
 
 void relief_watch(struct server *server, const struct machine_memory *memory)
 {
-	if (!server->swap_is_on || memory->available >= memory->total / 4 ||
-	    ++server->victims_age < VICTIMS_LOOKS)
+	if (!server->swap_is_on || memory->available >= memory->total / 2) {
+		server->victims_age = VICTIMS_LOOKS;
+		return;
+	}
+	if (++server->victims_age < VICTIMS_LOOKS)
 		return;
 	server->victims_age = 0;
 	oom_victims_look(&server->victims);
@@ -61,6 +64,7 @@ unsigned int relief_step(void *opaque)
 	view.under_way = view.under_way && !server->backing;
 	lost = atomic_load(&server->ublk_end.device);
 	view.lost = lost != UBLK_ANY && oom_call_is_lost(&server->oom_call, lost);
+	view.exhausted = oom_call_is_exhausted();
 	machine_memory(server->oom_call.meminfo, &view.memory);
 	atomic_store_explicit(&server->swap_is_on,
 			      oom_call_swap_is_on(&server->oom_call) ||

@@ -7,6 +7,7 @@
 
 #include "base/machine.h"
 #include "survival/oom_call.h"
+#include "urgent.h"
 
 /* A pause of so long ends a row of failures. */
 #define PAUSE_MS 3000u
@@ -14,6 +15,9 @@
 /* The machine has no memory left when less than 1/2^5 of it is available, or than this. */
 #define SHORT_SHIFT 5
 #define SHORT_MAX (UINT64_C(128) << 20)
+
+/* What a pool grows by. */
+#define POOL_STEP (UINT64_C(64) << 10)
 
 void oom_call_prepare(struct oom_call *oom_call)
 {
@@ -59,6 +63,13 @@ static bool goes_on(const struct oom_call *oom_call, const struct oom_call_view 
 	return view->ended - oom_call->ended_seen > 1;
 }
 
+static unsigned int looks_of(const struct oom_call *oom_call, const struct oom_call_view *view)
+{
+	if (view->exhausted)
+		return OOM_CALL_LOOKS_EXHAUSTED;
+	return oom_call->tried ? OOM_CALL_LOOKS_AGAIN : OOM_CALL_LOOKS;
+}
+
 static bool stands_still(struct oom_call *oom_call, const struct oom_call_view *view)
 {
 	if (goes_on(oom_call, view) || !view->under_way || view->memory.writeback == 0 ||
@@ -67,7 +78,7 @@ static bool stands_still(struct oom_call *oom_call, const struct oom_call_view *
 	else
 		oom_call->standing++;
 	oom_call->ended_seen = view->ended;
-	if (oom_call->standing < (oom_call->tried ? OOM_CALL_LOOKS_AGAIN : OOM_CALL_LOOKS))
+	if (oom_call->standing < looks_of(oom_call, view))
 		return false;
 	oom_call->standing = 0;
 	return true;
@@ -129,6 +140,11 @@ enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view
 		return RELIEF_NONE;
 	oom_call->tried = next(oom_call->tried, still);
 	return oom_call->tried;
+}
+
+bool oom_call_is_exhausted(void)
+{
+	return !urgent_gets_at_once(POOL_STEP);
 }
 
 bool oom_call_is_lost(const struct oom_call *oom_call, int number)

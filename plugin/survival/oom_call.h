@@ -33,6 +33,10 @@
 /* The same in looks: they stop where the server is stopped, and nothing can go on. */
 #define OOM_CALL_LOOKS 20u
 
+/* Where the kernel gives nobody anything at once: only an end of the server's requests frees pages.
+ */
+#define OOM_CALL_LOOKS_EXHAUSTED 6u
+
 /* And where something has been done about it, and still nothing goes on. */
 #define OOM_CALL_LOOKS_AGAIN 10u
 
@@ -63,6 +67,7 @@ struct oom_call_view {
 	uint64_t ended; /* requests of any kind */
 	bool under_way; /* one has begun and not ended, and waits for no disk */
 	bool lost; /* oom_call_is_lost of our device: no write comes to us any more, all fail */
+	bool exhausted; /* the server gets no memory, by oom_call_is_exhausted */
 	struct machine_memory memory;
 };
 
@@ -71,6 +76,9 @@ struct oom_call_view {
  * whoever does would wait for what is to be ended here.
  */
 void oom_call_prepare(struct oom_call *oom_call);
+
+/* Whether the kernel has nothing that a pool could grow by at once.  Two system calls. */
+bool oom_call_is_exhausted(void);
 
 /* A zeroed one is accepted. */
 void oom_call_finish(struct oom_call *oom_call);

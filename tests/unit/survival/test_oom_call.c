@@ -152,6 +152,18 @@ static void test_a_server_that_waits_for_the_memory_it_is_to_free_is_relieved(vo
 	assert_int_equal(asked, 2);
 }
 
+/* Nothing but an end of its requests frees a page there: so ten seconds are of no use. */
+static void test_a_server_that_gets_no_memory_at_all_is_relieved_sooner(void **state)
+{
+	view.memory.writeback = MIB / 2;
+	view.exhausted = true;
+	assert_int_equal(due_while_waiting(2, 0), 0);
+	assert_int_equal(due_while_waiting(1, 0), 1);
+	assert_int_equal(killed, 1);
+	/* As long as requests end it is not. */
+	assert_int_equal(due_while_waiting(100, 2), 0);
+}
+
 static void test_a_program_is_ended_where_writes_go_on_failing(void **state)
 {
 	assert_int_equal(due(11, 10, 1000), 1);
@@ -277,6 +289,8 @@ int main(void)
 				       begin),
 		cmocka_unit_test_setup(
 			test_a_server_that_waits_for_the_memory_it_is_to_free_is_relieved, begin),
+		cmocka_unit_test_setup(test_a_server_that_gets_no_memory_at_all_is_relieved_sooner,
+				       begin),
 		cmocka_unit_test_setup(test_a_program_is_ended_where_writes_go_on_failing, begin),
 		cmocka_unit_test_setup(test_what_was_of_use_is_the_first_to_be_done_again, begin),
 		cmocka_unit_test_setup(test_a_server_that_is_slow_is_left_alone, begin),
