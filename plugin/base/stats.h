@@ -39,6 +39,8 @@ enum stats_kind { STATS_GAUGE, STATS_COUNTER };
 	X(zero_writes, "ZeroWrites", COUNT, COUNTER, "Pages of zeroes that came as data")          \
 	X(freed_notices, "FreedNotices", COUNT, COUNTER,                                           \
 	  "Swap slots that the kernel freed, by its notices")                                      \
+	X(notices_heeded, "NoticesHeeded", FLAG, GAUGE,                                            \
+	  "Whether these notices come, and are heeded")                                            \
 	X(stale_pages, "StalePages", COUNT, GAUGE, "Pages of freed slots that are still stored")   \
 	X(pages_zero, "ZeroPages", COUNT, GAUGE, "Pages stored that hold only zeroes")             \
 	X(same_pages, "SamePages", COUNT, GAUGE,                                                   \

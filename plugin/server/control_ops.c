@@ -21,6 +21,7 @@ static void get_stats(void *opaque, struct ramzswap_stats *stats)
 
 	store_get_stats(server->store, stats);
 	stats->freed_notices = notices_count(&server->notices);
+	stats->notices_heeded = notices_are_heeded(&server->notices);
 	protection_get_faults(&faults);
 	stats->minor_faults = faults.minor;
 	stats->major_faults = faults.major;

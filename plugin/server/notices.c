@@ -146,6 +146,16 @@ uint64_t notices_count(struct notices *notices)
 	return count;
 }
 
+bool notices_are_heeded(struct notices *notices)
+{
+	bool heeded;
+
+	pthread_mutex_lock(&notices->lock);
+	heeded = notices->function[0];
+	pthread_mutex_unlock(&notices->lock);
+	return heeded;
+}
+
 void notices_fini(struct notices *notices)
 {
 	freed_map_unmap(&notices->map);

@@ -68,6 +68,9 @@ void notices_describe(struct notices *notices, char *text, size_t size);
 /* How many there were since the start. */
 uint64_t notices_count(struct notices *notices);
 
+/* Whether they come, and the store heeds them. */
+bool notices_are_heeded(struct notices *notices);
+
 /* Frees what is there.  The store is gone. */
 void notices_fini(struct notices *notices);
 

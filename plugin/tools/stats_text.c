@@ -100,17 +100,12 @@ static const struct line disk[] = {
 	LINE(request_bytes, IF_ANY), LINE(uptime_seconds, ALWAYS), END,
 };
 static const struct line requests[] = {
-	LINE(num_reads, OR_NONE),
-	LINE(num_writes, OR_NONE),
-	LINE(notify_free, IF_ANY),
-	LINE(misaligned_writes, IF_ANY),
-	LINE(misaligned_trims, IF_ANY),
-	LINE(zero_writes, IF_ANY),
-	LINE(pages_written, IF_ANY),
-	LINE(payload_written, IF_ANY),
-	LINE(freed_notices, IF_ANY),
-	LINE(stale_pages, IF_ANY),
-	END,
+	LINE(num_reads, OR_NONE),	LINE(num_writes, OR_NONE),
+	LINE(notify_free, IF_ANY),	LINE(misaligned_writes, IF_ANY),
+	LINE(misaligned_trims, IF_ANY), LINE(zero_writes, IF_ANY),
+	LINE(pages_written, IF_ANY),	LINE(payload_written, IF_ANY),
+	LINE(freed_notices, IF_ANY),	LINE(notices_heeded, IF_ANY),
+	LINE(stale_pages, IF_ANY),	END,
 };
 static const struct line pages[] = {
 	LINE(pages_stored, OR_NONE),
