@@ -15,6 +15,7 @@
 #include "base/machine.h"
 #include "guard/log.h"
 #include "guard/settle.h"
+#include "urgent.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17 */
@@ -26,6 +27,7 @@
  * used of the area.
  */
 #define STEP ((size_t)512 << 10)
+#define PIECE ((size_t)64 << 10)
 
 /* At a look: then it is time to see what has changed. */
 #define STEPS 64
@@ -102,6 +104,17 @@ static void give_up_tables(struct ballast *ballast)
 		ballast->mapped = end;
 }
 
+/* Piece by piece, as each takes memory until it is out, and there may be next to none. */
+static bool page_out(const struct ballast *ballast, char *step)
+{
+	for (size_t at = 0; at < STEP; at += PIECE) {
+		memset(step + at, ballast->word, PIECE);
+		if (madvise(step + at, PIECE, MADV_PAGEOUT) != 0)
+			return false;
+	}
+	return true;
+}
+
 /*
  * One step more.  False if it did not reach the area: another one with a higher
  * priority took the pages, or the area is full.
@@ -115,8 +128,7 @@ static bool take_step(struct ballast *ballast)
 	    (ballast->held + STEP > ballast->mapped && !map_more(ballast)) ||
 	    !machine_swap_area(ballast->swaps, ballast->device, &size, &before))
 		return false;
-	memset(step, ballast->word, STEP);
-	if (madvise(step, STEP, MADV_PAGEOUT) == 0 &&
+	if (page_out(ballast, step) &&
 	    machine_swap_area(ballast->swaps, ballast->device, &size, &after) &&
 	    (after > before || size - after < STEP) && !is_resident(ballast, step)) {
 		ballast->held += STEP;
@@ -196,6 +208,7 @@ unsigned int ballast_look(struct ballast *ballast)
 	machine_memory(ballast->meminfo, &view.memory);
 	view.lists = machine_lists(ballast->lists, ballast->processors, view.memory.total);
 	view.minimum = machine_minimum(ballast->minimum);
+	view.floor = urgent_floor();
 	view.area_free = size - used;
 	wanted = ballast_plan_look(&ballast->plan, &view);
 	wanted -= wanted % STEP;

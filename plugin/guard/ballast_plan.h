@@ -24,6 +24,7 @@ struct ballast_view {
 	struct machine_memory memory;
 	uint64_t lists;	    /* bytes that free lists may hide, of machine_lists */
 	uint64_t minimum;   /* bytes that the kernel keeps free, of machine_minimum */
+	uint64_t floor;	    /* bytes that are free and yet not had, of urgent_floor; 0: not known */
 	uint64_t area_free; /* bytes of slots that nobody has */
 	uint64_t held;	    /* bytes of slots that the guard has */
 	uint64_t ms;	    /* by a clock that only goes forward */

@@ -282,6 +282,46 @@ static void a_backing_store_makes_a_limit_no_end(void **state)
 	assert_int_equal(wanted(&plan, &stats, &ample, 900 * MIB, 0), 0);
 }
 
+/* Bytes of slots that are left free after 8 MiB of pages that cost so much each. */
+static uint64_t free_slots(double cost, struct ramzswap_stats stats, struct machine_memory memory)
+{
+	struct ballast_plan plan = { 0 };
+	struct ballast_view view = {
+		.stats = &stats,
+		.memory = memory,
+		.lists = MIB / 4,
+		.minimum = 4 * MIB,
+		.floor = 3 * MIB,
+		.area_free = 300 * MIB,
+	};
+
+	stats.disksize = 300 * MIB;
+	ballast_plan_look(&plan, &view);
+	stats.pages_written = 2048;
+	stats.payload_written = (uint64_t)(cost * 8 * (double)MIB);
+	stats.notices_heeded = 1;
+	view.ms = 100;
+	return view.area_free - ballast_plan_look(&plan, &view);
+}
+
+static void pages_that_win_nothing_come_as_far_as_the_pool_gets_memory_at_once(void **state)
+{
+	struct machine_memory memory = { .total = 128 * MIB,
+					 .free = 4 * MIB,
+					 .swappable = 60 * MIB };
+	struct ramzswap_stats stats = { .reserve_ready = 2 * MIB };
+
+	/* Others come as far as what can be swapped out has room. */
+	assert_true(free_slots(0.5, stats, memory) > 50 * MIB);
+	assert_int_equal(free_slots(1, stats, memory), 3 * MIB);
+	memory.writeback = MIB;
+	assert_int_equal(free_slots(1, stats, memory), 2 * MIB);
+	memory.free = 2 * MIB;
+	assert_int_equal(free_slots(1, stats, memory), MIB);
+	stats.reserve_ready = MIB;
+	assert_int_equal(free_slots(1, stats, memory), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +345,8 @@ int main(void)
 		cmocka_unit_test(what_was_decided_stays_without_a_change),
 		cmocka_unit_test(a_failed_write_takes_all_slots_for_a_while),
 		cmocka_unit_test(a_backing_store_makes_a_limit_no_end),
+		cmocka_unit_test(
+			pages_that_win_nothing_come_as_far_as_the_pool_gets_memory_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

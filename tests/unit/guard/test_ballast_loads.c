@@ -30,6 +30,7 @@ struct machine {
 	double guard_stops; /* it looks no more after so many bytes of pages; 0: never */
 	uint64_t lists;	    /* what free lists may hide */
 	double small;	    /* the most that vm.min_free_kbytes is there; 0: not known */
+	bool told;	    /* the kernel tells of each slot that it frees */
 
 	double wanted;	 /* by programs so far */
 	double resident; /* of it */
@@ -39,7 +40,8 @@ struct machine {
 	uint64_t ms, looks_at;
 	bool full;	   /* the kernel has found the area full */
 	bool refused;	   /* a write failed */
-	double left_least; /* that programs had in memory once swap was used */
+	double left_least; /* that programs had in memory once swap was used; or the pool took of
+			    * reserve and minimum, below 0 */
 };
 
 /* As scripts/ramzswap sets vm.min_free_kbytes. */
@@ -99,6 +101,7 @@ static void look(struct machine *machine, struct ballast_plan *plan)
 		.compr_data_size = (uint64_t)machine->payload,
 		.pages_written = (uint64_t)machine->written_pages,
 		.payload_written = (uint64_t)machine->written_payload,
+		.notices_heeded = machine->told,
 	};
 	double above = machine->memory - machine->resident - pool_of(machine);
 	double minimum = minimum_of(machine), available = above - minimum / 2;
@@ -108,10 +111,11 @@ static void look(struct machine *machine, struct ballast_plan *plan)
 			.total = (uint64_t)machine->memory,
 			.free = (uint64_t)(minimum + (above > 0 ? above : 0)),
 			.available = available > 0 ? (uint64_t)available : 0,
-			.swappable = (uint64_t)machine->resident,
+			.swappable = machine->resident > 0 ? (uint64_t)machine->resident : 0,
 		},
 		.lists = machine->lists,
 		.minimum = (uint64_t)minimum,
+		.floor = (uint64_t)minimum / 2,
 		.area_free = (uint64_t)(machine->area - machine->swapped - machine->held),
 		.held = (uint64_t)machine->held,
 		.ms = machine->ms,
@@ -164,9 +168,12 @@ static struct machine machine_of(double mib, double memlimit_mib, double mib_per
 
 static double left_with(const struct machine *machine, uint64_t lists)
 {
-	struct ramzswap_stats none = { 0 };
+	struct ramzswap_stats empty = {
+		.reserve_ready = machine->told ? (uint64_t)RESERVE : 0,
+		.notices_heeded = machine->told,
+	};
 	struct ballast_view view = {
-		.stats = &none,
+		.stats = &empty,
 		.memory = {
 			.total = (uint64_t)machine->memory,
 			.available = (uint64_t)machine->memory,
@@ -183,9 +190,14 @@ static double left_of(const struct machine *machine)
 	return left_with(machine, machine->lists);
 }
 
-/* What of it is put aside goes off, the reserve counts as room, and the kernel goes by steps. */
+/*
+ * What of it is put aside goes off, the reserve counts as room, and the kernel goes by steps. Where
+ * nothing is left, the pool may take the reserve and half of the minimum, but no more.
+ */
 static double least_of(const struct machine *machine)
 {
+	if (machine->told)
+		return -RESERVE - minimum_of(machine) / 2;
 	return left_of(machine) - left_with(machine, UINT64_MAX) / 8 - RESERVE - MIB;
 }
 
@@ -193,18 +205,23 @@ static const double sizes[] = { 80, 128, 203, 480, 2000, 8000 };
 static const double rates[] = { 10, 80, 500 };
 
 /*
- * Free lists that nothing bounds, and such that may hide 1/256 of the memory; with the minimum of
- * each door.
+ * Free lists that nothing bounds, and such that may hide 1/256 of the memory or 1/1024; with the
+ * minimum of each door, and where the kernel tells of freed slots.
  */
 static const struct setting {
 	double share, small_mib;
-} settings[] = { { 0, 8 }, { 256, 8 }, { 256, 5 } };
+	bool told;
+} settings[] = {
+	{ 0, 8, false }, { 256, 8, false }, { 256, 5, false }, { 1024, 3, false },
+	{ 0, 8, true },	 { 1024, 8, true }, { 1024, 3, true },
+};
 
 static void set(struct machine *machine, const struct setting *setting)
 {
 	machine->lists = setting->share > 0 ? (uint64_t)(machine->memory / setting->share)
 					    : UINT64_MAX;
 	machine->small = setting->small_mib * MIB;
+	machine->told = setting->told;
 }
 
 #define EACH(i, list) (size_t i = 0; i < sizeof(list) / sizeof(*(list)); i++)
@@ -356,7 +373,7 @@ static void short_lists_leave_the_kernel_twice_what_is_missing_to_its_minimum(vo
 				set(&machine, &settings[i]);
 				left = left_of(&machine);
 				assert_true(left <= left_with(&machine, UINT64_MAX));
-				if (settings[i].share > 0)
+				if (settings[i].share > 0 && !settings[i].told)
 					assert_true(left - (double)machine.lists + 1 >=
 						    minimum_of(&machine));
 			}
@@ -374,16 +391,39 @@ static void and_leave_the_pool_more_where_memory_is_small(void **state)
 	assert_true(left_of(&machine) <= 6.0 * MIB);
 }
 
-/* Somebody may want the kernel's own, which is 2 MB there. */
+/* What the OOM killer ends comes back from the pool as well. */
+static void where_freed_slots_are_told_no_more_is_left_than_lists_may_hide(void **state)
+{
+	for (double mib = 64; mib < 5000; mib *= 1.05) {
+		struct machine machine = machine_of(mib, 0, 1);
+
+		set(&machine, &settings[6]);
+		assert_true(left_of(&machine) <= RESERVE + (double)machine.lists + 1);
+	}
+}
+
+/* Somebody may want the kernel's own, which is 2 MB in 256. */
 static void a_minimum_that_is_too_small_or_not_known_is_not_relied_on(void **state)
 {
-	struct machine machine = machine_of(256, 0, 1);
+	for (int told = 0; told <= 1; told++) {
+		struct ramzswap_stats empty = {
+			.reserve_ready = (uint64_t)RESERVE,
+			.notices_heeded = told,
+		};
+		struct ballast_view view = {
+			.stats = &empty,
+			.memory = { .total = 256 * MIB, .available = 256 * MIB },
+			.lists = MIB / 4,
+			.minimum = 4 * MIB,
+		};
+		uint64_t limit = ballast_plan_limit(&view);
 
-	set(&machine, &settings[2]);
-	machine.small = 2.0 * MIB;
-	assert_true(left_of(&machine) >= 4.0 * MIB);
-	machine.small = 0;
-	assert_true(left_of(&machine) >= 32.0 * MIB);
+		view.minimum = 2 * MIB;
+		assert_int_equal(ballast_plan_limit(&view), limit - (told ? 2 * MIB : 0));
+		assert_true(ballast_plan_limit(&view) <= 256 * MIB - 4 * MIB);
+		view.minimum = 0;
+		assert_int_equal(ballast_plan_limit(&view), 256 * MIB - 32 * MIB);
+	}
 }
 
 int main(void)
@@ -397,6 +437,7 @@ int main(void)
 		cmocka_unit_test(a_load_that_compresses_later_gets_its_room),
 		cmocka_unit_test(short_lists_leave_the_kernel_twice_what_is_missing_to_its_minimum),
 		cmocka_unit_test(and_leave_the_pool_more_where_memory_is_small),
+		cmocka_unit_test(where_freed_slots_are_told_no_more_is_left_than_lists_may_hide),
 		cmocka_unit_test(a_minimum_that_is_too_small_or_not_known_is_not_relied_on),
 	};
 
