@@ -20,12 +20,14 @@
 /*
  * The reserve of a swap disk: 1/2^5 of it, 1/96 of the RAM at most, within bounds.  The kernel has
  * at most 128 requests of REQUEST_BYTES under way on a device, 16 MiB, which take 4 to 6 MiB
- * compressed; the background begins to refill when a quarter is gone.
+ * compressed; the background begins to refill when a quarter is gone.  A ublk device has 32
+ * requests of 64 KiB under way, 2 MiB.
  */
 #define RESERVE_SWAP_SHIFT 5
 #define RESERVE_RAM_SHARE 96
 #define RESERVE_SWAP_MIN (2 * MIB)
 #define RESERVE_SWAP_MAX (4 * MIB)
+#define RESERVE_SWAP_UBLK (1 * MIB)
 #define RESERVE_DISK (MIB / 2)
 
 /* A disk larger than so many times the RAM is no swap area, whatever swap= says. */
@@ -409,15 +411,18 @@ int params_set(struct params *params, const char *key, const char *value, char *
 static uint64_t reserve_default(const struct params *params)
 {
 	uint64_t reserve = RESERVE_DISK;
+	uint64_t least = RESERVE_SWAP_MIN, most = RESERVE_SWAP_MAX;
 
+	if (params->ublk != UBLK_OFF)
+		least = most = RESERVE_SWAP_UBLK;
 	if (params->swap != SWAP_OFF && params->size / SWAP_RAM_FACTOR <= params->ram) {
 		reserve = params->size >> RESERVE_SWAP_SHIFT;
 		if (reserve > params->ram / RESERVE_RAM_SHARE)
 			reserve = params->ram / RESERVE_RAM_SHARE;
-		if (reserve > RESERVE_SWAP_MAX)
-			reserve = RESERVE_SWAP_MAX;
-		if (reserve < RESERVE_SWAP_MIN)
-			reserve = RESERVE_SWAP_MIN;
+		if (reserve > most)
+			reserve = most;
+		if (reserve < least)
+			reserve = least;
 	}
 	if (params->memlimit != STORE_NO_LIMIT && reserve > params->memlimit >> RESERVE_LIMIT_SHIFT)
 		reserve = params->memlimit >> RESERVE_LIMIT_SHIFT;
