@@ -141,6 +141,7 @@ static void what_is_freed_is_forgotten_and_counted(void **state)
 	assert_int_equal(notices_take(&notices, store, &request, why, sizeof(why)), 0);
 	assert_int_equal(words[FREED_ARMED], 1);
 	must_be("swap_range_free");
+	assert_true(notices_are_heeded(&notices));
 	for (uint64_t i = 1; i < PAGES; i++)
 		put_page(i);
 	free_slot(words, 1);
@@ -199,6 +200,7 @@ static void the_device_that_goes_ends_them(void **state)
 	assert_true(link_is_open());
 	notices_client_left(&notices, store, device);
 	must_be("none: the device was detached");
+	assert_false(notices_are_heeded(&notices));
 	assert_false(link_is_open());
 	assert_int_equal(words[FREED_ARMED], 0);
 	/* What is set now is of another disk. */
