@@ -10,16 +10,24 @@
 #include "server/server.h"
 #include "store/store.h"
 
-/* Looks between two for programs that may be ended: 2 seconds.  The first is made at once. */
+/*
+ * Looks between two for programs that may be ended: 2 seconds where less than a quarter of the
+ * memory is available, 10 where it is less than half.  There the first is made at once, as a load
+ * may take the rest within a second.
+ */
 #define VICTIMS_LOOKS 4u
+#define VICTIMS_LOOKS_EARLY 20u
 
 void relief_watch(struct server *server, const struct machine_memory *memory)
 {
+	unsigned int looks = memory->available < memory->total / 4 ? VICTIMS_LOOKS
+								   : VICTIMS_LOOKS_EARLY;
+
 	if (!server->swap_is_on || memory->available >= memory->total / 2) {
-		server->victims_age = VICTIMS_LOOKS;
+		server->victims_age = VICTIMS_LOOKS_EARLY;
 		return;
 	}
-	if (++server->victims_age < VICTIMS_LOOKS)
+	if (++server->victims_age < looks)
 		return;
 	server->victims_age = 0;
 	oom_victims_look(&server->victims);
