@@ -20,8 +20,8 @@
 /*
  * The reserve of a swap disk: 1/2^5 of it, 1/96 of the RAM at most, within bounds.  The kernel has
  * at most 128 requests of REQUEST_BYTES under way on a device, 16 MiB, which take 4 to 6 MiB
- * compressed; the background begins to refill when a quarter is gone.  A ublk device that
- * is swap has 16 requests of 64 KiB under way, 1 MiB: as ramzswap(8) sets its queue.
+ * compressed; the background begins to refill when a quarter is gone.  A ublk device has 32 of
+ * 64 KiB, 2 MiB.
  */
 #define RESERVE_SWAP_SHIFT 5
 #define RESERVE_RAM_SHARE 96

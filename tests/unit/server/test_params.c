@@ -295,8 +295,8 @@ static void a_reserve_that_leaves_no_room_is_refused(void **state)
 	refused_together(*state, "reserve");
 }
 
-/* A ublk device has 1 MiB of requests under way, an nbd device up to 16. */
-static void by_ublk_the_reserve_is_what_may_be_under_way(void **state)
+/* A ublk device has 2 MiB of requests under way, an nbd device up to 16. */
+static void by_ublk_the_reserve_is_a_megabyte(void **state)
 {
 	struct params *params = *state;
 
@@ -371,7 +371,7 @@ int main(void)
 		cmocka_unit_test_setup(a_limit_that_holds_nothing_is_refused, setup),
 		cmocka_unit_test_setup(a_limit_beyond_the_memory_is_refused, setup),
 		cmocka_unit_test_setup(a_reserve_that_leaves_no_room_is_refused, setup),
-		cmocka_unit_test_setup(by_ublk_the_reserve_is_what_may_be_under_way, setup),
+		cmocka_unit_test_setup(by_ublk_the_reserve_is_a_megabyte, setup),
 		cmocka_unit_test_setup(the_reserve_fits_a_small_limit, setup),
 		cmocka_unit_test(the_reserve_fits_a_small_machine),
 		cmocka_unit_test_setup(a_disk_too_large_for_swap_has_the_reserve_of_a_disk, setup),
