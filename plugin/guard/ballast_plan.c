@@ -17,6 +17,9 @@
  */
 #define WINS_NOTHING (7.0 / 8)
 
+/* What is being written may be a file: no more of it is on its way here, by ublk at least. */
+#define UNDER_WAY_MOST (UINT64_C(2) << 20)
+
 /* Less than this is not worth a change. */
 #define STEP (UINT64_C(1) << 20)
 
@@ -130,7 +133,8 @@ static uint64_t put_aside(const struct ballast_view *view, uint64_t limit)
 /* Bytes of pages that win nothing, and yet may come until the guard looks again. */
 static uint64_t room_for_bad_pages(const struct ballast_view *view)
 {
-	uint64_t at_once = view->stats->reserve_ready, coming = view->memory.writeback;
+	uint64_t at_once = view->stats->reserve_ready;
+	uint64_t coming = least(view->memory.writeback, UNDER_WAY_MOST);
 
 	if (view->memory.free > view->floor)
 		at_once += view->memory.free - view->floor;

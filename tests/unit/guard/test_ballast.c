@@ -316,6 +316,10 @@ static void pages_that_win_nothing_come_as_far_as_the_pool_gets_memory_at_once(v
 	assert_int_equal(free_slots(1, stats, memory), 3 * MIB);
 	memory.writeback = MIB;
 	assert_int_equal(free_slots(1, stats, memory), 2 * MIB);
+	/* Of files, most of it. */
+	memory.writeback = 200 * MIB;
+	assert_int_equal(free_slots(1, stats, memory), MIB);
+	memory.writeback = MIB;
 	memory.free = 2 * MIB;
 	assert_int_equal(free_slots(1, stats, memory), MIB);
 	stats.reserve_ready = MIB;
