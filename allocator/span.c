@@ -21,13 +21,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
-#endif
-
 /* The prefix grows by so much at a time: a system call per unit would be too many. */
 #define PREFIX_STEP (1u << 20)
 
@@ -39,123 +32,12 @@
 #define LINKS_AHEAD SPAN_LINKS_AHEAD
 #define LINKS_LEAST (LINKS_AHEAD / 2)
 
-static atomic_int_least64_t fail_countdown = -1;
-
-void span_fail_after(int64_t requests)
-{
-	atomic_store(&fail_countdown, requests);
-}
-
-static bool refuse_for_test(void)
-{
-	if (__builtin_expect(atomic_load_explicit(&fail_countdown, memory_order_relaxed) < 0, 1))
-		return false;
-	return atomic_fetch_sub(&fail_countdown, 1) == 0;
-}
-
-size_t span_page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static void *map_zeroed(size_t bytes, int protection)
-{
-	void *address;
-
-	if (!bytes || bytes > SIZE_MAX / 2 || refuse_for_test())
-		return NULL;
-	address = mmap(NULL, span_round_up(bytes, span_page_size()), protection,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (address == MAP_FAILED)
-		return NULL;
-	/* A huge page would make 2 MiB resident for the first byte written. */
-	madvise(address, span_round_up(bytes, span_page_size()), MADV_NOHUGEPAGE);
-	/* Buffers for pages, and tables: in no core dump, if one is made at all. */
-	madvise(address, span_round_up(bytes, span_page_size()), MADV_DONTDUMP);
-	return address;
-}
-
-void *span_map_zeroed(size_t bytes)
-{
-	return map_zeroed(bytes, PROT_READ | PROT_WRITE);
-}
-
-/* What may not be touched yet is not populated, whatever mlockall said. */
-void *span_map_locked(size_t bytes)
-{
-	void *address = map_zeroed(bytes, PROT_NONE);
-
-	bytes = span_round_up(bytes, span_page_size());
-	if (address && (mlock2(address, bytes, MLOCK_ONFAULT) ||
-			mprotect(address, bytes, PROT_READ | PROT_WRITE))) {
-		munmap(address, bytes);
-		return NULL;
-	}
-	return address;
-}
-
-void span_unmap(void *address, size_t bytes)
-{
-	if (address)
-		munmap(address, span_round_up(bytes, span_page_size()));
-}
-
-int span_lock(void *address, size_t bytes)
-{
-	return mlock2(address, bytes, MLOCK_ONFAULT) ? -errno : 0;
-}
-
-/* Old kernels have no advice for locked pages: there the range is unlocked for a moment. */
-static int discard(void *address, size_t bytes)
-{
-	if (!madvise(address, bytes, MADV_DONTNEED_LOCKED))
-		return 0;
-	if (!madvise(address, bytes, MADV_DONTNEED))
-		return 0;
-	if (munlock(address, bytes) || madvise(address, bytes, MADV_DONTNEED))
-		return -errno;
-	mlock2(address, bytes, MLOCK_ONFAULT);
-	return 0;
-}
-
-void span_drop_zeroed(void *address, size_t bytes)
-{
-	size_t page = span_page_size();
-	uintptr_t start = span_round_up((uintptr_t)address, page);
-	uintptr_t end = ((uintptr_t)address + bytes) & ~(page - 1);
-
-	if (start >= end)
-		return;
-	if (discard((void *)start, end - start))
-		memset((void *)start, 0, end - start);
-}
-
 static bool config_valid(const struct span_source_config *config)
 {
 	size_t unit = config->unit;
 
 	return unit >= span_page_size() && !(unit & (unit - 1)) && config->units_max &&
 	       config->units_max <= UNITS_MAX && config->units_max <= (SIZE_MAX / 2) / unit;
-}
-
-/* Kernels without the advice (Linux 5.14) get pages one by one, where a page is not all there. */
-int span_populate(void *address, size_t bytes)
-{
-	size_t page = span_page_size();
-	uintptr_t start = (uintptr_t)address & ~(page - 1);
-	uintptr_t end = span_round_up((uintptr_t)address + bytes, page);
-
-	if (!madvise((void *)start, end - start, MADV_POPULATE_WRITE))
-		return 0;
-	if (errno != EINVAL)
-		return -ENOMEM;
-	for (uintptr_t at = start; at < end; at += page) {
-		uint32_t zero = 0;
-
-		__atomic_compare_exchange_n((uint32_t *)at, &zero, 0, false, __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED);
-	}
-	return 0;
 }
 
 /* Links for whoever takes a unit after this one. */
@@ -191,7 +73,7 @@ int span_source_create(struct span_source **out, const struct span_source_config
 	source->locked = config->locked;
 	source->budget = config->budget;
 	source->base = MAP_FAILED;
-	if (!refuse_for_test())
+	if (!span_refuses_for_test())
 		source->base = mmap(NULL, source->bytes, PROT_NONE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (source->base == MAP_FAILED) {
@@ -309,7 +191,7 @@ static int commit(struct span_source *source, uint32_t unit)
 		int policy = source->locked ? urgent_begin() : URGENT_LEFT_ALONE;
 
 		populate_links(source, unit);
-		err = refuse_for_test() ? -ENOMEM : make_accessible(source, unit);
+		err = span_refuses_for_test() ? -ENOMEM : make_accessible(source, unit);
 		if (!err)
 			err = span_populate(span_address(source, unit), (size_t)1 << source->shift);
 		urgent_end(policy);
@@ -360,22 +242,43 @@ static bool take_coming(struct span_source *source, uint32_t *unit)
 	return found;
 }
 
+/* Milliseconds that memory is awaited: longer with less of the reserve, but not when it is gone. */
+static unsigned int patience(const struct span_source *source)
+{
+	uint32_t ready = atomic_load_explicit(&source->ready_count, memory_order_relaxed);
+	uint32_t target = atomic_load_explicit(&source->target, memory_order_relaxed);
+
+	if (ready == 0 || ready > target / 2)
+		return 5;
+	return ready > target / 4 ? 10 : 20;
+}
+
+/*
+ * With a quarter of the reserve gone, memory of the kernel's is used first, and awaited.  Pages
+ * become free when a write has been answered.  Who answers all that there are from the reserve
+ * first finds that programs have taken what became free meanwhile, and no reserve.
+ */
+static bool spares_ready(const struct span_source *source)
+{
+	return source->locked && (span_short(source) || !span_is_ready(source)) &&
+	       urgent_await(span_unit_size(source), patience(source));
+}
+
 int span_take(struct span_source *source, uint32_t *unit)
 {
+	bool early = spares_ready(source), found, late;
 	uint32_t bare;
-	bool found;
 	int err;
 
-	if (!span_take_ready(source, unit))
+	if (!early && !span_take_ready(source, unit))
 		return 0;
 
 	pthread_mutex_lock(&source->lock);
+	late = source->ready_count == 0;
 	found = pop_bare(source, &bare);
 	pthread_mutex_unlock(&source->lock);
 	if (!found)
-		return -ENOSPC;
-	if (source->locked)
-		urgent_await((uint64_t)1 << source->shift);
+		return span_take_ready(source, unit) ? -ENOSPC : 0;
 	err = commit(source, bare);
 	if (err)
 		return take_coming(source, unit) ? 0 : err;
@@ -384,7 +287,7 @@ int span_take(struct span_source *source, uint32_t *unit)
 	count_used(source);
 	source->moving--;
 	source->commits++;
-	source->commits_late++;
+	source->commits_late += late;
 	pthread_mutex_unlock(&source->lock);
 	*unit = bare;
 	return 0;
@@ -394,7 +297,7 @@ void span_release(struct span_source *source, uint32_t unit)
 {
 	size_t bytes = (size_t)1 << source->shift;
 
-	discard(span_address(source, unit), bytes);
+	span_discard(span_address(source, unit), bytes);
 	if (source->budget)
 		span_budget_uncharge(source->budget, bytes);
 	pthread_mutex_lock(&source->lock);

@@ -66,7 +66,9 @@ int span_source_create(struct span_source **source, const struct span_source_con
 void span_source_destroy(struct span_source *source);
 
 /*
- * Takes one unit: a ready one if there is one, else one fresh from the system.
+ * Takes one unit: a ready one if there is one, else one fresh from the system.  Where memory is
+ * locked and less than three quarters of the target are ready, one from the system if that gives it
+ * at once (urgent.h), for which it waits 20 ms at most.
  * Its content is undefined (not necessarily zero).  Units are numbered from 0
  * to units_max - 1; a low one is preferred.  Where the budget is used up, a unit that a span_refill
  * is making ready is waited for.

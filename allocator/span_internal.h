@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What span.c and span_forget.c share: a source, whose locks span.c describes. */
+/* What span.c, span_memory.c and span_forget.c share: a source, whose locks span.c describes. */
 #ifndef RAMZSWAP_SPAN_INTERNAL_H
 #define RAMZSWAP_SPAN_INTERNAL_H
 
@@ -65,6 +65,13 @@ bool span_pop(struct span_source *source, unit_stack *stack, uint32_t *unit);
  * moving.
  */
 void span_release(struct span_source *source, uint32_t unit);
+
+/* Gives the memory of a range of pages back, locked or not: zeroes are read there.  0, or a
+ * negative errno. */
+int span_discard(void *address, size_t bytes);
+
+/* Whether this request for memory is the one that span_fail_after has fail. */
+bool span_refuses_for_test(void);
 
 /* Bytes of a page of the system. */
 size_t span_page_size(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See urgent.h. */
 #include "urgent.h"
+#include "zones.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +18,9 @@
 #define SHORT_BYTES (UINT64_C(48) << 20)
 #define SHORT_PART 256
 
-#define AWAIT_MS 5
-
 /* For as long as the process is there. */
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 static int minimum_file = -1;
-static uint64_t kept_in_zones;
 
 static bool is_ordinary(int policy)
 {
@@ -60,71 +58,54 @@ int urgent_begin_if_short(void)
 	return memory_is_short() ? urgent_begin() : URGENT_LEFT_ALONE;
 }
 
-/* In bytes: of each zone what is kept from who may have any, but no more than there is of it. */
-static uint64_t read_kept(FILE *zones)
-{
-	unsigned long managed = 0, most;
-	uint64_t pages = 0;
-	char line[512];
-
-	while (fgets(line, sizeof(line), zones)) {
-		const char *at = strstr(line, "protection: (");
-
-		sscanf(line, " managed %lu", &managed);
-		if (!at)
-			continue;
-		most = 0;
-		for (at = strchr(at, '('); at; at = strchr(at + 1, ',')) {
-			unsigned long kept = strtoul(at + 1, NULL, 10);
-
-			most = kept > most ? kept : most;
-		}
-		pages += most < managed ? most : managed;
-		managed = 0;
-	}
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void prepare(void)
 {
-	FILE *zones = fopen("/proc/zoneinfo", "re");
-
 	minimum_file = open("/proc/sys/vm/min_free_kbytes", O_RDONLY | O_CLOEXEC);
-	if (!zones)
-		return;
-	kept_in_zones = read_kept(zones);
-	fclose(zones);
+	zones_prepare();
 }
 
-uint64_t urgent_floor(void)
+/* In bytes; 0 where it cannot be read. */
+static uint64_t read_minimum(void)
 {
-	uint64_t minimum;
 	char text[32];
 	ssize_t len;
 
 	pthread_once(&prepared, prepare);
 	len = minimum_file < 0 ? 0 : pread(minimum_file, text, sizeof(text) - 1, 0);
 	text[len > 0 ? len : 0] = '\0';
-	minimum = strtoull(text, NULL, 10) << 10;
-	return minimum ? minimum / 2 + kept_in_zones : 0;
+	return strtoull(text, NULL, 10) << 10;
+}
+
+uint64_t urgent_floor(void)
+{
+	uint64_t minimum = read_minimum();
+
+	return minimum ? minimum / 2 + zones_kept() : 0;
 }
 
 bool urgent_gets_at_once(uint64_t bytes)
 {
-	uint64_t floor = urgent_floor();
+	uint64_t minimum = read_minimum(), spare;
 	struct sysinfo now;
 
-	if (floor == 0 || sysinfo(&now) != 0)
+	if (minimum == 0 || sysinfo(&now) != 0)
 		return true;
-	return (uint64_t)now.freeram * now.mem_unit >= floor + bytes;
+	/* What all zones have together is the cheaper look, and enough where it is. */
+	if ((uint64_t)now.freeram * now.mem_unit >= minimum / 2 + zones_kept() + bytes)
+		return true;
+	return zones_spare(minimum, &spare) && spare >= bytes;
 }
 
-void urgent_await(uint64_t bytes)
+bool urgent_await(uint64_t bytes, unsigned int ms)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 
-	for (int ms = 0; ms < AWAIT_MS && !urgent_gets_at_once(bytes); ms++)
+	for (; ms > 0; ms--) {
+		if (urgent_gets_at_once(bytes))
+			return true;
 		nanosleep(&pause, NULL);
+	}
+	return urgent_gets_at_once(bytes);
 }
 
 void urgent_end(int policy)

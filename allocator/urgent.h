@@ -50,8 +50,8 @@ uint64_t urgent_floor(void);
  */
 bool urgent_gets_at_once(uint64_t bytes);
 
-/* Waits for that, without the class, but not for ever: 5 ms. */
-void urgent_await(uint64_t bytes);
+/* Waits for that, without the class, so many milliseconds at most.  Returns whether it came true. */
+bool urgent_await(uint64_t bytes, unsigned int ms);
 
 /* Gives the calling thread the class back that it had. */
 void urgent_end(int policy);

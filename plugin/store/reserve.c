@@ -22,29 +22,28 @@ void reserve_init(struct store *store)
 /*
  * Where the kernel has nothing at once, a thread that asks all the same looks for pages to free, of
  * a real-time class: for as long as it does, who serves does not get the processor, on whose
- * answers pages become free.
+ * answers pages become free.  Who serves may take some at the same time: so as much again.
  */
 static bool would_wait(const struct store *store)
 {
-	return store->pools.locked && !urgent_gets_at_once(XV_SPAN_SIZE);
+	return store->pools.locked && !urgent_gets_at_once(2 * XV_SPAN_SIZE);
 }
 
 bool store_refill(struct store *store)
 {
-	bool waits = would_wait(store);
-	int tables, spans;
+	int tables = 0, spans = 1;
+	bool waits = false;
 
-	atomic_store_explicit(&store->refill_waits, waits, memory_order_relaxed);
-	if (waits) {
-		/* store_work comes again by itself. */
-		atomic_store_explicit(&store->refill_refused, true, memory_order_relaxed);
-		return false;
-	}
 	/* Small batches: a compaction step or a stop need not wait for long. */
-	tables = span_refill(store->table.source, 16);
-	spans = span_refill(store->pools.source, 4);
-	pools_look_ahead(&store->pools);
-	atomic_store_explicit(&store->refill_refused, tables < 0 || spans < 0,
+	for (int i = 0; i < 4 && spans > 0 && !(waits = would_wait(store)); i++) {
+		tables = span_refill(store->table.source, 4);
+		spans = span_refill(store->pools.source, 1);
+	}
+	atomic_store_explicit(&store->refill_waits, waits, memory_order_relaxed);
+	if (!waits)
+		pools_look_ahead(&store->pools);
+	/* Where it waits store_work comes again by itself. */
+	atomic_store_explicit(&store->refill_refused, waits || tables < 0 || spans < 0,
 			      memory_order_relaxed);
-	return tables > 0 || spans > 0;
+	return !waits && (tables > 0 || spans > 0);
 }

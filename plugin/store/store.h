@@ -142,9 +142,9 @@ int store_heed_freed(struct store *store, _Atomic uint64_t *bits);
 unsigned int store_forget_freed(struct store *store);
 
 /*
- * Brings the reserve nearer to its size, by a batch.  Blocks in system calls: for a
- * background thread, and before the first request.  Returns whether more is
- * missing and can be had.
+ * Brings the reserve nearer to its size, by a batch, as long as the kernel gives memory at
+ * once.  Blocks in system calls: for a background thread, and before the first request.
+ * Returns whether more is missing and can be had.
  */
 bool store_refill(struct store *store);
 

@@ -26,6 +26,7 @@
 #include "medium/medium.h"
 #include "span_internal.h"
 #include "urgent.h"
+#include "zones.h"
 
 #define UNIT_BYTES 65536u
 #define BLOCK 4096
@@ -70,6 +71,8 @@ static int begin_each_test(void **state)
 	urgent_calls = 0;
 	free_memory = 0;
 	total_memory = UINT64_C(8) << 30;
+	/* Else the zones of this machine would have something to spare. */
+	zones_look_at("/nonexistent");
 	return 0;
 }
 
@@ -172,6 +175,35 @@ static void below_its_floor_the_kernel_gives_nothing_at_once(void **state)
 	assert_false(urgent_gets_at_once(0));
 }
 
+/* What programs' pages leave would go to programs again, until neither is left for a request. */
+static void the_last_three_quarters_of_a_reserve_are_for_when_the_kernel_gives_nothing(void **state)
+{
+	struct span_source_config config = { .unit = BLOCK, .units_max = 64, .locked = true };
+	struct span_source *source;
+	uint32_t unit;
+
+	skip_unless_the_floor_is_known();
+	free_memory = total_memory;
+	assert_int_equal(span_source_create(&source, &config), 0);
+	span_reserve(source, 8);
+	if (span_refill(source, 8) == -ENOMEM) {
+		span_source_destroy(source);
+		print_message("may not lock memory (ulimit -l): not tested\n");
+		skip();
+	}
+	for (int taken = 1; taken <= 10; taken++) {
+		assert_int_equal(span_take(source, &unit), 0);
+		assert_int_equal(source->ready_count, taken < 3 ? 8 - taken : 5);
+	}
+	free_memory = 0;
+	for (int left = 4; left >= 0; left--) {
+		assert_int_equal(span_take(source, &unit), 0);
+		assert_int_equal(source->ready_count, left);
+	}
+	assert_int_equal(span_take(source, &unit), 0);
+	span_source_destroy(source);
+}
+
 static void *free_some(void *began)
 {
 	while (!atomic_load((atomic_bool *)began))
@@ -189,7 +221,7 @@ static void locked_memory_that_cannot_grow_at_once_waits_without_the_class(void 
 	skip_unless_the_floor_is_known();
 	assert_int_equal(pthread_create(&thread, NULL, free_some, &began), 0);
 	atomic_store(&began, true);
-	urgent_await(UNIT_BYTES);
+	(void)urgent_await(UNIT_BYTES, 5);
 	/* Which may be before the other has come, on a busy machine. */
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_true(urgent_gets_at_once(UNIT_BYTES));
@@ -310,6 +342,9 @@ int main(void)
 				       begin_each_test),
 		cmocka_unit_test_setup(below_its_floor_the_kernel_gives_nothing_at_once,
 				       begin_each_test),
+		cmocka_unit_test_setup(
+			the_last_three_quarters_of_a_reserve_are_for_when_the_kernel_gives_nothing,
+			begin_each_test),
 		cmocka_unit_test_setup(
 			locked_memory_that_cannot_grow_at_once_waits_without_the_class,
 			begin_each_test),
