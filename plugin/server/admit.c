@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether the kernel may write to the disk, as it has attached it. */
+/* Whether the kernel may write to the disk, as it has attached it, and what is kept ready for it. */
 #include <stdio.h>
 
+#include "server/request_memory.h"
 #include "server/server.h"
 
 /* again: whether all was fine not long ago is enough. */
@@ -51,4 +52,21 @@ void server_look_at_attachment(struct server *server)
 {
 	if (watches_attachment(server) && clients_inside(&server->clients) > 0)
 		look(server, true);
+}
+
+static bool swap_comes_by_nbd(const struct server *server)
+{
+	return server->params.ublk == UBLK_OFF;
+}
+
+/* What is made resident as it is touched counts as no fault of a request at the start. */
+void server_keep_buffers(struct server *server)
+{
+	if (server->protection.locked)
+		(void)request_memory_keep(swap_comes_by_nbd(server) ? 1 : 0, REQUEST_SWAP);
+}
+
+size_t server_warm_heap(const struct server *server)
+{
+	return swap_comes_by_nbd(server) ? HEAP_WARM_NBD : HEAP_WARM_UBLK;
 }

@@ -333,17 +333,15 @@ static int start(struct server *server, const char **step)
 	err = make_store(server);
 	if (err)
 		return err;
-	/* Resident as it is touched, which counts as no fault of a request yet. */
-	if (server->protection.locked)
-		(void)request_memory_keep(1, REQUEST_SWAP);
+	server_keep_buffers(server);
 	*step = "locking later memory";
-	err = protection_populate(&server->protection);
+	err = protection_populate(&server->protection, server_warm_heap(server));
 	if (err && server->params.swap == SWAP_STRICT)
 		return err;
 	if (err)
 		server->log("warning: later memory cannot be locked");
 	if (!server->protection.locked)
-		heap_prepare(false);
+		heap_prepare(false, 0);
 	populate_code(server);
 	*step = "threads";
 	return start_threads(server);

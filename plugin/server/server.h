@@ -104,6 +104,14 @@ bool server_admits_write(struct server *server);
 /* Looks again while there are clients; from the background, twice a second. */
 void server_look_at_attachment(struct server *server);
 
+/*
+ * What no client is there for but the first will want: has a buffer resident where swap may come by
+ * NBD, and says how many bytes of the heap are to be.  Allocates; any thread.  A kernel that is
+ * attached by NBD all the same gets its buffers when it is looked at.
+ */
+void server_keep_buffers(struct server *server);
+size_t server_warm_heap(const struct server *server);
+
 /* Ends and frees all that there is.  Whatever of the above was not called or failed. */
 void server_stop(struct server *server);
 

@@ -85,9 +85,8 @@ static void tell_what_changed(struct server *server)
 /* To the last client who left; what the next one will want stays. */
 static void give_requests_back(struct server *server)
 {
-	if (server->protection.locked)
-		(void)request_memory_keep(1, REQUEST_SWAP);
-	heap_trim(server->protection.locked);
+	server_keep_buffers(server);
+	heap_trim(server->protection.locked, server_warm_heap(server));
 }
 
 /*

@@ -9,15 +9,26 @@
 #define RAMZSWAP_HEAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "base/request.h"
+
+/*
+ * How much is made resident.  nbdkit keeps a buffer of the largest request for each of a
+ * connection's threads: so much for what else it keeps, and, where its buffers are not
+ * ours (server/request_spares.h), for two of them.  By ublk nothing of swap comes that way.
+ */
+#define HEAP_WARM_NBD ((size_t)2 * (REQUEST_SWAP + 4096))
+#define HEAP_WARM_UBLK ((size_t)64 << 10)
 
 /*
  * Has large buffers come as mappings of their own, which go back to the system as they are
  * freed.  Where memory is locked the rest comes from one heap that does not shrink by itself, and
- * the buffers of swap's requests are made resident now.  Before threads are made.
+ * warm bytes of it are made resident now.  Before threads are made.
  */
-void heap_prepare(bool locked);
+void heap_prepare(bool locked, size_t warm);
 
-/* Gives back what is free, but for what heap_prepare made resident.  Any thread. */
-void heap_trim(bool locked);
+/* Gives back what is free, but for warm bytes where memory is locked.  Any thread. */
+void heap_trim(bool locked, size_t warm);
 
 #endif

@@ -204,7 +204,7 @@ static bool count_faults(int who, uint64_t *minor_faults, uint64_t *major_faults
 	return true;
 }
 
-int protection_populate(struct protection *protection)
+int protection_populate(struct protection *protection, size_t warm)
 {
 	if (!protection->lock_wanted)
 		return 0;
@@ -212,7 +212,7 @@ int protection_populate(struct protection *protection)
 		protection->locked = false;
 		return -errno;
 	}
-	heap_prepare(true);
+	heap_prepare(true, warm);
 	protection_begin_requests();
 	return 0;
 }

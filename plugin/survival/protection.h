@@ -64,10 +64,10 @@ int protection_lock(struct protection *protection);
 
 /*
  * From now on all that is mapped becomes resident and locked at once: the stacks of
- * threads that are still to come above all.  Readies the heap for their buffers.
+ * threads that are still to come above all.  Readies warm bytes of the heap (heap.h).
  * 0 or a negative errno.
  */
-int protection_populate(struct protection *protection);
+int protection_populate(struct protection *protection, size_t warm);
 
 /*
  * Makes the code resident that a request may come to, errors included: of the program, of
