@@ -261,7 +261,7 @@ static unsigned int patience(const struct span_source *source)
 static bool spares_ready(const struct span_source *source)
 {
 	return source->locked && (span_short(source) || !span_is_ready(source)) &&
-	       urgent_floor() > 0 && urgent_await(span_unit_size(source), patience(source));
+	       urgent_await(span_unit_size(source), patience(source));
 }
 
 int span_take(struct span_source *source, uint32_t *unit)

@@ -66,8 +66,7 @@ bool span_pop(struct span_source *source, unit_stack *stack, uint32_t *unit);
  */
 void span_release(struct span_source *source, uint32_t unit);
 
-/* Gives the memory of a range of pages back, locked or not: zeroes are read there.  0, or a
- * negative errno. */
+/* Gives pages' memory back, locked or not: zeroes are read there.  0, or a negative errno. */
 int span_discard(void *address, size_t bytes);
 
 /* Whether this request for memory is the one that span_fail_after has fail. */

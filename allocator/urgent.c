@@ -76,11 +76,14 @@ static uint64_t read_minimum(void)
 	return strtoull(text, NULL, 10) << 10;
 }
 
+static uint64_t floor_of(uint64_t minimum)
+{
+	return minimum ? minimum / 2 + zones_kept() : 0;
+}
+
 uint64_t urgent_floor(void)
 {
-	uint64_t minimum = read_minimum();
-
-	return minimum ? minimum / 2 + zones_kept() : 0;
+	return floor_of(read_minimum());
 }
 
 bool urgent_gets_at_once(uint64_t bytes)
@@ -91,7 +94,7 @@ bool urgent_gets_at_once(uint64_t bytes)
 	if (minimum == 0 || sysinfo(&now) != 0)
 		return true;
 	/* What all zones have together is the cheaper look, and enough where it is. */
-	if ((uint64_t)now.freeram * now.mem_unit >= minimum / 2 + zones_kept() + bytes)
+	if ((uint64_t)now.freeram * now.mem_unit >= floor_of(minimum) + bytes)
 		return true;
 	return zones_spare(minimum, &spare) && spare >= bytes;
 }
@@ -100,6 +103,8 @@ bool urgent_await(uint64_t bytes, unsigned int ms)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 
+	if (urgent_floor() == 0)
+		return false;
 	for (; ms > 0; ms--) {
 		if (urgent_gets_at_once(bytes))
 			return true;

@@ -50,7 +50,10 @@ uint64_t urgent_floor(void);
  */
 bool urgent_gets_at_once(uint64_t bytes);
 
-/* Waits for that, without the class, so many milliseconds at most.  Returns whether it came true. */
+/*
+ * Waits for that, without the class, so many milliseconds at most.  Returns whether it came true;
+ * false at once where it is not known.
+ */
 bool urgent_await(uint64_t bytes, unsigned int ms);
 
 /* Gives the calling thread the class back that it had. */

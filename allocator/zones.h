@@ -29,8 +29,7 @@ uint64_t zones_kept(void);
  */
 bool zones_spare(uint64_t minimum, uint64_t *bytes);
 
-/* For tests: zones_prepare, with the files of that directory instead of /proc, now and from then
- * on. */
+/* For tests: zones_prepare with files of that directory instead of /proc, now and later. */
 void zones_look_at(const char *proc);
 
 #endif

@@ -7,7 +7,6 @@
 #include "server/fullness.h"
 #include "server/quit.h"
 #include "server/relief.h"
-#include "server/request_memory.h"
 #include "server/server.h"
 #include "server/teller.h"
 #include "store/store.h"
