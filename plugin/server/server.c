@@ -271,12 +271,12 @@ static int start_trainer(struct server *server)
 
 	if (!params->recompress_seconds || !params->dictionary)
 		return 0;
-	return worker_start(&server->trainer, learn, server);
+	return worker_start(&server->trainer, learn, server, WORKER_STACK_TRAINER);
 }
 
 static int start_threads(struct server *server)
 {
-	int err = worker_start(&server->worker, work, server);
+	int err = worker_start(&server->worker, work, server, WORKER_STACK);
 
 	if (err)
 		return err;
@@ -284,17 +284,17 @@ static int start_threads(struct server *server)
 	err = start_trainer(server);
 	if (err)
 		return err;
-	err = worker_start(&server->teller, teller_step, server);
+	err = worker_start(&server->teller, teller_step, server, WORKER_STACK);
 	if (err)
 		return err;
 	if (server->backing) {
-		err = worker_start(&server->writeback_worker, write_back, server);
+		err = worker_start(&server->writeback_worker, write_back, server, WORKER_STACK);
 		if (err)
 			return err;
 		store_on_pressure(server->store, kick, server->writeback_worker);
 	}
 	if (server->oom_call.prepared) {
-		err = worker_start(&server->oom_call_worker, relief_step, server);
+		err = worker_start(&server->oom_call_worker, relief_step, server, WORKER_STACK);
 		if (err)
 			return err;
 	}

@@ -10,14 +10,11 @@
 #include "survival/survival.h"
 #include "server/worker.h"
 
-/*
- * Small because all of it may be locked: the dense encoders were seen to touch 24 KiB.  Sanitizers
- * need far more.
- */
+/* What sanitizers need is far more. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WORKER_STACK (256 * 1024)
+#define STACK_TIMES 4
 #else
-#define WORKER_STACK (128 * 1024)
+#define STACK_TIMES 1
 #endif
 
 struct worker {
@@ -54,7 +51,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct worker *worker)
+static int start_thread(struct worker *worker, size_t stack)
 {
 	pthread_attr_t attr;
 	int err;
@@ -62,14 +59,15 @@ static int start_thread(struct worker *worker)
 	err = pthread_attr_init(&attr);
 	if (err)
 		return -err;
-	err = pthread_attr_setstacksize(&attr, WORKER_STACK);
+	err = pthread_attr_setstacksize(&attr, stack * STACK_TIMES);
 	if (!err)
 		err = pthread_create(&worker->thread, &attr, worker_main, worker);
 	pthread_attr_destroy(&attr);
 	return -err;
 }
 
-int worker_start(struct worker **workerp, unsigned int (*step)(void *opaque), void *opaque)
+int worker_start(struct worker **workerp, unsigned int (*step)(void *opaque), void *opaque,
+		 size_t stack)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 	int err;
@@ -79,7 +77,7 @@ int worker_start(struct worker **workerp, unsigned int (*step)(void *opaque), vo
 	worker->step = step;
 	worker->opaque = opaque;
 	sem_init(&worker->wake, 0, 0);
-	err = start_thread(worker);
+	err = start_thread(worker, stack);
 	if (err) {
 		sem_destroy(&worker->wake);
 		free(worker);

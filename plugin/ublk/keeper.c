@@ -92,23 +92,31 @@ static void *keep(void *opaque)
 
 int ublk_keeper_start(struct ublk_keeper *keeper)
 {
+	int err = ublk_keeper_start_thread(keeper, &keeper->thread, "keep", keep, keeper);
+
+	keeper->started = err == 0;
+	return err;
+}
+
+int ublk_keeper_start_thread(const struct ublk_keeper *keeper, pthread_t *thread, const char *name,
+			     void *(*run)(void *opaque), void *opaque)
+{
 	pthread_attr_t attributes;
 	sigset_t all, before;
-	char name[16];
+	char numbered[16];
 	int err;
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = -pthread_create(&keeper->thread, &attributes, keep, keeper);
+	err = -pthread_create(thread, &attributes, run, opaque);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	if (err)
 		return err;
-	snprintf(name, sizeof(name), "keep%u", keeper->info.device);
-	(void)pthread_setname_np(keeper->thread, name);
-	keeper->started = true;
+	snprintf(numbered, sizeof(numbered), "%s%u", name, keeper->info.device);
+	(void)pthread_setname_np(*thread, numbered);
 	return 0;
 }
 

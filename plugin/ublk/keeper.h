@@ -40,6 +40,14 @@ struct ublk_keeper {
 	bool started;
 };
 
+/*
+ * Starts one of the device's threads, named by name and the device's number.  All signals are for
+ * other threads: a wait in a ring would end by them.  Its stack is small, for all of it is
+ * resident.  0 or a negative errno; *thread is undefined then.
+ */
+int ublk_keeper_start_thread(const struct ublk_keeper *keeper, pthread_t *thread, const char *name,
+			     void *(*run)(void *opaque), void *opaque);
+
 /* Makes the thread, for a device that is served.  0 or a negative errno. */
 int ublk_keeper_start(struct ublk_keeper *keeper);
 

@@ -212,24 +212,6 @@ static void *serve(void *opaque)
 	return NULL;
 }
 
-/* All signals are for other threads: a wait in the ring would end by them. */
-static int start_thread(struct ublk_door *door)
-{
-	char name[16];
-	sigset_t all, before;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = -pthread_create(&door->keeper.server, NULL, serve, door);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err)
-		return err;
-	snprintf(name, sizeof(name), "ublk%u", door->keeper.info.device);
-	(void)pthread_setname_np(door->keeper.server, name);
-	return 0;
-}
-
 static int await_fetch(struct ublk_door *door)
 {
 	while (sem_wait(&door->fetched) != 0)
@@ -325,7 +307,8 @@ static int start(struct ublk_door *door, uint64_t size, char *why, size_t why_si
 	bool served;
 
 	if (!err)
-		err = start_thread(door);
+		err = ublk_keeper_start_thread(&door->keeper, &door->keeper.server, "ublk", serve,
+					       door);
 	served = !err;
 	if (!err)
 		err = start_device(door);

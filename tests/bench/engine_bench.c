@@ -308,7 +308,7 @@ static int check_all(struct round *round)
 /* The background goes on as it does in the plugin. */
 static void start_worker(struct round *round)
 {
-	if (worker_start(&round->worker, work, round)) {
+	if (worker_start(&round->worker, work, round, WORKER_STACK)) {
 		fprintf(stderr, "engine_bench: cannot start the worker\n");
 		exit(1);
 	}

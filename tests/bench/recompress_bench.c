@@ -447,9 +447,9 @@ int main(int argc, char **argv)
 		free(disk.data);
 		return 0;
 	}
-	err = worker_start(&disk.worker, work, &disk);
+	err = worker_start(&disk.worker, work, &disk, WORKER_STACK);
 	if (!err && options.dictionary)
-		err = worker_start(&disk.trainer, learn, &disk);
+		err = worker_start(&disk.trainer, learn, &disk, WORKER_STACK_TRAINER);
 	if (err)
 		fail("the worker", -err);
 	last = leave_alone(&disk, &options, lzo1x_1);

@@ -46,7 +46,7 @@ static void steps_come_one_after_the_other(void **state)
 	struct work work = { .rest_ms = 1 };
 	struct worker *worker;
 
-	assert_int_equal(worker_start(&worker, step, &work), 0);
+	assert_int_equal(worker_start(&worker, step, &work, WORKER_STACK), 0);
 	await(&work, 10);
 	worker_stop(worker);
 }
@@ -56,7 +56,7 @@ static void a_step_that_wants_the_next_at_once_gets_it(void **state)
 	struct work work = { .rest_ms = 0 };
 	struct worker *worker;
 
-	assert_int_equal(worker_start(&worker, step, &work), 0);
+	assert_int_equal(worker_start(&worker, step, &work, WORKER_STACK), 0);
 	await(&work, 1000);
 	worker_stop(worker);
 }
@@ -66,7 +66,7 @@ static void between_steps_it_sleeps_until_it_is_kicked(void **state)
 	struct work work = { .rest_ms = 3600 * 1000 };
 	struct worker *worker;
 
-	assert_int_equal(worker_start(&worker, step, &work), 0);
+	assert_int_equal(worker_start(&worker, step, &work, WORKER_STACK), 0);
 	await(&work, 1);
 	usleep(20000);
 	assert_int_equal(atomic_load(&work.steps), 1);
@@ -82,7 +82,7 @@ static void a_kick_during_a_step_is_not_lost(void **state)
 	struct work work = { .rest_ms = 3600 * 1000, .slow = true };
 	struct worker *worker;
 
-	assert_int_equal(worker_start(&worker, step, &work), 0);
+	assert_int_equal(worker_start(&worker, step, &work, WORKER_STACK), 0);
 	while (!atomic_load(&work.inside))
 		usleep(100);
 	worker_kick(worker);
@@ -97,7 +97,7 @@ static void the_end_does_not_wait_for_a_rest_and_no_step_comes_after_it(void **s
 	struct worker *worker;
 	unsigned int steps;
 
-	assert_int_equal(worker_start(&worker, step, &work), 0);
+	assert_int_equal(worker_start(&worker, step, &work, WORKER_STACK), 0);
 	while (!atomic_load(&work.inside))
 		usleep(100);
 	worker_stop(worker);
