@@ -9,6 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/image.h"
 #include "base/secrecy.h"
 #include "guard/log.h"
 #include "guard/protect.h"
@@ -30,6 +31,12 @@ static void give_unused_stack_back(void)
 		munlock((void *)(at - page), page);
 		madvise((void *)(at - page), page, MADV_DONTNEED);
 	}
+}
+
+static void give_unread_back(void)
+{
+	give_unused_stack_back();
+	image_unlock_all_unread();
 }
 
 void guard_protect(void)
@@ -55,6 +62,6 @@ void guard_protect(void)
 			  "the guard may itself be swapped out: its memory cannot be locked: %s",
 			  strerror(errno));
 	else
-		give_unused_stack_back();
+		give_unread_back();
 	secrecy_begin();
 }

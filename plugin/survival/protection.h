@@ -73,8 +73,9 @@ int protection_populate(struct protection *protection, size_t warm);
  * Makes the code resident that a request may come to, errors included: of the program, of
  * this plugin, of the C library and of each further library whose file's name begins with
  * one of the count names.  Code that was never run would else be read from its file at
- * its first use, which may be when there is no memory to read it into.  Does nothing if
- * memory is not locked: it would not stay.  Call after protection_lock.
+ * its first use, which may be when there is no memory to read it into.  What nobody reads once
+ * the process runs is unlocked instead (base/image.h).  Does nothing if memory is not
+ * locked: it would not stay.  Call after protection_lock.
  */
 void protection_populate_code(const struct protection *protection, const char *const *libraries,
 			      size_t count);

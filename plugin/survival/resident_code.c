@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/image.h"
 #include "survival/protection.h"
 
 #ifndef MADV_POPULATE_READ
@@ -72,6 +73,7 @@ static int populate_object(struct dl_phdr_info *object, size_t size, void *opaqu
 			continue;
 		populate(start & ~(page - 1), start + segment->p_memsz, page);
 	}
+	image_unlock_unread(object);
 	return 0;
 }
 
