@@ -31,6 +31,7 @@ void machine_memory(int meminfo, struct machine_memory *memory)
 	memory->available = bytes_of(text, "MemAvailable:");
 	memory->cached = bytes_of(text, "SwapCached:");
 	memory->swappable = bytes_of(text, "Active(anon):") + bytes_of(text, "Inactive(anon):");
+	memory->files = bytes_of(text, "Active(file):") + bytes_of(text, "Inactive(file):");
 	memory->writeback = bytes_of(text, "Writeback:");
 }
 

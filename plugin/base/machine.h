@@ -20,6 +20,7 @@ struct machine_memory {
 	uint64_t available; /* can be had without swapping */
 	uint64_t cached;    /* swapped out, and in memory as well */
 	uint64_t swappable; /* programs' own, resident and not locked */
+	uint64_t files;	    /* of files, resident and not locked */
 	uint64_t writeback; /* being written, to swap among others */
 };
 

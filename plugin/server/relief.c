@@ -53,6 +53,7 @@ static void give_relief(struct server *server, enum relief relief)
 	if (!told)
 		return;
 	server->relief_error = err;
+	server->starved = server->oom_call.starved;
 	if (relief == RELIEF_END_ONE)
 		server->ended = ended;
 	atomic_store(&server->relief, relief);
@@ -102,7 +103,10 @@ void relief_tell(struct server *server)
 			     : "asked the kernel to end a program (OOM killer)",
 			 err ? strerror(-err) : "");
 	snprintf(line, sizeof(line),
-		 "pages have found no room for %u seconds and this machine has no memory left: %s",
+		 server->starved ? "all programs together have had no more than a few pages for %u "
+				   "seconds and this machine has no memory left: %s"
+				 : "pages have found no room for %u seconds and this machine has "
+				   "no memory left: %s",
 		 OOM_CALL_MS / 1000, what);
 	atomic_store(&server->relief, RELIEF_NONE);
 	server->log(line);

@@ -55,6 +55,7 @@ struct server {
 	unsigned int victims_age;	 /* looks of the teller since it looked for them */
 	struct oom_victim ended;	 /* the last of them; before relief */
 	int relief_error;		 /* why not, a negative errno; before relief */
+	bool starved;			 /* programs were, not pages; before relief */
 	atomic_uint relief;		 /* enum relief: not told yet */
 	struct control *control;	 /* NULL without control= */
 	struct ublk_door *ublk;		 /* NULL with ublk=off */

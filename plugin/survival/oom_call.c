@@ -77,11 +77,28 @@ static bool stands_still(struct oom_call *oom_call, const struct oom_call_view *
 		oom_call->standing = 0;
 	else
 		oom_call->standing++;
-	oom_call->ended_seen = view->ended;
 	if (oom_call->standing < looks_of(oom_call, view))
 		return false;
 	oom_call->standing = 0;
 	return true;
+}
+
+/* Pages come and go, and no program has enough of them to get anywhere. */
+static bool starves(struct oom_call *oom_call, const struct oom_call_view *view)
+{
+	uint64_t programs = view->memory.swappable + view->memory.files;
+	uint64_t enough = view->memory.total >> OOM_CALL_STARVED_SHIFT;
+
+	if (enough < OOM_CALL_STARVED_LEAST)
+		enough = OOM_CALL_STARVED_LEAST;
+	if (enough > OOM_CALL_STARVED_MOST)
+		enough = OOM_CALL_STARVED_MOST;
+	if (is_short(&view->memory) && programs < enough &&
+	    view->ended - oom_call->ended_seen >= OOM_CALL_STARVED_ENDED)
+		oom_call->starving++;
+	else
+		oom_call->starving = 0;
+	return oom_call->starving > 0 && oom_call->starving % OOM_CALL_LOOKS == 0;
 }
 
 /* Writes that fail without end, or that do not even fail any more. */
@@ -129,15 +146,19 @@ static enum relief next(enum relief tried, bool still)
 
 enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view *view)
 {
-	bool failing = view->failed > oom_call->failed_seen, still, failing_on;
+	bool failing = view->failed > oom_call->failed_seen;
+	bool starved = starves(oom_call, view), still, failing_on;
 
 	/* Of use, or of none any more. */
-	if (!is_short(&view->memory) || (goes_on(oom_call, view) && !failing))
+	if (!is_short(&view->memory) ||
+	    (goes_on(oom_call, view) && !failing && oom_call->starving == 0))
 		oom_call->tried = RELIEF_NONE;
 	still = stands_still(oom_call, view);
 	failing_on = fails_on(oom_call, view);
-	if (!still && !failing_on)
+	oom_call->ended_seen = view->ended;
+	if (!still && !failing_on && !starved)
 		return RELIEF_NONE;
+	oom_call->starved = !still && !failing_on;
 	oom_call->tried = next(oom_call->tried, still);
 	return oom_call->tried;
 }

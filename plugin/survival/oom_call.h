@@ -16,6 +16,11 @@
  * that is asked for to a thread of its own, which may wait with all the others.  So there the
  * server ends a program itself (oom_victims.h), and so it does where asking was of no use.
  *
+ * The same where all that programs have in memory are a few pages, out of which they take each
+ * other's: requests go on, more than a hundred a second, and nothing else does.  The kernel, which
+ * gets a page whenever it looks for one, calls no OOM killer there: Linux 6.12 and 7.3 were seen to
+ * go on so for eight minutes.
+ *
  * And where the kernel's device was taken away from the server by force: the kernel writes there
  * for ever, too, and nobody can have it stop.
  */
@@ -37,6 +42,17 @@
  */
 #define OOM_CALL_LOOKS_EXHAUSTED 6u
 
+/*
+ * Where programs have less in memory than 1/2^9 of it, they get nowhere.  In machines of 128 MB they
+ * had 16 to 500 kB for as long as one looked, and loads that lived less than 1 MB for 2 s at most.
+ */
+#define OOM_CALL_STARVED_SHIFT 9
+#define OOM_CALL_STARVED_LEAST (UINT64_C(512) << 10)
+#define OOM_CALL_STARVED_MOST (UINT64_C(4) << 20)
+
+/* And the kernel swaps: so many requests end between two looks. */
+#define OOM_CALL_STARVED_ENDED 8u
+
 /* And where something has been done about it, and still nothing goes on. */
 #define OOM_CALL_LOOKS_AGAIN 10u
 
@@ -56,6 +72,8 @@ struct oom_call {
 	uint64_t writes, failed; /* write requests at since_ms */
 	uint64_t writes_seen, failed_seen, ended_seen; /* at the last look */
 	unsigned int standing; /* looks in a row at which nothing had gone on */
+	unsigned int starving; /* and at which nothing but requests had */
+	bool starved;	       /* that was why something had to be done at last */
 	enum relief tried;     /* and memory has been short since, and nothing better */
 };
 
@@ -87,9 +105,10 @@ void oom_call_finish(struct oom_call *oom_call);
  * To be called about every half second.  Something has to be done when for OOM_CALL_MS the machine
  * has had no memory left, and most writes have been failing, or, after one has, none came to an
  * end, or they have nowhere to go: the kernel is to be asked.  Or when for OOM_CALL_LOOKS calls it
- * had none left, and nothing that was under way went on: a program is to be ended.  Where that goes
- * on the other is due, for OOM_CALL_MS more, or OOM_CALL_LOOKS_AGAIN calls.  Begins to wait anew
- * each time.
+ * had none left, and nothing that was under way went on: a program is to be ended.  Or when at so
+ * many calls programs had next to nothing in memory, and requests went on: the kernel is to be
+ * asked.  Where that goes on the other is due, for OOM_CALL_MS more, or
+ * OOM_CALL_LOOKS_AGAIN calls.  Begins to wait anew each time.
  */
 enum relief oom_call_judge(struct oom_call *oom_call, const struct oom_call_view *view);
 

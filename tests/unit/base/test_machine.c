@@ -155,13 +155,15 @@ static void memory_is_told_in_bytes(void **state)
 	struct machine_memory memory;
 	int fd = file_of(
 		"MemTotal:        1024 kB\nMemFree: 1 kB\nMemAvailable:     512 kB\n"
-		"Active(anon):      100 kB\nInactive(anon):     20 kB\nWriteback:   3 kB\n");
+		"Active(anon):      100 kB\nInactive(anon):     20 kB\nActive(file):   5 kB\n"
+		"Inactive(file):  2 kB\nWriteback:   3 kB\n");
 
 	machine_memory(fd, &memory);
 	assert_int_equal(memory.total, 1024 << 10);
 	assert_int_equal(memory.free, 1 << 10);
 	assert_int_equal(memory.available, 512 << 10);
 	assert_int_equal(memory.swappable, 120 << 10);
+	assert_int_equal(memory.files, 7 << 10);
 	assert_int_equal(memory.writeback, 3 << 10);
 	close(fd);
 }

@@ -28,7 +28,10 @@ static int begin(void **state)
 	oom_call = (struct oom_call){ .trigger = -1, .meminfo = -1, .swaps = -1, .prepared = true };
 	view = (struct oom_call_view){
 		.now_ms = 1000000,
-		.memory = { .total = 1024 * MIB, .available = 5 * MIB },
+		.memory = { .total = 1024 * MIB,
+			    .available = 5 * MIB,
+			    .swappable = 3 * MIB,
+			    .files = MIB },
 	};
 	asked = killed = 0;
 	return 0;
@@ -204,6 +207,62 @@ static void test_a_server_that_is_slow_is_left_alone(void **state)
 	}
 }
 
+/* What programs have in memory, of their own and of files. */
+static void programs_have(uint64_t own, uint64_t files)
+{
+	view.memory.swappable = own;
+	view.memory.files = files;
+}
+
+static void test_programs_that_have_a_few_pages_in_memory_are_relieved(void **state)
+{
+	view.memory.total = 128 * MIB;
+	view.memory.available = MIB / 4;
+	programs_have(40 << 10, 400 << 10);
+	assert_int_equal(due_while_waiting(9, 100), 0);
+	assert_int_equal(due_while_waiting(1, 100), 1);
+	assert_true(oom_call.starved);
+	assert_int_equal(asked, 1);
+	/* By the server itself, if the kernel's choice was of no use or it made none. */
+	assert_int_equal(due_while_waiting(10, 100), 1);
+	assert_int_equal(killed, 1);
+	programs_have(4 * MIB, 4 * MIB);
+	assert_int_equal(due_while_waiting(1, 100), 0);
+	programs_have(0, 0);
+	assert_int_equal(due_while_waiting(10, 100), 1);
+	assert_int_equal(asked, 2);
+}
+
+static void test_programs_that_get_somewhere_are_left_alone(void **state)
+{
+	programs_have(3 * MIB / 2, MIB);
+	assert_int_equal(due_while_waiting(100, 100), 0);
+	programs_have(MIB, 3 * MIB / 2);
+	assert_int_equal(due_while_waiting(100, 100), 0);
+	/* A load that comes through. */
+	for (int i = 0; i < 10; i++) {
+		programs_have(40 << 10, 60 << 10);
+		assert_int_equal(due_while_waiting(9, 100), 0);
+		programs_have(2 * MIB, 60 << 10);
+		assert_int_equal(due_while_waiting(1, 100), 0);
+	}
+	/* What is locked counts as nothing; where nothing is swapped it is a machine at rest. */
+	programs_have(0, 0);
+	assert_int_equal(due_while_waiting(100, 7), 0);
+	view.memory.available = 33 * MIB;
+	assert_int_equal(due_while_waiting(100, 100), 0);
+}
+
+/* Programs of a large machine may have little to do: what they do that for takes so much. */
+static void test_a_large_machine_is_not_said_to_starve_by_its_size(void **state)
+{
+	view.memory.total = 64 * 1024 * MIB;
+	programs_have(3 * MIB, MIB);
+	assert_int_equal(due_while_waiting(100, 100), 0);
+	programs_have(2 * MIB, MIB);
+	assert_int_equal(due_while_waiting(10, 100), 1);
+}
+
 static void test_a_request_that_waits_for_something_else_is_no_reason(void **state)
 {
 	/* Nothing is being swapped out. */
@@ -294,6 +353,11 @@ int main(void)
 		cmocka_unit_test_setup(test_a_program_is_ended_where_writes_go_on_failing, begin),
 		cmocka_unit_test_setup(test_what_was_of_use_is_the_first_to_be_done_again, begin),
 		cmocka_unit_test_setup(test_a_server_that_is_slow_is_left_alone, begin),
+		cmocka_unit_test_setup(test_programs_that_have_a_few_pages_in_memory_are_relieved,
+				       begin),
+		cmocka_unit_test_setup(test_programs_that_get_somewhere_are_left_alone, begin),
+		cmocka_unit_test_setup(test_a_large_machine_is_not_said_to_starve_by_its_size,
+				       begin),
 		cmocka_unit_test_setup(test_a_request_that_waits_for_something_else_is_no_reason,
 				       begin),
 		cmocka_unit_test_setup(test_a_server_that_was_stopped_is_no_reason, begin),
