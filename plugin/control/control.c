@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/stack.h"
 #include "control/control.h"
 #include "control/commands.h"
 #include "control/connection.h"
@@ -35,14 +36,9 @@
 
 /*
  * Stacks.  All of them is resident where the server's memory is locked, and the deepest
- * operation takes some 8 KiB (a page on the stack, and a message printed).  Sanitizers
- * need far more.
+ * operation takes some 8 KiB (a page on the stack, and a message printed).
  */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_SIZE (1u << 20)
-#else
-#define STACK_SIZE (64u << 10)
-#endif
+#define STACK ((size_t)64 << 10)
 
 struct control {
 	struct control_socket socket;
@@ -363,7 +359,7 @@ static int start_thread(pthread_t *thread, const char *name, void *(*function)(v
 
 	sigfillset(&all);
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setstacksize(&attr, stack_size(STACK));
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(thread, &attr, function, opaque);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

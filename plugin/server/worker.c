@@ -7,15 +7,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/stack.h"
 #include "survival/survival.h"
 #include "server/worker.h"
-
-/* What sanitizers need is far more. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_TIMES 4
-#else
-#define STACK_TIMES 1
-#endif
 
 struct worker {
 	pthread_t thread;
@@ -59,7 +53,7 @@ static int start_thread(struct worker *worker, size_t stack)
 	err = pthread_attr_init(&attr);
 	if (err)
 		return -err;
-	err = pthread_attr_setstacksize(&attr, stack * STACK_TIMES);
+	err = pthread_attr_setstacksize(&attr, stack_size(stack));
 	if (!err)
 		err = pthread_create(&worker->thread, &attr, worker_main, worker);
 	pthread_attr_destroy(&attr);

@@ -5,17 +5,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/stack.h"
 #include "ublk/keeper.h"
 
 /* Between two looks for the guard. */
 #define LOOK_MS 100
 
-/* Resident for good.  Sanitizers need far more. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK (256u * 1024)
-#else
-#define STACK (64u * 1024)
-#endif
+/* Resident for good. */
+#define STACK ((size_t)64 << 10)
 
 /* Not the next device that has the number. */
 static bool is_there(struct ublk_keeper *keeper, struct ublk_device_info *now)
@@ -107,7 +104,7 @@ int ublk_keeper_start_thread(const struct ublk_keeper *keeper, pthread_t *thread
 	int err;
 
 	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK);
+	pthread_attr_setstacksize(&attributes, stack_size(STACK));
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = -pthread_create(thread, &attributes, run, opaque);

@@ -51,6 +51,16 @@ static void steps_come_one_after_the_other(void **state)
 	worker_stop(worker);
 }
 
+static void a_stack_smaller_than_the_c_library_takes_is_as_large_as_that(void **state)
+{
+	struct work work = { .rest_ms = 1 };
+	struct worker *worker;
+
+	assert_int_equal(worker_start(&worker, step, &work, 1), 0);
+	await(&work, 1);
+	worker_stop(worker);
+}
+
 static void a_step_that_wants_the_next_at_once_gets_it(void **state)
 {
 	struct work work = { .rest_ms = 0 };
@@ -112,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steps_come_one_after_the_other),
+		cmocka_unit_test(a_stack_smaller_than_the_c_library_takes_is_as_large_as_that),
 		cmocka_unit_test(a_step_that_wants_the_next_at_once_gets_it),
 		cmocka_unit_test(between_steps_it_sleeps_until_it_is_kicked),
 		cmocka_unit_test(a_kick_during_a_step_is_not_lost),
