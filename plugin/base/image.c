@@ -9,9 +9,12 @@
 
 #include "base/image.h"
 
-/* Before the first table of its segment are headers and notes, behind the last is nothing. */
+/*
+ * Before the first table of its segment are headers and notes.  Behind the last is nothing, but lld
+ * has constants there.
+ */
 #define HEADERS_MAX 4096u
-#define REST_MAX 64u
+#define REST_MAX 7u
 
 /* DW_EH_PE_pcrel | DW_EH_PE_sdata4, as all linkers have it. */
 #define EH_RELATIVE 0x1b

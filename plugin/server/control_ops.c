@@ -113,7 +113,7 @@ static int recompress(void *opaque, struct work *work, uint64_t *bytes, char *wh
 
 	/* From now on requests come to its code. */
 	if (library)
-		protection_populate_code(&server->protection, &library, 1);
+		protection_populate_library(&server->protection, library);
 	return store_recompress(server->store, bytes, work);
 }
 

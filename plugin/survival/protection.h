@@ -80,6 +80,9 @@ int protection_populate(struct protection *protection, size_t warm);
 void protection_populate_code(const struct protection *protection, const char *const *libraries,
 			      size_t count);
 
+/* The same of one more library, later. */
+void protection_populate_library(const struct protection *protection, const char *library);
+
 /*
  * What faults were taken until now were taken to make ready.  Once more when something has been
  * made after protection_populate; before the first request.

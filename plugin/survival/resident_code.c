@@ -19,6 +19,7 @@ static const char *const always[] = { "ramzswap", "libc.so" };
 struct wanted {
 	const char *const *libraries;
 	size_t count;
+	bool more; /* the others are there already */
 };
 
 static bool begins_with_one_of(const char *name, const char *const *beginnings, size_t count)
@@ -35,10 +36,11 @@ static bool is_wanted(const char *path, const struct wanted *wanted)
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 
-	if (!*path) /* the program, which the dynamic linker gives no name */
+	if (begins_with_one_of(name, wanted->libraries, wanted->count))
 		return true;
-	return begins_with_one_of(name, always, sizeof(always) / sizeof(always[0])) ||
-	       begins_with_one_of(name, wanted->libraries, wanted->count);
+	/* The program has no name for the dynamic linker. */
+	return !wanted->more &&
+	       (!*path || begins_with_one_of(name, always, sizeof(always) / sizeof(always[0])));
 }
 
 /*
@@ -53,6 +55,20 @@ static void populate(uintptr_t start, uintptr_t end, uintptr_t page)
 		(void)*(const volatile char *)at;
 }
 
+/* All but what nobody reads, which lies in one of the segments or in none. */
+static void populate_read(uintptr_t start, uintptr_t end, const struct image_part *parts,
+			  uintptr_t page)
+{
+	for (size_t i = 0; i < IMAGE_PARTS; i++) {
+		if (parts[i].start >= parts[i].end || parts[i].start < start || parts[i].end > end)
+			continue;
+		populate(start, parts[i].start, page);
+		start = parts[i].end;
+	}
+	if (start < end)
+		populate(start, end, page);
+}
+
 /*
  * Only what is mapped from the file and never written: what is written has been, by the
  * linker or when it was made ready, and nbdkit has 192 MiB of buffers that must stay empty.
@@ -60,10 +76,12 @@ static void populate(uintptr_t start, uintptr_t end, uintptr_t page)
 static int populate_object(struct dl_phdr_info *object, size_t size, void *opaque)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	struct image_part parts[IMAGE_PARTS];
 
 	(void)size;
 	if (!is_wanted(object->dlpi_name, opaque))
 		return 0;
+	image_unread(object, parts);
 	for (size_t i = 0; i < object->dlpi_phnum; i++) {
 		const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
 		uintptr_t start = object->dlpi_addr + segment->p_vaddr;
@@ -71,7 +89,8 @@ static int populate_object(struct dl_phdr_info *object, size_t size, void *opaqu
 		if (segment->p_type != PT_LOAD || segment->p_flags & PF_W ||
 		    !(segment->p_flags & PF_R))
 			continue;
-		populate(start & ~(page - 1), start + segment->p_memsz, page);
+		populate_read(start & ~(page - 1),
+			      (start + segment->p_memsz + page - 1) & ~(page - 1), parts, page);
 	}
 	image_unlock_unread(object);
 	return 0;
@@ -81,6 +100,14 @@ void protection_populate_code(const struct protection *protection, const char *c
 			      size_t count)
 {
 	struct wanted wanted = { .libraries = libraries, .count = count };
+
+	if (protection->locked)
+		dl_iterate_phdr(populate_object, &wanted);
+}
+
+void protection_populate_library(const struct protection *protection, const char *library)
+{
+	struct wanted wanted = { .libraries = &library, .count = 1, .more = true };
 
 	if (protection->locked)
 		dl_iterate_phdr(populate_object, &wanted);

@@ -177,6 +177,14 @@ static int call_bury(struct host *host, const char *guard, const char *device)
 	return status > 0 ? -EIO : status;
 }
 
+/* In the child: symbols are looked up now.  Later that would read pages that are in no memory. */
+static void run_linked(char *const argv[])
+{
+	setenv("LD_BIND_NOW", "1", 1);
+	execvp(argv[0], argv);
+	_exit(127);
+}
+
 static bool replace(int fd, const char *path, int flags)
 {
 	int file = open(path, flags | O_CLOEXEC, 0600);
@@ -199,8 +207,7 @@ static void run_apart(struct host *host, char *const argv[], const char *pid, co
 		_exit(127);
 	for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS; fd++)
 		close(fd);
-	execvp(argv[0], argv);
-	_exit(127);
+	run_linked(argv);
 }
 
 static int call_launch(struct host *host, char *const argv[], const char *pid, const char *said)

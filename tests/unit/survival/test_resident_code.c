@@ -82,7 +82,9 @@ static void code_that_is_named_is_resident_where_memory_is_locked(void **state)
 	protection.locked = true;
 	protection_populate_code(&protection, libraries, 1);
 	assert_int_equal(missing_kb(&size), before);
-	protection_populate_code(&protection, libraries, 2);
+	protection_populate_library(&protection, "nothing");
+	assert_int_equal(missing_kb(&size), before);
+	protection_populate_library(&protection, libraries[1]);
 	/* But for what the linker wrote to and then closed: it is resident as something else. */
 	assert_in_range(missing_kb(&size), 0, 4);
 	dlclose(library);
