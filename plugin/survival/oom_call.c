@@ -83,22 +83,32 @@ static bool stands_still(struct oom_call *oom_call, const struct oom_call_view *
 	return true;
 }
 
+/* Less than which all programs together get nowhere with. */
+static uint64_t next_to_nothing(const struct machine_memory *memory)
+{
+	uint64_t bytes = memory->total >> OOM_CALL_STARVED_SHIFT;
+
+	if (bytes < OOM_CALL_STARVED_LEAST)
+		return OOM_CALL_STARVED_LEAST;
+	return bytes < OOM_CALL_STARVED_MOST ? bytes : OOM_CALL_STARVED_MOST;
+}
+
 /* Pages come and go, and no program has enough of them to get anywhere. */
 static bool starves(struct oom_call *oom_call, const struct oom_call_view *view)
 {
 	uint64_t programs = view->memory.swappable + view->memory.files;
-	uint64_t enough = view->memory.total >> OOM_CALL_STARVED_SHIFT;
 
-	if (enough < OOM_CALL_STARVED_LEAST)
-		enough = OOM_CALL_STARVED_LEAST;
-	if (enough > OOM_CALL_STARVED_MOST)
-		enough = OOM_CALL_STARVED_MOST;
-	if (is_short(&view->memory) && programs < enough &&
-	    view->ended - oom_call->ended_seen >= OOM_CALL_STARVED_ENDED)
-		oom_call->starving++;
-	else
+	if (!is_short(&view->memory) || programs >= next_to_nothing(&view->memory)) {
 		oom_call->starving = 0;
-	return oom_call->starving > 0 && oom_call->starving % OOM_CALL_LOOKS == 0;
+		return false;
+	}
+	if (view->ended - oom_call->ended_seen < OOM_CALL_STARVED_ENDED) {
+		if (++oom_call->pausing > OOM_CALL_STARVED_PAUSE)
+			oom_call->starving = 0;
+		return false;
+	}
+	oom_call->pausing = 0;
+	return ++oom_call->starving % OOM_CALL_LOOKS == 0;
 }
 
 /* Writes that fail without end, or that do not even fail any more. */

@@ -43,15 +43,20 @@
 #define OOM_CALL_LOOKS_EXHAUSTED 6u
 
 /*
- * Where programs have less in memory than 1/2^9 of it, they get nowhere.  In machines of 128 MB they
- * had 16 to 500 kB for as long as one looked, and loads that lived less than 1 MB for 2 s at most.
+ * Where programs have less in memory than 1/2^9 of it, they get nowhere.  In machines of 128 MB
+ * they had 16 to 500 kB for as long as one looked, and loads that lived less than 1 MB for 2 s at
+ * most. What is locked does not count: a program that is goes on for itself.
  */
 #define OOM_CALL_STARVED_SHIFT 9
-#define OOM_CALL_STARVED_LEAST (UINT64_C(512) << 10)
+#define OOM_CALL_STARVED_LEAST (UINT64_C(768) << 10)
 #define OOM_CALL_STARVED_MOST (UINT64_C(4) << 20)
 
-/* And the kernel swaps: so many requests end between two looks. */
+/*
+ * And the kernel swaps: so many requests end between two looks.  A few looks at which fewer do are
+ * a pause, as nothing is in memory that could go on; more are a machine at rest.
+ */
 #define OOM_CALL_STARVED_ENDED 8u
+#define OOM_CALL_STARVED_PAUSE 6u
 
 /* And where something has been done about it, and still nothing goes on. */
 #define OOM_CALL_LOOKS_AGAIN 10u
@@ -72,7 +77,8 @@ struct oom_call {
 	uint64_t writes, failed; /* write requests at since_ms */
 	uint64_t writes_seen, failed_seen, ended_seen; /* at the last look */
 	unsigned int standing; /* looks in a row at which nothing had gone on */
-	unsigned int starving; /* and at which nothing but requests had */
+	unsigned int starving; /* looks at which nothing but requests had, but for pauses */
+	unsigned int pausing;  /* looks in a row since the last of them */
 	bool starved;	       /* that was why something had to be done at last */
 	enum relief tried;     /* and memory has been short since, and nothing better */
 };

@@ -218,7 +218,7 @@ static void test_programs_that_have_a_few_pages_in_memory_are_relieved(void **st
 {
 	view.memory.total = 128 * MIB;
 	view.memory.available = MIB / 4;
-	programs_have(40 << 10, 400 << 10);
+	programs_have(300 << 10, 400 << 10);
 	assert_int_equal(due_while_waiting(9, 100), 0);
 	assert_int_equal(due_while_waiting(1, 100), 1);
 	assert_true(oom_call.starved);
@@ -249,8 +249,28 @@ static void test_programs_that_get_somewhere_are_left_alone(void **state)
 	/* What is locked counts as nothing; where nothing is swapped it is a machine at rest. */
 	programs_have(0, 0);
 	assert_int_equal(due_while_waiting(100, 7), 0);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(due_while_waiting(4, 100), 0);
+		assert_int_equal(due_while_waiting(4, 7), 0);
+	}
 	view.memory.available = 33 * MIB;
 	assert_int_equal(due_while_waiting(100, 100), 0);
+}
+
+static void test_pauses_of_those_that_have_nothing_do_not_hide_it(void **state)
+{
+	unsigned int count = 0;
+
+	programs_have(0, 0);
+	for (int i = 0; i < 9; i++)
+		count += due_while_waiting(1, 100) + due_while_waiting(2, 3);
+	assert_int_equal(count, 0);
+	assert_int_equal(due_while_waiting(1, 100), 1);
+	assert_int_equal(asked, 1);
+	for (int i = 0; i < 10; i++)
+		count += due_while_waiting(2, 3) + due_while_waiting(1, 100);
+	assert_int_equal(count, 1);
+	assert_int_equal(killed, 1);
 }
 
 /* Programs of a large machine may have little to do: what they do that for takes so much. */
@@ -356,6 +376,8 @@ int main(void)
 		cmocka_unit_test_setup(test_programs_that_have_a_few_pages_in_memory_are_relieved,
 				       begin),
 		cmocka_unit_test_setup(test_programs_that_get_somewhere_are_left_alone, begin),
+		cmocka_unit_test_setup(test_pauses_of_those_that_have_nothing_do_not_hide_it,
+				       begin),
 		cmocka_unit_test_setup(test_a_large_machine_is_not_said_to_starve_by_its_size,
 				       begin),
 		cmocka_unit_test_setup(test_a_request_that_waits_for_something_else_is_no_reason,
