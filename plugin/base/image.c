@@ -253,11 +253,8 @@ void image_unread(const struct dl_phdr_info *object, struct image_part parts[IMA
 	parts[1] = unwinding_part(object);
 }
 
-void image_unlock_unread(const struct dl_phdr_info *object)
+void image_unlock(const struct image_part parts[IMAGE_PARTS])
 {
-	struct image_part parts[IMAGE_PARTS];
-
-	image_unread(object, parts);
 	for (size_t i = 0; i < IMAGE_PARTS; i++) {
 		if (parts[i].start < parts[i].end)
 			(void)munlock((const void *)parts[i].start, parts[i].end - parts[i].start);
@@ -266,9 +263,12 @@ void image_unlock_unread(const struct dl_phdr_info *object)
 
 static int unlock_of_one(struct dl_phdr_info *object, size_t size, void *opaque)
 {
+	struct image_part parts[IMAGE_PARTS];
+
 	(void)size;
 	(void)opaque;
-	image_unlock_unread(object);
+	image_unread(object, parts);
+	image_unlock(parts);
 	return 0;
 }
 

@@ -26,11 +26,11 @@ struct image_part {
 void image_unread(const struct dl_phdr_info *object, struct image_part parts[IMAGE_PARTS]);
 
 /*
- * Unlocks those of one object: they stay in memory until the kernel wants it for something else,
- * and are read from the file when somebody wants them after all.  To be called when all has been
- * locked.  Without locks it does nothing.  Any thread.
+ * Unlocks them: they stay in memory until the kernel wants it for something else, and are read from
+ * the file when somebody wants them after all.  To be called when all has been locked.  Without
+ * locks it does nothing.  Any thread.
  */
-void image_unlock_unread(const struct dl_phdr_info *object);
+void image_unlock(const struct image_part parts[IMAGE_PARTS]);
 
 /* The same of all objects of the process. */
 void image_unlock_all_unread(void);

@@ -92,7 +92,7 @@ static int populate_object(struct dl_phdr_info *object, size_t size, void *opaqu
 		populate_read(start & ~(page - 1),
 			      (start + segment->p_memsz + page - 1) & ~(page - 1), parts, page);
 	}
-	image_unlock_unread(object);
+	image_unlock(parts);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/image.h"
+#include "mapping.h"
 
 #define CANNOT_LOCK 77
 
@@ -116,22 +117,11 @@ static void code_constants_and_headers_are_read(void **state)
 /* Whether the mapping of an address is locked: 1 or 0, or -1 where nothing is mapped. */
 static int is_locked(uintptr_t address)
 {
-	FILE *maps = fopen("/proc/self/smaps", "re");
-	bool inside = false;
-	char line[512];
-	int locked = -1;
+	char flags[512];
 
-	while (maps && fgets(line, sizeof(line), maps)) {
-		uintptr_t start, end;
-
-		if (sscanf(line, "%zx-%zx ", &start, &end) == 2)
-			inside = address >= start && address < end;
-		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
-			locked = strstr(line, " lo") != NULL;
-	}
-	if (maps)
-		fclose(maps);
-	return locked;
+	if (!mapping_value(address, "VmFlags:", flags, sizeof(flags)))
+		return -1;
+	return strstr(flags, " lo") != NULL;
 }
 
 static int lock_all_but_unread(void)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "guard/protect.h"
+#include "mapping.h"
 
 #define KIB 1024u
 #define CANNOT_LOCK 77
@@ -22,22 +23,11 @@
 /* What the kernel says of the mapping that the address lies in, in KiB; -1 if there is none. */
 static long kib_of(const void *address, const char *key)
 {
-	FILE *maps = fopen("/proc/self/smaps", "re");
-	bool inside = false;
-	char line[512];
-	long kib = -1;
+	char value[512];
 
-	while (maps && fgets(line, sizeof(line), maps)) {
-		uintptr_t start, end;
-
-		if (sscanf(line, "%zx-%zx ", &start, &end) == 2)
-			inside = (uintptr_t)address >= start && (uintptr_t)address < end;
-		else if (inside && strncmp(line, key, strlen(key)) == 0)
-			kib = strtol(line + strlen(key), NULL, 10);
-	}
-	if (maps)
-		fclose(maps);
-	return kib;
+	if (!mapping_value((uintptr_t)address, key, value, sizeof(value)))
+		return -1;
+	return strtol(value, NULL, 10);
 }
 
 /* Uses so much of the stack. */
